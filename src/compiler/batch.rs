@@ -1,0 +1,48 @@
+//! The batch: the same rule text in DataFusion over all events at once. The oracle of the live engine, and the backtest.
+
+use crate::pack::{Pack, Rule};
+use crate::session::{register_rows, session};
+use datafusion::arrow::array::{ArrayRef, RecordBatch};
+use datafusion::error::Result;
+use foreshock_core::{Detection, Feed, Value};
+use foreshock_engine::value_at;
+use std::collections::BTreeMap;
+
+/// Runs one rule over events given per feed.
+///
+/// # Errors
+/// What DataFusion says.
+pub async fn run_rule(pack: &Pack, rule: &Rule, events: &BTreeMap<Feed, Vec<RecordBatch>>) -> Result<Vec<Detection>> {
+    let ctx = session(&rule.params)?;
+    for feed in Feed::ALL {
+        register_rows(&ctx, feed, events.get(&feed).cloned().unwrap_or_default())?;
+    }
+    for view in &pack.views {
+        ctx.sql(view).await?;
+    }
+    let mut detections = Vec::new();
+    for batch in ctx.sql(&rule.sql).await?.collect().await? {
+        for row in 0..batch.num_rows() {
+            detections.push(detection(&batch, row));
+        }
+    }
+    detections.sort_by(|a, b| (a.event_time, &a.event_id).cmp(&(b.event_time, &b.event_id)));
+    Ok(detections)
+}
+
+fn detection(batch: &RecordBatch, row: usize) -> Detection {
+    let schema = batch.schema();
+    let column = |name: &str| -> &ArrayRef { batch.column_by_name(name).expect("the compiler checked the rule's columns") };
+    let event_time = match value_at(column("event_time"), row) {
+        Value::Time(us) => us,
+        _ => i64::MIN,
+    };
+    let is_value = |name: &str| !matches!(name, "event_id" | "event_time" | "subject");
+    let values = schema.fields().iter().zip(batch.columns()).filter(|(f, _)| is_value(f.name()));
+    Detection {
+        event_id: value_at(column("event_id"), row).to_string(),
+        event_time,
+        subject: value_at(column("subject"), row).to_string(),
+        values: values.map(|(f, c)| (f.name().clone(), value_at(c, row))).collect(),
+    }
+}

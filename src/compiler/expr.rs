@@ -1,0 +1,71 @@
+//! The engine's expression trait on DataFusion's physical expressions.
+
+use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, DFSchema};
+use datafusion::error::Result;
+use datafusion::logical_expr::Expr as LogicalExpr;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column as PhysicalColumn;
+use datafusion::prelude::SessionContext;
+use foreshock_engine::Expr;
+use std::sync::Arc;
+
+/// A physical expression over just the columns it reads.
+#[derive(Debug)]
+struct Compiled {
+    expr: Arc<dyn PhysicalExpr>,
+    columns: Vec<usize>,
+    schema: SchemaRef,
+    data_type: DataType,
+    is_column: bool,
+}
+
+impl Expr for Compiled {
+    fn columns(&self) -> &[usize] {
+        &self.columns
+    }
+
+    fn data_type(&self) -> DataType {
+        self.data_type.clone()
+    }
+
+    fn evaluate(&self, columns: &[ArrayRef], rows: usize) -> std::result::Result<ArrayRef, String> {
+        if self.is_column {
+            return Ok(columns[0].clone());
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let batch = RecordBatch::try_new_with_options(self.schema.clone(), columns.to_vec(), &options);
+        let value = batch.map_err(Into::into).and_then(|b| self.expr.evaluate(&b)).and_then(|v| v.into_array(rows));
+        value.map_err(|e| e.strip_backtrace())
+    }
+}
+
+/// Compiles a logical expression over the given columns.
+pub(crate) fn compile(ctx: &SessionContext, expr: &LogicalExpr, schema: &DFSchema) -> Result<Arc<dyn Expr>> {
+    let physical = ctx.state().create_physical_expr(expr.clone(), schema)?;
+    let data_type = physical.data_type(schema.as_arrow())?;
+    let mut columns: Vec<usize> = Vec::new();
+    let rewritten = physical.transform_up(|node| {
+        let Some(column) = node.downcast_ref::<PhysicalColumn>() else { return Ok(Transformed::no(node)) };
+        let at = columns.iter().position(|c| *c == column.index()).unwrap_or_else(|| {
+            columns.push(column.index());
+            columns.len() - 1
+        });
+        Ok(Transformed::yes(Arc::new(PhysicalColumn::new(column.name(), at)) as Arc<dyn PhysicalExpr>))
+    })?;
+    let field = |c: &usize| {
+        let field = schema.field(*c);
+        // Window results of rows outside a group are NULL, so every column may be.
+        Field::new(field.name(), field.data_type().clone(), true)
+    };
+    let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
+    let is_column = rewritten.data.downcast_ref::<PhysicalColumn>().is_some();
+    Ok(Arc::new(Compiled { expr: rewritten.data, columns, schema, data_type, is_column }))
+}
+
+/// A base or window column of a stream by name.
+pub(crate) fn column(name: &str) -> LogicalExpr {
+    LogicalExpr::Column(Column::new_unqualified(name))
+}

@@ -1,0 +1,213 @@
+//! The YAML header of a rule file: `/*--- .. ---*/` before the SELECT.
+
+use crate::problem::Problem;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// A text in both languages of the house.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bilingual {
+    /// Chinese.
+    pub zh: String,
+    /// English.
+    pub en: String,
+}
+
+/// Dimension of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Category {
+    Flow,
+    Region,
+    Personnel,
+    Telecom,
+    Joint,
+}
+
+/// How grave a detection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Severity {
+    Info,
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+/// What a detection leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// An alert only.
+    Detect,
+    /// A draft of a public warning.
+    Warn,
+    /// A draft of a blocking request.
+    Block,
+}
+
+/// Where a rule may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// `replay`, `backtest`, `rules test` only.
+    Draft,
+    /// Also in `run` and `demo`, without acts.
+    Shadow,
+    /// Acts.
+    Live,
+    /// Never runs.
+    Retired,
+}
+
+/// Value of a parameter.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum ParamValue {
+    /// BOOLEAN.
+    Bool(bool),
+    /// BIGINT.
+    Int(i64),
+    /// TEXT.
+    Text(String),
+}
+
+impl std::fmt::Display for ParamValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ParamValue::Bool(v) => write!(f, "{v}"),
+            ParamValue::Int(v) => write!(f, "{v}"),
+            ParamValue::Text(v) => f.write_str(v),
+        }
+    }
+}
+
+/// A parameter with its bounds.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Param {
+    /// Value when no configuration sets it.
+    pub default: ParamValue,
+    /// Unit, for people.
+    #[serde(default)]
+    pub unit: String,
+    /// Smallest value allowed.
+    pub min: Option<i64>,
+    /// Largest value allowed.
+    pub max: Option<i64>,
+}
+
+/// The header.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// Id; the file is named after it.
+    pub id: String,
+    /// Title.
+    pub title: Bilingual,
+    /// Dimension.
+    pub category: Category,
+    /// Gravity.
+    pub severity: Severity,
+    /// What it leads to.
+    pub action: Action,
+    /// What a detection is about: column or expression, for people.
+    pub subject: String,
+    /// Code of the fraud-type list.
+    pub fraud_type: String,
+    /// For `action: block`: the measure asked for.
+    pub measure: Option<String>,
+    /// Articles.
+    pub legal_basis: Vec<String>,
+    /// Desk that answers for it.
+    pub owner: String,
+    /// Where it may run.
+    pub status: Status,
+    /// Event time after which an alert closes, e.g. `1h`; default one hour.
+    pub quiet: Option<String>,
+    /// Parameters.
+    #[serde(default)]
+    pub params: BTreeMap<String, Param>,
+    /// Free words.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Honest customers who look alike.
+    #[serde(default)]
+    pub false_positives: Vec<String>,
+    /// Page for the duty officer.
+    pub runbook: Option<String>,
+}
+
+impl Header {
+    /// Event time in microseconds after which an alert of this rule closes.
+    pub fn quiet_us(&self) -> i64 {
+        self.quiet.as_deref().and_then(parse_span).unwrap_or(3_600 * 1_000_000)
+    }
+}
+
+/// `90s`, `30m`, `1h`, `2d` in microseconds.
+pub fn parse_span(text: &str) -> Option<i64> {
+    let (number, unit) = text.split_at(text.len().checked_sub(1)?);
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    number.parse::<i64>().ok()?.checked_mul(seconds * 1_000_000)
+}
+
+/// Splits a rule file and reads its header.
+pub(crate) fn read(file: &str, text: &str) -> Result<(Header, String), Problem> {
+    let problem = |line: u64, message: String, hint: &str| Problem::at((line, 1), message, hint).in_file(file);
+    let Some(rest) = text.strip_prefix("/*---") else {
+        return Err(problem(1, "the file does not begin with a header".into(), "begin with `/*---`, YAML, `---*/`"));
+    };
+    let Some((yaml, body)) = rest.split_once("---*/") else {
+        return Err(problem(1, "the header has no end".into(), "end it with `---*/`"));
+    };
+    let header: Header = serde_saphyr::from_str(yaml).map_err(|e| {
+        let text = e.to_string();
+        let line = e.location().map_or(1, |l| l.line());
+        let first = text.lines().next().unwrap_or_default().to_owned();
+        problem(line as u64, format!("header: {first}"), "docs/rules.md lists the keys of a header")
+    })?;
+    check(&header).map_err(|(message, hint)| problem(1, message, hint))?;
+    Ok((header, body.to_owned()))
+}
+
+fn check(header: &Header) -> Result<(), (String, &'static str)> {
+    if header.title.zh.trim().is_empty() || header.title.en.trim().is_empty() {
+        return Err(("the title needs both languages".into(), "fill `zh` and `en`"));
+    }
+    if !foreshock_core::ids::is_token(&header.id) {
+        return Err((format!("`{}` is no rule id", header.id), "use 1 to 64 of A-Z a-z 0-9 . _ : -"));
+    }
+    if header.action == Action::Block && header.measure.is_none() {
+        return Err(("`action: block` needs a `measure`".into(), "for example STOP_PAYMENT"));
+    }
+    if header.quiet.as_deref().is_some_and(|q| parse_span(q).is_none()) {
+        return Err(("`quiet` is no span of time".into(), "write for example 90s, 30m, 1h, 2d"));
+    }
+    for (name, param) in &header.params {
+        check_range(name, param, &param.default)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn check_range(name: &str, param: &Param, value: &ParamValue) -> Result<(), (String, &'static str)> {
+    if std::mem::discriminant(value) != std::mem::discriminant(&param.default) {
+        return Err((format!("parameter `{name}`: `{value}` is of another type than the default"), "give a value of the default's type"));
+    }
+    let ParamValue::Int(v) = value else { return Ok(()) };
+    if param.min.is_some_and(|min| *v < min) || param.max.is_some_and(|max| *v > max) {
+        let (min, max) = (param.min.unwrap_or(i64::MIN), param.max.unwrap_or(i64::MAX));
+        return Err((format!("parameter `{name}`: {v} is outside {min} to {max}"), "choose a value in the range"));
+    }
+    Ok(())
+}

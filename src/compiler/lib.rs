@@ -1,0 +1,20 @@
+//! Rule SQL to a checked plan of engine operators, and the one DataFusion session that the live check, the batch and the
+//! tests share. Gets text, not files; knows nothing of Kafka.
+
+pub mod aggregates;
+pub mod batch;
+mod dialect;
+mod expr;
+pub mod header;
+mod nullness;
+mod pack;
+mod problem;
+mod session;
+mod source;
+mod stream;
+mod windows;
+
+pub use header::{Header, Status};
+pub use pack::{Pack, Rule, RuleFile, Settings, ViewFile, compile};
+pub use problem::Problem;
+pub use session::feed_schema;

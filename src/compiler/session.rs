@@ -1,0 +1,55 @@
+//! The DataFusion session: one set-up for planning, checking and the batch.
+
+use crate::aggregates::{Params, register};
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use datafusion::datasource::{MemTable, empty::EmptyTable};
+use datafusion::error::Result;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use foreshock_core::{Feed, Type};
+use std::sync::Arc;
+
+/// The columns of a feed as an Arrow schema.
+pub fn feed_schema(feed: Feed) -> SchemaRef {
+    let data_type = |ty| match ty {
+        Type::Text => DataType::Utf8,
+        Type::Bigint => DataType::Int64,
+        Type::Boolean => DataType::Boolean,
+        Type::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+    };
+    let fields = feed.columns().iter().map(|c| Field::new(c.name, data_type(c.ty), c.nullable));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// A session with our functions and no tables.
+pub(crate) fn session(params: &Params) -> Result<SessionContext> {
+    let mut config = SessionConfig::new().with_target_partitions(1);
+    let options = config.options_mut();
+    options.execution.time_zone = Some("UTC".into());
+    options.sql_parser.collect_spans = true;
+    // Utf8 tables and Utf8 literals: no string casts in the plan.
+    options.sql_parser.map_string_types_to_utf8view = false;
+    let mut ctx = SessionContext::new_with_config(config);
+    register(&mut ctx, params)?;
+    Ok(ctx)
+}
+
+/// Registers a table without rows, for planning.
+pub(crate) fn register_empty(ctx: &SessionContext, name: &str, schema: SchemaRef) -> Result<()> {
+    ctx.register_table(name, Arc::new(EmptyTable::new(schema)))?;
+    Ok(())
+}
+
+/// Registers a table with rows, for the batch.
+pub(crate) fn register_rows(ctx: &SessionContext, feed: Feed, batches: Vec<RecordBatch>) -> Result<()> {
+    ctx.register_table(feed.table(), Arc::new(MemTable::try_new(feed_schema(feed), vec![batches])?))?;
+    Ok(())
+}
+
+/// Parses, plans and analyses: types coerced, `param` folded.
+pub(crate) fn analysed_plan(ctx: &SessionContext, sql: &str) -> Result<LogicalPlan> {
+    let raw = futures::executor::block_on(ctx.state().create_logical_plan(sql))?;
+    let state = ctx.state();
+    state.analyzer().execute_and_check(raw, state.config_options(), |_, _| {})
+}

@@ -1,0 +1,12 @@
+//! What things are: columns of the feeds, money, time, ids, detections. Standard library only; knows nothing of
+//! JSON, SQL, Kafka, clocks or threads. Every other room reads from here, this room reads from none.
+
+pub mod detection;
+pub mod ids;
+pub mod limits;
+pub mod money;
+pub mod schema;
+pub mod time;
+
+pub use detection::{Detection, Value};
+pub use schema::{Column, Feed, Type};

@@ -1,0 +1,20 @@
+//! Every bound that is not configuration, by name (docs/config.md has the ones an operator may set).
+
+/// Largest record accepted from a source, in bytes; larger ones are refused.
+pub const RECORD_BYTES_MAX: usize = 256 * 1024;
+/// Longest id or token, in characters (contract: 1 to 64 of `[A-Za-z0-9._:-]`).
+pub const TOKEN_LEN_MAX: usize = 64;
+/// Longest district or cell, in characters.
+pub const PLACE_LEN_MAX: usize = 16;
+/// Longest code or free text that a feed keeps, in characters.
+pub const TEXT_LEN_MAX: usize = 128;
+/// Largest absolute amount, in minor units.
+pub const AMOUNT_MINOR_MAX: i64 = 1_000_000_000_000_000;
+/// An event may be this far ahead of its Kafka record timestamp, in microseconds.
+pub const FUTURE_US_MAX: i64 = 5 * 60 * 1_000_000;
+/// Longest RANGE frame, in microseconds (180 days).
+pub const FRAME_US_MAX: i64 = 180 * 86_400 * 1_000_000;
+/// Most rows of a ROWS frame and largest offset of `lag`.
+pub const FRAME_ROWS_MAX: u64 = 10_000;
+/// Events of one micro-batch.
+pub const BATCH_EVENTS_MAX: usize = 8_192;

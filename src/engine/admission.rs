@@ -1,0 +1,99 @@
+//! Which events count: not too late for their source, and not seen before.
+//!
+//! Each source partition has a bound, its own highest event time less the lateness of the feed. The bound before an event
+//! decides about it, so what is accepted hangs on the order inside the partition alone, never on how partitions
+//! interleave or on the cut into batches. The horizon is the lowest of all bounds and never goes back.
+
+use crate::faults::{Fault, on};
+use hashbrown::HashMap;
+
+/// What admission says of one event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admitted {
+    /// It counts.
+    Yes,
+    /// An event of the same id was accepted before.
+    Duplicate,
+    /// Later than its source's bound allows, by so many microseconds.
+    Late(i64),
+}
+
+#[derive(Debug)]
+pub(crate) struct Admission {
+    bounds: Vec<i64>,
+    seen: HashMap<Box<str>, i64>,
+    horizon: i64,
+    next_sweep: usize,
+}
+
+impl Admission {
+    pub(crate) fn new(partitions: usize) -> Self {
+        Admission { bounds: vec![i64::MIN; partitions], seen: HashMap::new(), horizon: i64::MIN, next_sweep: 1 << 12 }
+    }
+
+    /// The time before which nothing can change any more.
+    pub(crate) fn horizon(&self) -> i64 {
+        self.horizon
+    }
+
+    pub(crate) fn seen_count(&self) -> usize {
+        self.seen.len()
+    }
+
+    pub(crate) fn admit(&mut self, partition: usize, event_id: &str, time: i64, lateness_us: i64) -> Admitted {
+        let highest = self.bounds.iter().copied().max().unwrap_or(i64::MIN);
+        let bound = if on(Fault::GlobalBound) { highest } else { self.bounds[partition] };
+        if time < bound {
+            return Admitted::Late(bound - time);
+        }
+        if !on(Fault::NoDedupe) && self.seen.contains_key(event_id) {
+            return Admitted::Duplicate;
+        }
+        self.seen.insert(event_id.into(), time);
+        let raised = time.saturating_sub(lateness_us);
+        self.bounds[partition] = self.bounds[partition].max(raised);
+        Admitted::Yes
+    }
+
+    /// Moves the horizon after a batch and forgets ids that can no longer come again.
+    pub(crate) fn advance(&mut self) {
+        let lowest = self.bounds.iter().copied().min().unwrap_or(i64::MIN);
+        self.horizon = self.horizon.max(lowest);
+        if self.seen.len() >= self.next_sweep {
+            let horizon = self.horizon;
+            self.seen.retain(|_, time| *time >= horizon);
+            self.next_sweep = (self.seen.len() * 2).max(1 << 12);
+        }
+    }
+
+    /// Nothing more will come: everything is final.
+    pub(crate) fn close(&mut self) {
+        self.horizon = i64::MAX;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_late_does_not_hang_on_the_other_partition() {
+        let order_one = [(0, "a", 100), (1, "b", 500), (0, "c", 80), (0, "d", 95)];
+        let order_two = [(1, "b", 500), (0, "a", 100), (0, "c", 80), (0, "d", 95)];
+        for order in [order_one, order_two] {
+            let mut admission = Admission::new(2);
+            let answer: Vec<_> = order.iter().map(|(p, id, t)| (*id, admission.admit(*p, id, *t, 10))).collect();
+            assert!(answer.contains(&("c", Admitted::Late(10))));
+            assert!(answer.contains(&("d", Admitted::Yes)));
+        }
+    }
+
+    #[test]
+    fn an_event_exactly_at_the_bound_is_in_time_and_a_second_one_is_a_duplicate() {
+        let mut admission = Admission::new(1);
+        assert_eq!(admission.admit(0, "a", 100, 10), Admitted::Yes);
+        assert_eq!(admission.admit(0, "b", 90, 10), Admitted::Yes);
+        assert_eq!(admission.admit(0, "b", 90, 10), Admitted::Duplicate);
+        assert_eq!(admission.admit(0, "c", 89, 10), Admitted::Late(1));
+    }
+}

@@ -1,0 +1,203 @@
+//! The one engine of a process: admission, then every stream's step.
+
+use crate::admission::{Admission, Admitted};
+use crate::eval::{downcast, evaluate};
+use crate::faults::{Fault, on};
+use crate::group::Runner;
+use crate::intern::Interner;
+use crate::plan::{Branch, PackPlan};
+use crate::stream::{Shared, Stream};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray};
+use foreshock_core::{Detection, Feed};
+use hashbrown::DefaultHashBuilder;
+
+/// Events of one feed from one source partition, in arrival order, in the feed's columns.
+#[derive(Debug, Clone)]
+pub struct FeedBatch {
+    /// The feed.
+    pub feed: Feed,
+    /// Number of the source partition, below the count given to [`Engine::new`].
+    pub partition: usize,
+    /// The feed's columns (`foreshock_core::schema`).
+    pub batch: RecordBatch,
+}
+
+/// Is it a detection or the end of one?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// The rule holds for the event; a higher revision replaces a lower one.
+    Detected,
+    /// It no longer holds.
+    Retracted,
+}
+
+/// What the engine says about one event under one rule.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// Stream of the rule.
+    pub stream: String,
+    /// Rule, as its position in the stream's plan.
+    pub rule: usize,
+    /// Holds or no longer holds.
+    pub state: State,
+    /// 1, 2, .. of the same detection.
+    pub revision: u32,
+    /// The detection.
+    pub detection: Detection,
+    /// Event that made this revision: the first to arrive of those of its batch that changed the row's windows.
+    pub cause: String,
+}
+
+/// Counts of one step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StepFacts {
+    /// Events that count.
+    pub accepted: u64,
+    /// Events seen before.
+    pub duplicates: u64,
+    /// Events beyond the lateness.
+    pub late: u64,
+    /// Values of expressions that could not be computed (overflow and such), taken as NULL.
+    pub faults: u64,
+}
+
+/// What a step gives.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// Verdicts in a fixed order.
+    pub verdicts: Vec<Verdict>,
+    /// (batch, row, microseconds beyond the bound) of events that came too late.
+    pub late: Vec<(usize, usize, i64)>,
+    /// Counts.
+    pub facts: StepFacts,
+}
+
+/// The window engine.
+#[derive(Debug)]
+pub struct Engine {
+    streams: Vec<Stream>,
+    admission: Admission,
+    lateness_us: [i64; 4],
+    texts: Interner,
+    hasher: DefaultHashBuilder,
+    newest: i64,
+}
+
+impl Engine {
+    /// An engine for a pack, `shards` key ranges per window group, and so many source partitions.
+    pub fn new(pack: PackPlan, shards: usize, partitions: usize, lateness_us: impl Fn(Feed) -> i64) -> Self {
+        assert!(shards > 0, "at least one key range");
+        Engine {
+            streams: pack.streams.into_iter().map(|plan| Stream::new(plan, shards)).collect(),
+            admission: Admission::new(partitions),
+            lateness_us: Feed::ALL.map(lateness_us),
+            texts: Interner::default(),
+            hasher: DefaultHashBuilder::default(),
+            newest: i64::MIN,
+        }
+    }
+
+    /// Takes in a micro-batch: feeds and partitions in any mix, each list in arrival order.
+    pub fn step(&mut self, batches: &[FeedBatch], runner: &dyn Runner) -> Output {
+        let mut output = Output::default();
+        let accepted: Vec<(Feed, RecordBatch)> =
+            batches.iter().enumerate().map(|(idx, b)| (b.feed, self.admit(idx, b, &mut output))).collect();
+        self.admission.advance();
+        let horizon = if on(Fault::EvictionAtNewest) { self.newest } else { self.admission.horizon() };
+        let mut shared = Shared {
+            texts: &mut self.texts,
+            hasher: &self.hasher,
+            runner,
+            horizon,
+            faults: &mut output.facts.faults,
+        };
+        for stream in &mut self.streams {
+            let rows = stream_rows(stream, &accepted, shared.faults);
+            if rows.num_rows() > 0 {
+                stream.step(rows, &mut shared, &mut output.verdicts);
+            }
+            stream.finish_before(self.admission.horizon(), &mut output.verdicts);
+        }
+        output
+    }
+
+    /// Nothing more will come: says what is still to be said.
+    pub fn finish(&mut self) -> Output {
+        self.admission.close();
+        let mut output = Output::default();
+        for stream in &mut self.streams {
+            stream.finish_before(self.admission.horizon(), &mut output.verdicts);
+        }
+        output
+    }
+
+    /// The time before which nothing can change any more, in microseconds.
+    pub fn horizon(&self) -> i64 {
+        self.admission.horizon()
+    }
+
+    /// Young rows over all streams, live keys over all window groups, event ids remembered.
+    pub fn sizes(&self) -> (usize, usize, usize) {
+        let young = self.streams.iter().map(Stream::young_count).sum();
+        let keys = self.streams.iter().map(Stream::key_count).sum();
+        (young, keys, self.admission.seen_count())
+    }
+
+    fn admit(&mut self, idx: usize, feed_batch: &FeedBatch, output: &mut Output) -> RecordBatch {
+        let batch = &feed_batch.batch;
+        let ids: &StringArray = downcast(batch.column(0));
+        let times: &TimestampMicrosecondArray = downcast(batch.column(1));
+        let lateness = self.lateness_us[feed_batch.feed as usize];
+        let mut kept = Vec::with_capacity(batch.num_rows());
+        for row in 0..batch.num_rows() {
+            let verdict = self.admission.admit(feed_batch.partition, ids.value(row), times.value(row), lateness);
+            kept.push(verdict == Admitted::Yes);
+            match verdict {
+                Admitted::Yes => {
+                    output.facts.accepted += 1;
+                    self.newest = self.newest.max(times.value(row));
+                }
+                Admitted::Duplicate => output.facts.duplicates += 1,
+                Admitted::Late(by) => {
+                    output.facts.late += 1;
+                    output.late.push((idx, row, by));
+                }
+            }
+        }
+        if kept.iter().all(|k| *k) {
+            return batch.clone();
+        }
+        arrow_select::filter::filter_record_batch(batch, &BooleanArray::from(kept)).expect("one flag per row")
+    }
+}
+
+/// A stream's new rows from the accepted events of its feeds.
+fn stream_rows(stream: &Stream, accepted: &[(Feed, RecordBatch)], faults: &mut u64) -> RecordBatch {
+    let schema = &stream.plan.schema;
+    let mut parts = Vec::new();
+    for (feed, batch) in accepted.iter().filter(|(_, b)| b.num_rows() > 0) {
+        for branch in stream.plan.branches.iter().filter(|b| b.feed == *feed) {
+            parts.push(branch_rows(branch, batch, schema, faults));
+        }
+    }
+    match parts.as_slice() {
+        [one] => one.clone(),
+        _ => arrow_select::concat::concat_batches(schema, &parts).expect("branches of a view have one schema"),
+    }
+}
+
+fn branch_rows(branch: &Branch, batch: &RecordBatch, schema: &arrow_schema::SchemaRef, faults: &mut u64) -> RecordBatch {
+    let pick = |columns: &[usize], from: &RecordBatch| -> Vec<ArrayRef> {
+        columns.iter().map(|c| from.column(*c).clone()).collect()
+    };
+    let mut rows = batch.clone();
+    if let Some(filter) = &branch.filter {
+        let passes = evaluate(filter.as_ref(), &pick(filter.columns(), batch), batch.num_rows(), faults);
+        let passes: &BooleanArray = downcast(&passes);
+        rows = arrow_select::filter::filter_record_batch(batch, passes).expect("one flag per row");
+    }
+    let Some(columns) = &branch.columns else { return rows };
+    let count = rows.num_rows();
+    let arrays = columns.iter().map(|e| evaluate(e.as_ref(), &pick(e.columns(), &rows), count, faults)).collect();
+    RecordBatch::try_new(schema.clone(), arrays).expect("the compiler checked the types of the view")
+}

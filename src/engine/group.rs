@@ -1,0 +1,304 @@
+//! A window group's logs, cut into key ranges so that each range is a task of its own.
+
+use crate::accumulator::Cell;
+use crate::eval::downcast;
+use crate::faults::{Fault, on};
+use crate::intern::Interner;
+use crate::key_log::{KeyLog, Layout, NULL_BIT};
+use crate::plan::GroupPlan;
+use crate::rows::YoungRows;
+use arrow_array::{Array, ArrayRef, StringArray};
+use arrow_schema::DataType;
+use hashbrown::{DefaultHashBuilder, HashTable};
+use std::hash::BuildHasher;
+
+/// Runs the tasks of a level. The engine owns no thread: the caller brings one of these.
+pub trait Runner {
+    /// Runs every task once and returns when all are done.
+    fn run<'a>(&self, tasks: Vec<Box<dyn FnOnce() + Send + 'a>>);
+}
+
+/// Runs tasks one after the other on the calling thread.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Inline;
+
+impl Runner for Inline {
+    fn run<'a>(&self, tasks: Vec<Box<dyn FnOnce() + Send + 'a>>) {
+        for task in tasks {
+            task();
+        }
+    }
+}
+
+/// The partition key of every row of a stage, as bytes with their hash.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    bytes: KeyBytes,
+    pub(crate) hashes: Vec<u64>,
+    /// Rows of which a part of the key is NULL: in no log.
+    pub(crate) null: Vec<bool>,
+}
+
+#[derive(Debug)]
+enum KeyBytes {
+    Text(StringArray),
+    Encoded { data: Vec<u8>, ends: Vec<usize> },
+}
+
+impl Keys {
+    pub(crate) fn new(columns: &[ArrayRef], rows: usize, hasher: &DefaultHashBuilder) -> Self {
+        let bytes = match columns {
+            [one] if one.data_type() == &DataType::Utf8 => KeyBytes::Text(downcast::<StringArray>(one).clone()),
+            _ => encode(columns, rows),
+        };
+        let null = (0..rows).map(|row| columns.iter().any(|c| c.is_null(row))).collect();
+        let mut keys = Keys { bytes, hashes: Vec::with_capacity(rows), null };
+        for row in 0..rows {
+            let hash = hasher.hash_one(keys.get(row));
+            keys.hashes.push(hash);
+        }
+        keys
+    }
+
+    pub(crate) fn get(&self, row: usize) -> &[u8] {
+        match &self.bytes {
+            KeyBytes::Text(texts) => texts.value(row).as_bytes(),
+            KeyBytes::Encoded { data, ends } => &data[if row == 0 { 0 } else { ends[row - 1] }..ends[row]],
+        }
+    }
+}
+
+/// Several key columns as one byte string: fixed width for numbers, length before text, so no two keys meet.
+fn encode(columns: &[ArrayRef], rows: usize) -> KeyBytes {
+    let (mut data, mut ends) = (Vec::new(), Vec::with_capacity(rows));
+    for row in 0..rows {
+        for column in columns.iter().filter(|c| c.is_valid(row)) {
+            match column.data_type() {
+                DataType::Utf8 => {
+                    let text = downcast::<StringArray>(column).value(row);
+                    data.extend_from_slice(&text.len().to_le_bytes());
+                    data.extend_from_slice(text.as_bytes());
+                }
+                DataType::Boolean => data.push(u8::from(downcast::<arrow_array::BooleanArray>(column).value(row))),
+                DataType::Timestamp(..) => {
+                    let time = downcast::<arrow_array::TimestampMicrosecondArray>(column).value(row);
+                    data.extend_from_slice(&time.to_le_bytes());
+                }
+                DataType::UInt64 => {
+                    data.extend_from_slice(&downcast::<arrow_array::UInt64Array>(column).value(row).to_le_bytes());
+                }
+                _ => data.extend_from_slice(&downcast::<arrow_array::Int64Array>(column).value(row).to_le_bytes()),
+            }
+        }
+        ends.push(data.len());
+    }
+    KeyBytes::Encoded { data, ends }
+}
+
+/// The inputs of one group for the rows of a stage.
+pub(crate) struct Inputs<'a> {
+    pub(crate) keys: &'a Keys,
+    pub(crate) times: &'a [i64],
+    pub(crate) rows: &'a [u64],
+    pub(crate) causes: &'a [u64],
+    pub(crate) arguments: &'a [(Vec<i64>, Option<arrow_buffer::NullBuffer>)],
+    pub(crate) flags: &'a [i64],
+}
+
+impl Inputs<'_> {
+    fn write_entry(&self, at: usize, entry: &mut Vec<i64>) {
+        entry.clear();
+        let mut flags = self.flags.get(at).copied().unwrap_or(0);
+        entry.extend([self.times[at], self.rows[at].cast_signed(), 0]);
+        for (slot, (values, nulls)) in self.arguments.iter().enumerate() {
+            let is_null = nulls.as_ref().is_some_and(|n| n.is_null(at));
+            flags |= i64::from(is_null) << (NULL_BIT + slot);
+            entry.push(if is_null { 0 } else { values[at] });
+        }
+        entry[2] = flags;
+    }
+}
+
+/// An old row whose entry is taken out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Leaving {
+    pub(crate) row: u64,
+    /// Key range and slot of its entry.
+    pub(crate) place: u64,
+    /// The new row that is why.
+    pub(crate) cause: u64,
+}
+
+/// Work for one key range: old rows that may leave or change, rows that enter, both in log order.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    /// Rows that leave, or change and enter again.
+    pub(crate) leaving: Vec<Leaving>,
+    /// Positions in the stage of rows that enter.
+    pub(crate) entering: Vec<u32>,
+}
+
+impl Work {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.leaving.is_empty() && self.entering.is_empty()
+    }
+}
+
+/// Answers of one task, by row.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    pub(crate) rows: Vec<u64>,
+    pub(crate) causes: Vec<u64>,
+    pub(crate) cells: Vec<Cell>,
+    /// Where each entering row's entry went.
+    pub(crate) places: Vec<u64>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct KeyRange {
+    table: HashTable<u32>,
+    logs: Vec<KeyLog>,
+    free: Vec<u32>,
+    changed: Vec<u32>,
+    sweep_at: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) layout: Layout,
+    pub(crate) ranges: Vec<KeyRange>,
+}
+
+impl Group {
+    pub(crate) fn new(plan: &GroupPlan, shards: usize) -> Self {
+        Group { layout: Layout::new(plan), ranges: (0..shards).map(|_| KeyRange::default()).collect() }
+    }
+
+    /// The key range of a hash.
+    pub(crate) fn range_of(&self, hash: u64) -> usize {
+        (hash >> 32) as usize % self.ranges.len()
+    }
+
+    /// Does the entry at `place` hold exactly the input of stage row `at`?
+    pub(crate) fn holds(&self, place: u64, inputs: &Inputs<'_>, at: usize) -> bool {
+        let range = &self.ranges[self.range_of(inputs.keys.hashes[at])];
+        let Some(log) = range.logs.get(place as u32 as usize).filter(|_| place >> 32 == self.range_of(inputs.keys.hashes[at]) as u64)
+        else {
+            return false;
+        };
+        let mut entry = Vec::new();
+        inputs.write_entry(at, &mut entry);
+        log.key.as_ref() == inputs.keys.get(at) && log.holds(&entry, &self.layout)
+    }
+
+    pub(crate) fn key_count(&self) -> usize {
+        self.ranges.iter().map(|r| r.table.len()).sum()
+    }
+}
+
+impl KeyRange {
+    /// Applies all changes of a step to this range's logs, then answers for new and touched rows.
+    pub(crate) fn step(
+        &mut self,
+        number: usize,
+        layout: &Layout,
+        work: &Work,
+        inputs: &Inputs<'_>,
+        context: &Context<'_>,
+    ) -> Answers {
+        let mut answers = Answers::default();
+        for leaving in &work.leaving {
+            self.note(leaving.place as u32, context.young.time(leaving.row), leaving.cause);
+        }
+        let mut slots = Vec::with_capacity(work.entering.len());
+        for at in &work.entering {
+            let at = *at as usize;
+            let slot = self.slot(inputs.keys.get(at), inputs.keys.hashes[at], layout, context.hasher);
+            self.note(slot, inputs.times[at], inputs.causes[at]);
+            slots.push(slot);
+            answers.places.push((number as u64) << 32 | u64::from(slot));
+        }
+        for slot in &self.changed {
+            self.logs[*slot as usize].rewind(layout, context.texts);
+        }
+        for Leaving { row, place, .. } in &work.leaving {
+            self.logs[*place as u32 as usize].remove(context.young.time(*row), *row, layout);
+        }
+        let mut entry = Vec::with_capacity(layout.stride);
+        for (at, slot) in work.entering.iter().zip(&slots) {
+            inputs.write_entry(*at as usize, &mut entry);
+            let id = || context.young.event_id(inputs.rows[*at as usize]);
+            let is_after = |other: u64| !on(Fault::TiesByArrival) && context.young.event_id(other) > id();
+            self.logs[*slot as usize].insert(&entry, layout, is_after);
+        }
+        for slot in std::mem::take(&mut self.changed) {
+            let log = &mut self.logs[slot as usize];
+            let (cause, from) = (log.cause, log.changed_from);
+            log.replay(layout, context.texts, |row, cells| {
+                let is_old = row < context.first_new;
+                let is_peer = is_old && on(Fault::PeersNotJudgedAgain) && context.young.time(row) == from;
+                if !(is_peer || is_old && on(Fault::NoCorrection)) {
+                    answers.rows.push(row);
+                    answers.causes.push(cause);
+                    answers.cells.extend_from_slice(cells);
+                }
+            });
+            log.evict(context.horizon, layout);
+        }
+        self.sweep(work.entering.len() * 2 + 16, layout, context);
+        answers
+    }
+
+    fn note(&mut self, slot: u32, time: i64, row: u64) {
+        let log = &mut self.logs[slot as usize];
+        if log.changed_from == i64::MAX {
+            self.changed.push(slot);
+        }
+        log.note_change(time, row);
+    }
+
+    fn slot(&mut self, key: &[u8], hash: u64, layout: &Layout, hasher: &DefaultHashBuilder) -> u32 {
+        let logs = &self.logs;
+        if let Some(slot) = self.table.find(hash, |s| logs[*s as usize].key.as_ref() == key) {
+            return *slot;
+        }
+        let log = KeyLog::new(key, layout);
+        let slot = if let Some(free) = self.free.pop() {
+            self.logs[free as usize] = log;
+            free
+        } else {
+            self.logs.push(log);
+            u32::try_from(self.logs.len() - 1).expect("fewer than 2^32 keys fit in memory")
+        };
+        let logs = &self.logs;
+        self.table.insert_unique(hash, slot, |s| hasher.hash_one(logs[*s as usize].key.as_ref()));
+        slot
+    }
+
+    /// Frees keys that nothing can need any more, a few per step, so that a step never stalls.
+    fn sweep(&mut self, count: usize, layout: &Layout, context: &Context<'_>) {
+        for _ in 0..count.min(self.logs.len()) {
+            self.sweep_at = (self.sweep_at + 1) % self.logs.len();
+            let slot = self.sweep_at as u32;
+            let log = &self.logs[self.sweep_at];
+            if !log.is_idle(context.horizon, layout) {
+                continue;
+            }
+            let hash = context.hasher.hash_one(log.key.as_ref());
+            if let Ok(found) = self.table.find_entry(hash, |s| *s == slot) {
+                found.remove();
+                self.logs[self.sweep_at] = KeyLog::new(&[], layout);
+                self.free.push(slot);
+            }
+        }
+    }
+}
+
+/// What a task may read.
+pub(crate) struct Context<'a> {
+    pub(crate) young: &'a YoungRows,
+    pub(crate) texts: &'a Interner,
+    pub(crate) hasher: &'a DefaultHashBuilder,
+    pub(crate) horizon: i64,
+    pub(crate) first_new: u64,
+}

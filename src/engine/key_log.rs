@@ -1,0 +1,375 @@
+//! The log of one key in one window group, with a cursor per frame over it.
+//!
+//! Entries stand in the order (event time, event id). In order, a cursor only moves forward. Before the log is changed in
+//! the middle, its cursors go back to just before the change (every accumulator can take a row back out), then the log is
+//! edited, then the cursors run forward again over the touched rows and answer for each: rewind, edit, replay. A late row
+//! so costs the rows of its key that are younger than it, never a walk over the window.
+
+use crate::accumulator::{Accumulator, Cell};
+use crate::faults::{Fault, on};
+use crate::intern::Interner;
+use crate::plan::{CursorPlan, Frame, Function, GroupPlan};
+
+/// Words of an entry before the arguments: time, row number, flags.
+const HEAD_WORDS: usize = 3;
+/// Flags: filter results from bit 0, NULL marks of arguments from this bit.
+pub(crate) const NULL_BIT: usize = 32;
+
+/// What a group's logs have in common.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    pub(crate) stride: usize,
+    pub(crate) cursors: Vec<CursorPlan>,
+    kinds: Vec<crate::plan::ValueKind>,
+    /// Entries younger than the horizon less this may be needed.
+    reach_us: i64,
+    /// So many entries before the horizon may be needed.
+    reach_rows: u64,
+    /// Some state never ends (UNBOUNDED, ROWS, `lag`, `row_number`): keys are not freed.
+    pub(crate) keeps_keys: bool,
+    pub(crate) answers: usize,
+}
+
+impl Layout {
+    pub(crate) fn new(group: &GroupPlan) -> Self {
+        let mut layout = Layout {
+            stride: HEAD_WORDS + group.arguments.len(),
+            cursors: group.cursors.clone(),
+            kinds: group.arguments.iter().map(|a| a.1).collect(),
+            reach_us: 0,
+            reach_rows: 0,
+            keeps_keys: false,
+            answers: group.cursors.iter().map(|c| c.accumulators.len()).sum(),
+        };
+        for cursor in &group.cursors {
+            match cursor.frame {
+                Frame::Range { preceding, end } => {
+                    layout.reach_us = layout.reach_us.max(preceding.unwrap_or(end)).max(end);
+                    layout.keeps_keys |= preceding.is_none();
+                }
+                Frame::Rows { preceding, end } => {
+                    layout.reach_rows = layout.reach_rows.max(preceding.unwrap_or(end)).max(end);
+                    layout.keeps_keys = true;
+                }
+            }
+            for accumulator in &cursor.accumulators {
+                if let Function::Lag(n) = accumulator.function {
+                    layout.reach_rows = layout.reach_rows.max(n);
+                }
+            }
+        }
+        layout
+    }
+}
+
+/// First and one past the last position inside a cursor's frame.
+#[derive(Debug, Clone, Copy, Default)]
+struct Bounds {
+    head: u64,
+    tail: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct KeyLog {
+    pub(crate) key: Box<[u8]>,
+    /// Position of the first entry still held; positions count from the first entry ever.
+    base: u64,
+    /// Words of `data` before the first entry still held.
+    skip: usize,
+    data: Vec<i64>,
+    bounds: Box<[Bounds]>,
+    accumulators: Box<[Accumulator]>,
+    /// Earliest time changed in this step; `i64::MAX` when nothing changed.
+    pub(crate) changed_from: i64,
+    /// Lowest row number among this step's changes.
+    pub(crate) cause: u64,
+}
+
+impl KeyLog {
+    pub(crate) fn new(key: &[u8], layout: &Layout) -> Self {
+        let accumulators = layout.cursors.iter().flat_map(|c| &c.accumulators);
+        let kind = |argument: Option<usize>| argument.map(|a| layout.kinds[a]);
+        KeyLog {
+            key: key.into(),
+            base: 0,
+            skip: 0,
+            data: Vec::new(),
+            bounds: vec![Bounds::default(); layout.cursors.len()].into(),
+            accumulators: accumulators.map(|a| Accumulator::new(a.function, kind(a.argument))).collect(),
+            changed_from: i64::MAX,
+            cause: u64::MAX,
+        }
+    }
+
+    fn end(&self, layout: &Layout) -> u64 {
+        self.base + ((self.data.len() - self.skip) / layout.stride) as u64
+    }
+
+    fn entry(&self, position: u64, layout: &Layout) -> &[i64] {
+        let at = self.skip + (position - self.base) as usize * layout.stride;
+        &self.data[at..at + layout.stride]
+    }
+
+    fn time(&self, position: u64, layout: &Layout) -> i64 {
+        self.entry(position, layout)[0]
+    }
+
+    /// Time of the youngest entry, or `i64::MIN`.
+    pub(crate) fn last_time(&self, layout: &Layout) -> i64 {
+        let end = self.end(layout);
+        if end == self.base { i64::MIN } else { self.time(end - 1, layout) }
+    }
+
+    /// Does the youngest entry lie before all that the horizon may still need?
+    pub(crate) fn is_idle(&self, horizon: i64, layout: &Layout) -> bool {
+        !layout.keeps_keys && self.last_time(layout) < horizon.saturating_sub(layout.reach_us)
+    }
+
+    /// Notes a change at `time`, made by row `cause`.
+    pub(crate) fn note_change(&mut self, time: i64, cause: u64) {
+        self.changed_from = self.changed_from.min(time);
+        self.cause = self.cause.min(cause);
+    }
+
+    /// First position whose time is at least `time`, searched back from the end: changes are young.
+    fn position_at(&self, time: i64, layout: &Layout) -> u64 {
+        let mut at = self.end(layout);
+        while at > self.base && self.time(at - 1, layout) >= time {
+            at -= 1;
+        }
+        at
+    }
+
+    /// Takes the cursors back to where they stood before the first row at or after `changed_from`.
+    pub(crate) fn rewind(&mut self, layout: &Layout, texts: &Interner) {
+        let from = self.changed_from;
+        if from > self.last_time(layout) {
+            return;
+        }
+        let first = self.position_at(from, layout);
+        for (idx, cursor) in layout.cursors.iter().enumerate() {
+            let old = self.bounds[idx];
+            let new = match cursor.frame {
+                Frame::Range { preceding, end } => {
+                    let mut tail = old.tail.min(first);
+                    while tail > self.base && self.time(tail - 1, layout) > from.saturating_sub(end) {
+                        tail -= 1;
+                    }
+                    let mut head = old.head.min(tail);
+                    if let Some(width) = preceding {
+                        while head > self.base && self.time(head - 1, layout) >= from.saturating_sub(width) {
+                            head -= 1;
+                        }
+                    }
+                    Bounds { head, tail }
+                }
+                Frame::Rows { preceding, end } => {
+                    let tail = old.tail.min((first + 1).saturating_sub(end).min(first));
+                    let head = preceding.map_or(0, |n| first.saturating_sub(n).min(tail));
+                    Bounds { head, tail }
+                }
+            };
+            self.move_cursor(idx, old, new, layout, texts);
+        }
+    }
+
+    /// Rows that are in `old` and not in `new` leave, the others enter.
+    fn move_cursor(&mut self, idx: usize, old: Bounds, new: Bounds, layout: &Layout, texts: &Interner) {
+        // Leaving and entering happen at the ends, nearest first, as the accumulators ask.
+        for position in old.head..old.tail.min(new.head) {
+            self.apply(idx, position, false, layout, texts);
+        }
+        for position in (old.head.max(new.tail)..old.tail).rev() {
+            self.apply(idx, position, false, layout, texts);
+        }
+        for position in (new.head..new.tail.min(old.head)).rev() {
+            self.apply(idx, position, true, layout, texts);
+        }
+        for position in new.head.max(old.tail)..new.tail {
+            self.apply(idx, position, true, layout, texts);
+        }
+        self.bounds[idx] = new;
+    }
+
+    fn apply(&mut self, idx: usize, position: u64, enters: bool, layout: &Layout, texts: &Interner) {
+        let first = layout.cursors[..idx].iter().map(|c| c.accumulators.len()).sum::<usize>();
+        let at = self.skip + (position - self.base) as usize * layout.stride;
+        let entry = &self.data[at..at + layout.stride];
+        for (plan, accumulator) in layout.cursors[idx].accumulators.iter().zip(&mut self.accumulators[first..]) {
+            if plan.filter.is_some_and(|f| entry[2] & (1 << f) == 0) {
+                continue;
+            }
+            let value = argument(entry, plan.argument);
+            if enters {
+                accumulator.add(position, value, texts);
+            } else {
+                accumulator.remove(position, value, texts);
+            }
+        }
+    }
+
+    /// Puts an entry in its place. `is_after` tells whether the row of an entry of the same time sorts after the new one.
+    pub(crate) fn insert(&mut self, entry: &[i64], layout: &Layout, is_after: impl Fn(u64) -> bool) {
+        let mut at = self.end(layout);
+        while at > self.base {
+            let other = self.entry(at - 1, layout);
+            let sorts_after = other[0] > entry[0] || (other[0] == entry[0] && is_after(row_number(other)));
+            if !sorts_after {
+                break;
+            }
+            at -= 1;
+        }
+        let word = self.skip + (at - self.base) as usize * layout.stride;
+        if word == self.data.len() {
+            self.data.extend_from_slice(entry);
+        } else {
+            self.data.splice(word..word, entry.iter().copied());
+        }
+    }
+
+    /// Takes the entry of a row out.
+    pub(crate) fn remove(&mut self, time: i64, row: u64, layout: &Layout) {
+        let mut at = self.position_at(time, layout);
+        while row_number(self.entry(at, layout)) != row {
+            at += 1;
+        }
+        let word = self.skip + (at - self.base) as usize * layout.stride;
+        self.data.drain(word..word + layout.stride);
+    }
+
+    /// Does the entry of a row hold exactly these words?
+    pub(crate) fn holds(&self, entry: &[i64], layout: &Layout) -> bool {
+        let mut at = self.position_at(entry[0], layout);
+        while at < self.end(layout) {
+            let other = self.entry(at, layout);
+            if other[1] == entry[1] {
+                return other == entry;
+            }
+            at += 1;
+        }
+        false
+    }
+
+    /// Runs the cursors over every row from the first change on and hands out each row's answers.
+    pub(crate) fn replay(&mut self, layout: &Layout, texts: &Interner, mut emit: impl FnMut(u64, &[Cell])) {
+        let end = self.end(layout);
+        let mut answers: Vec<Cell> = Vec::with_capacity(layout.answers);
+        for position in self.position_at(self.changed_from, layout)..end {
+            answers.clear();
+            let time = self.time(position, layout);
+            for idx in 0..layout.cursors.len() {
+                self.advance(idx, position, time, end, layout, texts);
+                self.answer(idx, position, layout, texts, &mut answers);
+            }
+            emit(row_number(self.entry(position, layout)), &answers);
+        }
+        self.changed_from = i64::MAX;
+        self.cause = u64::MAX;
+    }
+
+    fn advance(&mut self, idx: usize, position: u64, time: i64, end: u64, layout: &Layout, texts: &Interner) {
+        let mut now = self.bounds[idx];
+        match layout.cursors[idx].frame {
+            Frame::Range { preceding, end: offset } => {
+                let until = time - offset;
+                while now.tail < end && self.time(now.tail, layout) <= until {
+                    self.apply(idx, now.tail, true, layout, texts);
+                    now.tail += 1;
+                }
+                if let Some(width) = preceding {
+                    let from = time - width + i64::from(on(Fault::FrameHalfOpen));
+                    while now.head < now.tail && self.time(now.head, layout) < from {
+                        self.apply(idx, now.head, false, layout, texts);
+                        now.head += 1;
+                    }
+                }
+            }
+            Frame::Rows { preceding, end: offset } => {
+                let tail = (position + 1).saturating_sub(offset).max(now.tail);
+                while now.tail < tail {
+                    self.apply(idx, now.tail, true, layout, texts);
+                    now.tail += 1;
+                }
+                let head = preceding.map_or(0, |n| position.saturating_sub(n)).min(tail);
+                while now.head < head {
+                    self.apply(idx, now.head, false, layout, texts);
+                    now.head += 1;
+                }
+            }
+        }
+        self.bounds[idx] = now;
+    }
+
+    fn answer(&self, idx: usize, position: u64, layout: &Layout, texts: &Interner, answers: &mut Vec<Cell>) {
+        let first = layout.cursors[..idx].iter().map(|c| c.accumulators.len()).sum::<usize>();
+        for (plan, accumulator) in layout.cursors[idx].accumulators.iter().zip(&self.accumulators[first..]) {
+            answers.push(match plan.function {
+                Function::RowNumber => i64::try_from(position + 1).ok(),
+                Function::Lag(n) if position >= self.base + n => {
+                    argument(self.entry(position - n, layout), plan.argument)
+                }
+                Function::Lag(_) => None,
+                function => accumulator.answer(function, texts),
+            });
+        }
+    }
+
+    /// Lets go of entries that no row at or after the horizon can reach.
+    pub(crate) fn evict(&mut self, horizon: i64, layout: &Layout) {
+        let end = self.end(layout);
+        let limit = horizon.saturating_sub(layout.reach_us);
+        let mut to = self.base;
+        while to < end && self.time(to, layout) < limit {
+            to += 1;
+        }
+        if to == self.base {
+            return;
+        }
+        if layout.reach_rows > 0 && !on(Fault::LagEvictedByTime) {
+            let mut first_young = to;
+            while first_young < end && self.time(first_young, layout) < horizon {
+                first_young += 1;
+            }
+            to = to.min(first_young.saturating_sub(layout.reach_rows)).max(self.base);
+        }
+        // A cursor must never point before the first entry held, unless its frame never lets go.
+        for (cursor, bounds) in layout.cursors.iter().zip(&self.bounds) {
+            let lets_go = matches!(cursor.frame, Frame::Range { preceding: Some(_), .. } | Frame::Rows { preceding: Some(_), .. });
+            to = to.min(if lets_go { bounds.head } else { bounds.tail });
+        }
+        if to <= self.base {
+            return;
+        }
+        self.thin(to, layout);
+        self.skip += (to - self.base) as usize * layout.stride;
+        self.base = to;
+        if self.skip * 2 >= self.data.len() {
+            self.data.drain(..self.skip);
+            self.skip = 0;
+            if self.data.capacity() > 4 * self.data.len() + 4 * layout.stride {
+                self.data.shrink_to(2 * self.data.len());
+            }
+        }
+    }
+
+    fn thin(&mut self, position: u64, layout: &Layout) {
+        let unbounded = |c: &CursorPlan| {
+            matches!(c.frame, Frame::Range { preceding: None, .. } | Frame::Rows { preceding: None, .. })
+        };
+        let plans = layout.cursors.iter().flat_map(|c| c.accumulators.iter().map(move |_| unbounded(c)));
+        for (is_unbounded, accumulator) in plans.zip(&mut self.accumulators) {
+            if is_unbounded {
+                accumulator.thin(position);
+            }
+        }
+    }
+}
+
+fn row_number(entry: &[i64]) -> u64 {
+    entry[1].cast_unsigned()
+}
+
+fn argument(entry: &[i64], slot: Option<usize>) -> Cell {
+    let Some(slot) = slot else { return Some(0) };
+    (entry[2] & (1 << (NULL_BIT + slot)) == 0).then_some(entry[HEAD_WORDS + slot])
+}

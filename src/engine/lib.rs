@@ -1,0 +1,25 @@
+//! The window engine: a micro-batch of columns goes in, detections, revisions and retractions come out.
+//!
+//! Pure: no clock, thread, channel, file or rule text. The caller hands in the plan (made by the compiler), the events in
+//! columns, and a [`Runner`] for the tasks of a level. The same answer for any number of key ranges and any cut into
+//! batches; `docs/ARCHITECTURE.md` has the way of one event, `docs/decisions/0002-rewind-edit-replay.md` the method.
+
+pub mod accumulator;
+mod admission;
+mod engine;
+mod eval;
+pub mod faults;
+mod group;
+mod intern;
+mod key_log;
+mod plan;
+mod rows;
+mod stream;
+
+pub use stream::value_at;
+pub use engine::{Engine, FeedBatch, Output, State, StepFacts, Verdict};
+pub use eval::Expr;
+pub use group::{Inline, Runner};
+pub use plan::{
+    AccumulatorPlan, Branch, CursorPlan, ExprIdx, Frame, Function, GroupPlan, PackPlan, RulePlan, StreamPlan, ValueKind,
+};

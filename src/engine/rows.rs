@@ -1,0 +1,168 @@
+//! The young rows of a stream: all that are not yet before the horizon, with their columns, window results, inputs and
+//! verdicts. Any of them can still be judged again.
+
+use crate::accumulator::Cell;
+use arrow_array::{RecordBatch, StringArray, TimestampMicrosecondArray};
+use foreshock_core::Detection;
+use hashbrown::HashMap;
+use std::collections::VecDeque;
+
+/// A row in no log of a group.
+pub(crate) const NO_INPUT: u64 = u64::MAX;
+
+/// What has been said about one row by one rule.
+#[derive(Debug)]
+pub(crate) struct Published {
+    pub(crate) revision: u32,
+    /// The detection as last published; `None` after a retraction.
+    pub(crate) said: Option<Detection>,
+    /// The detection as it stands now, when only its values differ from what was said, and the cause.
+    pub(crate) pending: Option<(Detection, String)>,
+}
+
+#[derive(Debug)]
+struct Segment {
+    first_row: u64,
+    batch: RecordBatch,
+}
+
+#[derive(Debug)]
+pub(crate) struct YoungRows {
+    event_id_column: usize,
+    event_time_column: usize,
+    window_count: usize,
+    group_count: usize,
+    first: u64,
+    segments: VecDeque<Segment>,
+    times: VecDeque<i64>,
+    cells: VecDeque<Cell>,
+    inputs: VecDeque<u64>,
+    pub(crate) published: HashMap<(u64, u32), Published>,
+}
+
+impl YoungRows {
+    pub(crate) fn new(event_id_column: usize, event_time_column: usize, window_count: usize, group_count: usize) -> Self {
+        YoungRows {
+            event_id_column,
+            event_time_column,
+            window_count,
+            group_count,
+            first: 0,
+            segments: VecDeque::new(),
+            times: VecDeque::new(),
+            cells: VecDeque::new(),
+            inputs: VecDeque::new(),
+            published: HashMap::new(),
+        }
+    }
+
+    /// Number of the next row.
+    pub(crate) fn next(&self) -> u64 {
+        self.first + self.times.len() as u64
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.times.len()
+    }
+
+    /// Adds the rows of a batch; their numbers start at the returned one.
+    pub(crate) fn push(&mut self, batch: RecordBatch) -> u64 {
+        let first_row = self.next();
+        let rows = batch.num_rows();
+        let times: &TimestampMicrosecondArray = crate::eval::downcast(batch.column(self.event_time_column));
+        self.times.extend(times.values().iter());
+        self.cells.extend(std::iter::repeat_n(None, rows * self.window_count));
+        self.inputs.extend(std::iter::repeat_n(NO_INPUT, rows * self.group_count));
+        self.segments.push_back(Segment { first_row, batch });
+        first_row
+    }
+
+    fn at(&self, row: u64) -> usize {
+        usize::try_from(row - self.first).expect("young rows fit in memory")
+    }
+
+    pub(crate) fn time(&self, row: u64) -> i64 {
+        self.times[self.at(row)]
+    }
+
+    fn segment(&self, row: u64) -> usize {
+        self.segments.partition_point(|s| s.first_row <= row) - 1
+    }
+
+    pub(crate) fn event_id(&self, row: u64) -> &str {
+        let segment = &self.segments[self.segment(row)];
+        let ids: &StringArray = crate::eval::downcast(segment.batch.column(self.event_id_column));
+        ids.value((row - segment.first_row) as usize)
+    }
+
+    pub(crate) fn cell(&self, row: u64, window: usize) -> Cell {
+        self.cells[self.at(row) * self.window_count + window]
+    }
+
+    /// Stores a window result; tells whether it differs from the one before.
+    pub(crate) fn set_cell(&mut self, row: u64, window: usize, cell: Cell) -> bool {
+        let at = self.at(row) * self.window_count + window;
+        std::mem::replace(&mut self.cells[at], cell) != cell
+    }
+
+    pub(crate) fn input(&self, row: u64, group: usize) -> u64 {
+        self.inputs[self.at(row) * self.group_count + group]
+    }
+
+    pub(crate) fn set_input(&mut self, row: u64, group: usize, input: u64) {
+        let at = self.at(row) * self.group_count + group;
+        self.inputs[at] = input;
+    }
+
+    /// The base columns of any young rows, in the order asked for.
+    pub(crate) fn gather(&self, rows: &[u64]) -> RecordBatch {
+        let last = self.segments.back().expect("a step has rows");
+        let is_last_batch = rows.len() == last.batch.num_rows() && rows.first() == Some(&last.first_row);
+        if is_last_batch && rows.windows(2).all(|w| w[0] + 1 == w[1]) {
+            return last.batch.clone();
+        }
+        let mut used: Vec<usize> = rows.iter().map(|r| self.segment(*r)).collect();
+        let place: Vec<usize> = used.clone();
+        used.sort_unstable();
+        used.dedup();
+        let batches: Vec<&RecordBatch> = used.iter().map(|s| &self.segments[*s].batch).collect();
+        let indices: Vec<(usize, usize)> = rows
+            .iter()
+            .zip(&place)
+            .map(|(row, segment)| {
+                let batch = used.partition_point(|s| s < segment);
+                (batch, (row - self.segments[*segment].first_row) as usize)
+            })
+            .collect();
+        arrow_select::interleave::interleave_record_batch(&batches, &indices).expect("segments of one stream have one schema")
+    }
+
+    /// Lets go of rows before the horizon and hands out what is still to be said about them.
+    pub(crate) fn pop_before(&mut self, horizon: i64, mut on_final: impl FnMut(u64, u32, Published)) {
+        let is_watched = !self.published.is_empty();
+        let mut gone = 0;
+        while self.times.get(gone).is_some_and(|t| *t < horizon) {
+            gone += 1;
+        }
+        if gone == 0 {
+            return;
+        }
+        let until = self.first + gone as u64;
+        if is_watched {
+            let finals = self.published.extract_if(|(row, _), _| *row < until);
+            let mut finals: Vec<_> = finals.collect();
+            finals.sort_unstable_by_key(|(key, _)| *key);
+            for ((row, rule), published) in finals {
+                on_final(row, rule, published);
+            }
+        }
+        self.times.drain(..gone);
+        self.cells.drain(..gone * self.window_count);
+        self.inputs.drain(..gone * self.group_count);
+        self.first = until;
+        let is_past = |s: &Segment| s.first_row + s.batch.num_rows() as u64 <= until;
+        while self.segments.front().is_some_and(is_past) {
+            self.segments.pop_front();
+        }
+    }
+}

@@ -1,0 +1,431 @@
+//! One stream's step: new rows in, levels of window groups one after the other, verdicts out.
+
+use crate::engine::{State, Verdict};
+use crate::eval::{Evaluation, array_to_cells, downcast};
+use crate::faults::{Fault, on};
+use crate::group::{Answers, Context, Group, Inputs, KeyRange, Keys, Leaving, Runner, Work};
+use crate::key_log::Layout;
+use crate::intern::Interner;
+use crate::plan::{RulePlan, StreamPlan};
+use crate::rows::{NO_INPUT, Published, YoungRows};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray, TimestampNanosecondArray, UInt32Array, UInt64Array,
+};
+use arrow_schema::{DataType, TimeUnit};
+use foreshock_core::{Detection, Value};
+use hashbrown::{DefaultHashBuilder, HashMap};
+use std::collections::BTreeMap;
+
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) plan: StreamPlan,
+    groups: Vec<Group>,
+    young: YoungRows,
+    levels: usize,
+}
+
+/// What every stream of an engine shares during a step.
+pub(crate) struct Shared<'a> {
+    pub(crate) texts: &'a mut Interner,
+    pub(crate) hasher: &'a DefaultHashBuilder,
+    pub(crate) runner: &'a dyn Runner,
+    pub(crate) horizon: i64,
+    pub(crate) faults: &'a mut u64,
+}
+
+impl Stream {
+    pub(crate) fn new(plan: StreamPlan, shards: usize) -> Self {
+        let column = |name: &str| plan.schema.index_of(name).expect("every stream has event_id and event_time");
+        let young = YoungRows::new(column("event_id"), column("event_time"), plan.windows.len(), plan.groups.len());
+        let groups = plan.groups.iter().map(|g| Group::new(g, shards)).collect();
+        let levels = plan.groups.iter().map(|g| g.level + 1).max().unwrap_or(0);
+        Stream { plan, groups, young, levels }
+    }
+
+    pub(crate) fn young_count(&self) -> usize {
+        self.young.len()
+    }
+
+    pub(crate) fn key_count(&self) -> usize {
+        self.groups.iter().map(Group::key_count).sum()
+    }
+
+    /// Takes in new rows and judges them and every old row whose windows they touch.
+    pub(crate) fn step(&mut self, batch: RecordBatch, shared: &mut Shared<'_>, verdicts: &mut Vec<Verdict>) {
+        let first_new = self.young.push(batch);
+        let new_rows: Vec<u64> = (first_new..self.young.next()).collect();
+        // Old rows one of whose window results changed in this step, with the row that caused it.
+        let mut dirty: BTreeMap<u64, u64> = BTreeMap::new();
+        for level in 0..self.levels {
+            let rows = with_old(&dirty, &new_rows);
+            let stage = self.gather(level, &rows, first_new, shared, &mut dirty);
+            self.run_level(&stage, first_new, shared, &mut dirty);
+        }
+        let rows = with_old(&dirty, &new_rows);
+        self.judge(&rows, first_new, &dirty, shared, verdicts);
+    }
+
+    /// Evaluates the inputs of every group of a level and finds which rows enter and which leave.
+    fn gather<'r>(
+        &mut self,
+        level: usize,
+        rows: &'r [u64],
+        first_new: u64,
+        shared: &mut Shared<'_>,
+        dirty: &mut BTreeMap<u64, u64>,
+    ) -> Stage<'r> {
+        let mut evaluation = Evaluation::new(&self.plan, rows, self.young.gather(rows));
+        let times: Vec<i64> = rows.iter().map(|r| self.young.time(*r)).collect();
+        let order = log_order(rows, &times, &self.young);
+        let causes = rows.iter().map(|r| dirty.get(r).copied().unwrap_or(*r)).collect();
+        let mut stage = Stage { rows, times, causes, keys: Vec::new(), groups: Vec::new() };
+        let mut keys_of: HashMap<&[usize], usize> = HashMap::new();
+        for (group, plan) in self.plan.groups.iter().enumerate().filter(|(_, g)| g.level == level) {
+            let young = &self.young;
+            let mut expr = |idx: usize, shared: &mut Shared<'_>| evaluation.expr(idx, young, shared.texts, shared.faults);
+            let passes = plan.filter.map(|f| expr(f, shared));
+            let keys = *keys_of.entry(&plan.keys).or_insert_with(|| {
+                let columns: Vec<ArrayRef> = plan.keys.iter().map(|k| expr(*k, shared)).collect();
+                stage.keys.push(Keys::new(&columns, rows.len(), shared.hasher));
+                stage.keys.len() - 1
+            });
+            let mut flags = vec![0_i64; if plan.filters.is_empty() { 0 } else { rows.len() }];
+            for (bit, filter) in plan.filters.iter().enumerate() {
+                set_flags(&mut flags, bit, downcast(&expr(*filter, shared)));
+            }
+            let mut arguments = Vec::with_capacity(plan.arguments.len());
+            for (argument, kind) in &plan.arguments {
+                let array = expr(*argument, shared);
+                arguments.push(array_to_cells(&array, *kind, shared.texts));
+            }
+            let works = Vec::new();
+            stage.groups.push(GroupInput { group, keys, passes, arguments, flags, works });
+        }
+        drop(keys_of);
+        for idx in 0..stage.groups.len() {
+            let works = self.split(&stage, &stage.groups[idx], &order, first_new, dirty);
+            stage.groups[idx].works = works;
+        }
+        stage
+    }
+
+    /// Sorts the rows of a group into key ranges: what enters, what leaves; the rest stays as it is.
+    fn split(
+        &mut self,
+        stage: &Stage<'_>,
+        input: &GroupInput,
+        order: &[u32],
+        first_new: u64,
+        dirty: &mut BTreeMap<u64, u64>,
+    ) -> Vec<Work> {
+        let passes = input.passes.as_ref().map(downcast::<BooleanArray>);
+        let inputs = stage.inputs(input);
+        let group = &self.groups[input.group];
+        let level = self.plan.groups[input.group].level;
+        let mut works: Vec<Work> = group.ranges.iter().map(|_| Work::default()).collect();
+        let mut left = Vec::new();
+        for at in order {
+            let idx = *at as usize;
+            let row = stage.rows[idx];
+            let is_old = row < first_new;
+            if is_old && level == 0 {
+                continue;
+            }
+            let is_in = passes.is_none_or(|p| p.is_valid(idx) && p.value(idx)) && !inputs.keys.null[idx];
+            let place = self.young.input(row, input.group);
+            if is_old && is_in && place != NO_INPUT && group.holds(place, &inputs, idx) {
+                continue;
+            }
+            let enters_or_leaves = is_in != (place != NO_INPUT);
+            if is_old && enters_or_leaves && on(Fault::UpdatesOnly) {
+                continue;
+            }
+            if place != NO_INPUT {
+                works[(place >> 32) as usize].leaving.push(Leaving { row, place, cause: stage.causes[idx] });
+                if !is_in {
+                    left.push(row);
+                }
+            }
+            if is_in {
+                works[group.range_of(inputs.keys.hashes[idx])].entering.push(*at);
+            }
+        }
+        for row in left {
+            self.clear_answers(row, input.group, dirty);
+        }
+        works
+    }
+
+    /// A row that leaves a group has no answers there any more.
+    fn clear_answers(&mut self, row: u64, group: usize, dirty: &mut BTreeMap<u64, u64>) {
+        self.young.set_input(row, group, NO_INPUT);
+        let mut changed = false;
+        for accumulator in self.plan.groups[group].cursors.iter().flat_map(|c| &c.accumulators) {
+            changed |= self.young.set_cell(row, accumulator.window, None);
+        }
+        let cause = dirty.get(&row).copied().unwrap_or(row);
+        if changed {
+            note_dirty(dirty, row, cause);
+        }
+    }
+
+    fn run_level(
+        &mut self,
+        stage: &Stage<'_>,
+        first_new: u64,
+        shared: &mut Shared<'_>,
+        dirty: &mut BTreeMap<u64, u64>,
+    ) {
+        let mut results: Vec<(&GroupInput, usize, Option<Answers>)> = Vec::new();
+        for input in &stage.groups {
+            let busy = input.works.iter().enumerate().filter(|(_, w)| !w.is_empty());
+            results.extend(busy.map(|(number, _)| (input, number, None)));
+        }
+        {
+            let context = Context {
+                young: &self.young,
+                texts: shared.texts,
+                hasher: shared.hasher,
+                horizon: shared.horizon,
+                first_new,
+            };
+            let mut states: HashMap<(usize, usize), (&mut KeyRange, &Layout)> = HashMap::new();
+            for (idx, Group { layout, ranges }) in self.groups.iter_mut().enumerate() {
+                let layout = &*layout;
+                states.extend(ranges.iter_mut().enumerate().map(|(number, range)| ((idx, number), (range, layout))));
+            }
+            let context = &context;
+            let mut tasks = Vec::with_capacity(results.len());
+            for (input, number, answers) in &mut results {
+                let (range, layout) = states.remove(&(input.group, *number)).expect("one task per group and range");
+                let (work, inputs, number) = (&input.works[*number], stage.inputs(input), *number);
+                let task = move || *answers = Some(range.step(number, layout, work, &inputs, context));
+                tasks.push(Box::new(task) as Box<dyn FnOnce() + Send + '_>);
+            }
+            shared.runner.run(tasks);
+        }
+        for (input, number, answers) in results {
+            let answers = answers.expect("the runner ran every task");
+            self.store(input.group, &answers, &input.works[number], stage.rows, first_new, dirty);
+        }
+    }
+
+    fn store(
+        &mut self,
+        group: usize,
+        answers: &Answers,
+        work: &Work,
+        rows: &[u64],
+        first_new: u64,
+        dirty: &mut BTreeMap<u64, u64>,
+    ) {
+        for (at, place) in work.entering.iter().zip(&answers.places) {
+            self.young.set_input(rows[*at as usize], group, *place);
+        }
+        let windows: Vec<usize> =
+            self.plan.groups[group].cursors.iter().flat_map(|c| &c.accumulators).map(|a| a.window).collect();
+        for ((row, cause), cells) in
+            answers.rows.iter().zip(&answers.causes).zip(answers.cells.chunks_exact(windows.len().max(1)))
+        {
+            let mut changed = false;
+            for (window, cell) in windows.iter().zip(cells) {
+                changed |= self.young.set_cell(*row, *window, *cell);
+            }
+            if changed && *row < first_new {
+                note_dirty(dirty, *row, *cause);
+            }
+        }
+    }
+
+    fn judge(
+        &mut self,
+        rows: &[u64],
+        first_new: u64,
+        dirty: &BTreeMap<u64, u64>,
+        shared: &mut Shared<'_>,
+        verdicts: &mut Vec<Verdict>,
+    ) {
+        let mut evaluation = Evaluation::new(&self.plan, rows, self.young.gather(rows));
+        for (number, rule) in self.plan.rules.iter().enumerate() {
+            let holds = rule.predicate.map(|p| evaluation.expr(p, &self.young, shared.texts, shared.faults));
+            let holds = holds.as_ref().map(downcast::<BooleanArray>);
+            let is_true = |at: usize| holds.is_none_or(|h| h.is_valid(at) && h.value(at));
+            let firing: Vec<u32> = (0..rows.len()).filter(|at| is_true(*at)).map(|at| at as u32).collect();
+            let key = |row: u64| (row, number as u32);
+            for (at, row) in rows.iter().enumerate().take_while(|(_, row)| **row < first_new) {
+                if !is_true(at) && self.young.published.contains_key(&key(*row)) {
+                    let cause = self.young.event_id(dirty[row]).to_owned();
+                    retract(&mut self.young, key(*row), number, &cause, verdicts, &self.plan.name);
+                }
+            }
+            if firing.is_empty() {
+                continue;
+            }
+            let at = UInt32Array::from(firing.clone());
+            let detections = output(&self.plan, rule, &mut evaluation, &at, &self.young, shared);
+            for (at, detection) in firing.iter().zip(detections) {
+                let row = rows[*at as usize];
+                let cause = dirty.get(&row).copied().unwrap_or(row);
+                publish(&mut self.young, key(row), number, cause, detection, verdicts, &self.plan.name);
+            }
+        }
+    }
+
+    /// Lets go of rows before the horizon; values that changed since they were published are said once more.
+    pub(crate) fn finish_before(&mut self, horizon: i64, verdicts: &mut Vec<Verdict>) {
+        let name = self.plan.name.clone();
+        let mut finals = Vec::new();
+        self.young.pop_before(horizon, |_, rule, published| finals.push((rule, published)));
+        for (rule, published) in finals {
+            if let Some((detection, cause)) = published.pending {
+                let revision = published.revision + 1;
+                verdicts.push(Verdict { stream: name.clone(), rule: rule as usize, state: State::Detected, revision, detection, cause });
+            }
+        }
+    }
+}
+
+fn note_dirty(dirty: &mut BTreeMap<u64, u64>, row: u64, cause: u64) {
+    let entry = dirty.entry(row).or_insert(cause);
+    *entry = cause.min(*entry);
+}
+
+fn set_flags(flags: &mut [i64], bit: usize, filter: &BooleanArray) {
+    for (at, flag) in flags.iter_mut().enumerate() {
+        *flag |= i64::from(filter.is_valid(at) && filter.value(at)) << bit;
+    }
+}
+
+/// Positions of the stage's rows in the order (event time, event id).
+fn log_order(rows: &[u64], times: &[i64], young: &YoungRows) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..rows.len() as u32).collect();
+    if times.windows(2).all(|w| w[0] < w[1]) {
+        return order;
+    }
+    order.sort_by(|a, b| {
+        let (a, b) = (*a as usize, *b as usize);
+        times[a].cmp(&times[b]).then_with(|| young.event_id(rows[a]).cmp(young.event_id(rows[b])))
+    });
+    order
+}
+
+/// Old rows to judge again, then the new ones.
+fn with_old(dirty: &BTreeMap<u64, u64>, new_rows: &[u64]) -> Vec<u64> {
+    dirty.keys().copied().chain(new_rows.iter().copied()).collect()
+}
+
+/// The inputs of all groups of one level.
+struct Stage<'r> {
+    rows: &'r [u64],
+    times: Vec<i64>,
+    /// The new row that is why each row is here.
+    causes: Vec<u64>,
+    /// Key columns, evaluated once for all groups of the same key.
+    keys: Vec<Keys>,
+    groups: Vec<GroupInput>,
+}
+
+struct GroupInput {
+    group: usize,
+    keys: usize,
+    /// The group's input filter.
+    passes: Option<ArrayRef>,
+    arguments: Vec<(Vec<i64>, Option<arrow_buffer::NullBuffer>)>,
+    flags: Vec<i64>,
+    works: Vec<Work>,
+}
+
+impl Stage<'_> {
+    fn inputs<'a>(&'a self, input: &'a GroupInput) -> Inputs<'a> {
+        Inputs {
+            keys: &self.keys[input.keys],
+            times: &self.times,
+            rows: self.rows,
+            causes: &self.causes,
+            arguments: &input.arguments,
+            flags: &input.flags,
+        }
+    }
+}
+
+/// The output columns of a rule for the rows at `at`.
+fn output(
+    plan: &StreamPlan,
+    rule: &RulePlan,
+    evaluation: &mut Evaluation<'_>,
+    at: &UInt32Array,
+    young: &YoungRows,
+    shared: &mut Shared<'_>,
+) -> Vec<Detection> {
+    let mut evaluate = |idx: usize| {
+        let expr = plan.exprs[idx].as_ref();
+        let columns = evaluation.take(expr.columns(), at, young, shared.texts);
+        crate::eval::evaluate(expr, &columns, at.len(), shared.faults)
+    };
+    let [event_id, event_time, subject] = rule.head.map(&mut evaluate);
+    let values: Vec<(&String, ArrayRef)> = rule.values.iter().map(|(name, idx)| (name, evaluate(*idx))).collect();
+    let (ids, times) = (downcast::<StringArray>(&event_id), downcast::<TimestampMicrosecondArray>(&event_time));
+    let detection = |row: usize| Detection {
+        event_id: ids.value(row).to_owned(),
+        event_time: times.value(row),
+        subject: value_at(&subject, row).to_string(),
+        values: values.iter().map(|(name, array)| ((*name).clone(), value_at(array, row))).collect(),
+    };
+    (0..at.len()).map(detection).collect()
+}
+
+/// One value of a result column. Shared by the live engine and the batch, so that both say the same.
+pub fn value_at(array: &ArrayRef, row: usize) -> Value {
+    if array.is_null(row) {
+        return Value::Null;
+    }
+    match array.data_type() {
+        DataType::Utf8 => Value::Text(downcast::<StringArray>(array).value(row).to_owned()),
+        DataType::Boolean => Value::Bool(downcast::<BooleanArray>(array).value(row)),
+        DataType::Int64 => Value::Int(downcast::<Int64Array>(array).value(row)),
+        DataType::Int32 => Value::Int(i64::from(downcast::<Int32Array>(array).value(row))),
+        DataType::UInt64 => Value::Int(i64::try_from(downcast::<UInt64Array>(array).value(row)).unwrap_or(i64::MAX)),
+        DataType::Float64 => Value::Double(downcast::<Float64Array>(array).value(row)),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => Value::Time(downcast::<TimestampMicrosecondArray>(array).value(row)),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            Value::Time(downcast::<TimestampNanosecondArray>(array).value(row).div_euclid(1_000))
+        }
+        other => Value::Text(format!("a value of type {other}")),
+    }
+}
+
+fn retract(young: &mut YoungRows, key: (u64, u32), rule: usize, cause: &str, verdicts: &mut Vec<Verdict>, stream: &str) {
+    let Some(published) = young.published.get_mut(&key) else { return };
+    published.pending = None;
+    if let Some(detection) = published.said.take() {
+        published.revision += 1;
+        let (revision, cause) = (published.revision, cause.to_owned());
+        verdicts.push(Verdict { stream: stream.to_owned(), rule, state: State::Retracted, revision, detection, cause });
+    }
+}
+
+/// Says a detection when it is new or again true; a change of values alone waits until the row is final.
+fn publish(
+    young: &mut YoungRows,
+    key: (u64, u32),
+    rule: usize,
+    cause: u64,
+    detection: Detection,
+    verdicts: &mut Vec<Verdict>,
+    stream: &str,
+) {
+    let cause_id = young.event_id(cause).to_owned();
+    let published =
+        young.published.entry(key).or_insert(Published { revision: 0, said: None, pending: None });
+    match &published.said {
+        Some(said) if *said == detection => published.pending = None,
+        Some(_) => published.pending = Some((detection, cause_id)),
+        None => {
+            published.revision += 1;
+            published.said = Some(detection.clone());
+            let revision = published.revision;
+            verdicts.push(Verdict { stream: stream.to_owned(), rule, state: State::Detected, revision, detection, cause: cause_id });
+        }
+    }
+}

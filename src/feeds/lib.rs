@@ -1,0 +1,12 @@
+//! Bytes of a record to an [`Event`] or a [`Reject`]. Pure; knows nothing of Kafka or rules.
+//!
+//! The column tables in `foreshock_core::schema` say what each field must be; this room only applies them.
+
+mod codes;
+mod columns;
+mod decode;
+mod derived;
+
+pub use codes::{CODES, Code};
+pub use columns::to_record_batch;
+pub use decode::{Cell, Counts, Event, Record, Reject, decode};
