@@ -1,1 +1,10 @@
+//! Foreshock: rules that are SQL, exact sliding windows over event time, warnings and blocking requests.
+//!
+//! The rooms in reading order; `docs/ARCHITECTURE.md` has the way of one event.
 
+pub mod cli;
+pub mod net;
+pub mod pool;
+pub mod rules;
+pub mod sinks;
+pub mod sources;

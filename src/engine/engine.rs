@@ -68,6 +68,8 @@ pub struct Output {
     pub verdicts: Vec<Verdict>,
     /// (batch, row, microseconds beyond the bound) of events that came too late.
     pub late: Vec<(usize, usize, i64)>,
+    /// (batch, row) of events seen before.
+    pub duplicates: Vec<(usize, usize)>,
     /// Counts.
     pub facts: StepFacts,
 }
@@ -157,7 +159,10 @@ impl Engine {
                     output.facts.accepted += 1;
                     self.newest = self.newest.max(times.value(row));
                 }
-                Admitted::Duplicate => output.facts.duplicates += 1,
+                Admitted::Duplicate => {
+                    output.facts.duplicates += 1;
+                    output.duplicates.push((idx, row));
+                }
                 Admitted::Late(by) => {
                     output.facts.late += 1;
                     output.late.push((idx, row, by));

@@ -1,0 +1,44 @@
+/*---
+id: T05
+title:    { zh: 通话后或通话中向新收款人转账, en: "A call from a stranger, then money to a new payee" }
+category: joint
+severity: high
+action:   block
+measure:  STOP_PAYMENT
+subject:  account
+fraud_type: OTHER
+legal_basis: [regulation-30]
+owner:    economic-crime-desk
+status:   live
+params:
+  currency:   { default: CNY }
+  min_amount: { default: 500000, unit: minor, min: 100, max: 1000000000 }
+  min_call_s: { default: 300, unit: seconds, min: 30, max: 7200 }
+---*/
+-- Pattern: a call with somebody who is no contact ended at most 30 minutes ago after 5 minutes or more, or has
+-- started and not ended; then a payment to a payee never paid before. Looks alike: landlord or car seller on the line.
+SELECT event_id, event_time, account AS subject,
+       amount AS amount_at_risk, currency, institution, district,
+       counterparty, long_call_end, call_start, call_end
+FROM (
+  SELECT event_id, event_time, what, status, account, counterparty, amount, currency, institution, district,
+         first_time_payee,
+         max(event_time) FILTER (WHERE what IN ('CALL_END', 'CALL') AND coalesce(peer_grade, 'NONE') <> 'KNOWN'
+                                   AND duration_s >= param('min_call_s', 300)) OVER last_half_hour AS long_call_end,
+         max(event_time) FILTER (WHERE what = 'CALL_START' AND coalesce(peer_grade, 'NONE') <> 'KNOWN')
+                                                                               OVER last_hours     AS call_start,
+         max(event_time) FILTER (WHERE what = 'CALL_END' AND coalesce(peer_grade, 'NONE') <> 'KNOWN')
+                                                                               OVER last_hours     AS call_end,
+         max(event_time) FILTER (WHERE what = 'PAYMENT' AND status <> 'RJCT')  OVER pair_before    AS last_paid
+  FROM   activity
+  WINDOW last_half_hour AS (PARTITION BY phone ORDER BY event_time
+                            RANGE BETWEEN INTERVAL '30 minutes' PRECEDING AND CURRENT ROW),
+         last_hours     AS (PARTITION BY phone ORDER BY event_time
+                            RANGE BETWEEN INTERVAL '4 hours' PRECEDING AND CURRENT ROW),
+         pair_before    AS (PARTITION BY coalesce(account, phone), coalesce(counterparty, phone) ORDER BY event_time
+                            RANGE BETWEEN INTERVAL '90 days' PRECEDING AND INTERVAL '1 microsecond' PRECEDING)
+) AS seen
+WHERE what = 'PAYMENT' AND account IS NOT NULL AND status <> 'RJCT'
+  AND currency = param('currency', 'CNY') AND amount >= param('min_amount', 500000)
+  AND coalesce(first_time_payee, last_paid IS NULL)
+  AND (long_call_end IS NOT NULL OR (call_start IS NOT NULL AND (call_end IS NULL OR call_end < call_start)))

@@ -1,0 +1,42 @@
+/*---
+id: TAKEOVER
+title:    { zh: 账户被转空后收款人随即取现, en: "Account drained to a payee, who cashes out at once" }
+category: flow
+severity: critical
+action:   block
+measure:  STOP_PAYMENT
+subject:  payer_account
+fraud_type: OTHER
+legal_basis: [regulation-30]
+owner:    economic-crime-desk
+status:   live
+params:
+  currency:  { default: CNY }
+  drained:   { default: 95, unit: percent, min: 50, max: 100 }
+  tolerance: { default: 2, unit: percent, min: 0, max: 20 }
+---*/
+-- Pattern: a transfer of nearly the whole balance reaches a payee that then withdraws about that amount in cash
+-- within an hour. A transfer is filed under its payee, a withdrawal under its payer: one key, one window.
+-- Looks alike: own savings moved to pay cash for a car.
+SELECT event_id, event_time, payer_account AS subject,
+       amount AS amount_at_risk, currency, payer_institution AS institution, payer_district AS district,
+       drained_in, withdrawn, drained_at
+FROM (
+  SELECT event_id, event_time, kind, payer_account, payer_institution, payer_district, amount, currency,
+         sum(amount)     FILTER (WHERE drain)                    OVER last_hour AS drained_in,
+         max(event_time) FILTER (WHERE drain)                    OVER last_hour AS drained_at,
+         sum(amount)     FILTER (WHERE kind = 'CASH_WITHDRAWAL') OVER last_hour AS withdrawn
+  FROM (
+    SELECT event_id, event_time, kind, payer_account, payer_institution, payer_district, amount, currency,
+           CASE WHEN kind = 'CASH_WITHDRAWAL' THEN payer_account ELSE payee_account END AS holder,
+           kind = 'TRANSFER' AND payer_balance_before > 0
+             AND 100 * amount >= param('drained', 95) * payer_balance_before AS drain
+    FROM   transactions
+    WHERE  currency = param('currency', 'CNY') AND kind IN ('TRANSFER', 'CASH_WITHDRAWAL') AND status <> 'RJCT'
+  ) AS filed
+  WINDOW last_hour AS (PARTITION BY holder ORDER BY event_time
+                       RANGE BETWEEN INTERVAL '1 hour' PRECEDING AND CURRENT ROW)
+) AS flow
+WHERE kind = 'CASH_WITHDRAWAL'
+  AND 100 * withdrawn >= (100 - param('tolerance', 2)) * drained_in
+  AND 100 * withdrawn <= (100 + param('tolerance', 2)) * drained_in

@@ -1,0 +1,257 @@
+//! `replay` and `backtest`: one rule text, two executors.
+
+use crate::cli::{Exit, RuleOptions};
+use crate::net::Net;
+use crate::pool::Pool;
+use crate::sources::files::Loaded;
+use anyhow::Context;
+use arrow::array::{BooleanArray, RecordBatch};
+use foreshock_compiler::{Pack, batch};
+use foreshock_core::Feed;
+use foreshock_core::time::SECOND_US;
+use foreshock_engine::{Engine, FeedBatch, Output, StepFacts};
+use hdrhistogram::Histogram;
+use std::collections::BTreeMap;
+use std::io::{BufWriter, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// `foreshock replay`
+#[derive(Debug, clap::Args)]
+pub struct Replay {
+    /// Event files: NDJSON, `.gz`, Parquet.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    rules: RuleOptions,
+    /// Key ranges per window group, and threads.
+    #[arg(long, default_value_t = 1)]
+    shards: usize,
+    /// Events in a micro-batch.
+    #[arg(long, default_value_t = foreshock_core::limits::BATCH_EVENTS_MAX)]
+    batch: usize,
+    /// How late an event may come, in seconds.
+    #[arg(long, default_value_t = 120)]
+    lateness: u32,
+    /// Write the net result here, as NDJSON.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Run the batch too and compare.
+    #[arg(long)]
+    compare: bool,
+}
+
+/// `foreshock backtest`
+#[derive(Debug, clap::Args)]
+pub struct Backtest {
+    /// Event files: NDJSON, `.gz`, Parquet.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    rules: RuleOptions,
+    /// Write the result here, as NDJSON.
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+/// What a live run over files gives.
+#[derive(Debug)]
+pub struct Run {
+    /// Detections that stand at the end.
+    pub net: Net,
+    /// Counts.
+    pub facts: StepFacts,
+    /// Retractions published on the way.
+    pub retractions: u64,
+    /// Revisions published on the way.
+    pub revisions: u64,
+    /// Accepted events by feed, for the batch.
+    pub accepted: BTreeMap<Feed, Vec<RecordBatch>>,
+    /// Microseconds from batch to verdicts, one entry for each event.
+    pub latency: Histogram<u64>,
+    /// Time spent in the engine.
+    pub engine_seconds: f64,
+}
+
+/// How a live run is cut.
+#[derive(Debug, Clone, Copy)]
+pub struct Cut {
+    /// Key ranges and threads.
+    pub shards: usize,
+    /// Events of a micro-batch.
+    pub batch: usize,
+    /// Lateness in microseconds.
+    pub lateness_us: i64,
+    /// Keep the accepted events for a comparison.
+    pub keep_accepted: bool,
+}
+
+/// Runs the live engine over loaded files.
+pub fn run_live(pack: &Pack, loaded: &Loaded, cut: Cut, mut progress: impl FnMut(u64)) -> Run {
+    let mut engine = Engine::new(pack.plan.clone(), cut.shards, loaded.partition_count(), |_| cut.lateness_us);
+    let pool = Pool { threads: cut.shards };
+    let latency = Histogram::new_with_bounds(1, 60 * 1_000_000, 3).expect("fixed bounds are valid");
+    let mut run = Run {
+        net: Net::default(),
+        facts: StepFacts::default(),
+        retractions: 0,
+        revisions: 0,
+        accepted: BTreeMap::new(),
+        latency,
+        engine_seconds: 0.0,
+    };
+    for batches in loaded.batches(cut.batch) {
+        let events: usize = batches.iter().map(|b| b.batch.num_rows()).sum();
+        let start = Instant::now();
+        let output = engine.step(&batches, &pool);
+        let taken = start.elapsed();
+        run.engine_seconds += taken.as_secs_f64();
+        let micros = u64::try_from(taken.as_micros()).unwrap_or(u64::MAX).max(1);
+        run.latency.saturating_record_n(micros, events as u64);
+        if cut.keep_accepted {
+            keep_accepted(&batches, &output, &mut run.accepted);
+        }
+        take(pack, output, &mut run);
+        progress(events as u64);
+    }
+    let output = engine.finish();
+    take(pack, output, &mut run);
+    run
+}
+
+fn take(pack: &Pack, output: Output, run: &mut Run) {
+    for verdict in &output.verdicts {
+        match verdict.state {
+            foreshock_engine::State::Retracted => run.retractions += 1,
+            foreshock_engine::State::Detected => run.revisions += u64::from(verdict.revision > 1),
+        }
+        run.net.apply(pack, verdict);
+    }
+    run.facts.accepted += output.facts.accepted;
+    run.facts.duplicates += output.facts.duplicates;
+    run.facts.late += output.facts.late;
+    run.facts.faults += output.facts.faults;
+}
+
+fn keep_accepted(batches: &[FeedBatch], output: &Output, accepted: &mut BTreeMap<Feed, Vec<RecordBatch>>) {
+    for (idx, feed_batch) in batches.iter().enumerate() {
+        let mut kept = vec![true; feed_batch.batch.num_rows()];
+        let late = output.late.iter().map(|(b, row, _)| (*b, *row));
+        for (_, row) in late.chain(output.duplicates.iter().copied()).filter(|(b, _)| *b == idx) {
+            kept[row] = false;
+        }
+        let rows = arrow::compute::filter_record_batch(&feed_batch.batch, &BooleanArray::from(kept));
+        accepted.entry(feed_batch.feed).or_default().push(rows.expect("one flag per row"));
+    }
+}
+
+/// Runs every rule of a pack as a batch.
+///
+/// # Errors
+/// What DataFusion says, with the rule.
+pub fn run_batch(pack: &Pack, events: &BTreeMap<Feed, Vec<RecordBatch>>) -> anyhow::Result<Net> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let mut net = Net::default();
+    for rule in &pack.rules {
+        let detections = runtime.block_on(batch::run_rule(pack, rule, events));
+        net.extend(rule, detections.with_context(|| format!("rule `{}` as a batch", rule.header.id))?);
+    }
+    Ok(net)
+}
+
+impl Replay {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When files cannot be read or written.
+    pub fn run(&self) -> anyhow::Result<Exit> {
+        let Some(pack) = self.rules.load()? else { return Ok(Exit::Invalid) };
+        anyhow::ensure!(self.batch > 0 && self.shards > 0, "--batch and --shards must be at least 1");
+        let loaded = Loaded::read(&self.files)?;
+        report_refused(&loaded);
+        let bar = indicatif::ProgressBar::new(loaded.event_count() as u64);
+        if !std::io::stderr().is_terminal() {
+            bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+        }
+        let lateness_us = i64::from(self.lateness) * SECOND_US;
+        let cut = Cut { shards: self.shards, batch: self.batch, lateness_us, keep_accepted: self.compare };
+        let run = run_live(&pack, &loaded, cut, |n| bar.inc(n));
+        bar.finish_and_clear();
+        summary(&run);
+        write_out(self.out.as_deref(), &run.net)?;
+        if !self.compare {
+            return Ok(Exit::Ok);
+        }
+        let batch = run_batch(&pack, &run.accepted)?;
+        let differences = run.net.differences(&batch);
+        for difference in differences.iter().take(50) {
+            println!("{difference}");
+        }
+        println!("compare: {} live, {} batch, {} differences", run.net.rows.len(), batch.rows.len(), differences.len());
+        Ok(if differences.is_empty() { Exit::Ok } else { Exit::Findings })
+    }
+}
+
+impl Backtest {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When files cannot be read or written, or a rule fails.
+    pub fn run(&self) -> anyhow::Result<Exit> {
+        let Some(pack) = self.rules.load()? else { return Ok(Exit::Invalid) };
+        let loaded = Loaded::read(&self.files)?;
+        report_refused(&loaded);
+        let mut events: BTreeMap<Feed, Vec<RecordBatch>> = BTreeMap::new();
+        let mut seen = std::collections::HashSet::new();
+        for (feed, rows) in loaded.files.iter().flat_map(|f| &f.feeds) {
+            let ids = arrow::array::AsArray::as_string::<i32>(rows.column(0));
+            let first: BooleanArray = ids.iter().map(|id| Some(seen.insert(id.unwrap_or_default().to_owned()))).collect();
+            events.entry(*feed).or_default().push(arrow::compute::filter_record_batch(rows, &first)?);
+        }
+        let start = Instant::now();
+        let net = run_batch(&pack, &events)?;
+        let seconds = start.elapsed().as_secs_f64();
+        println!("{} events, {} rules, {seconds:.2} s", loaded.event_count(), pack.rules.len());
+        print_counts(&net);
+        write_out(self.out.as_deref(), &net)?;
+        Ok(Exit::Ok)
+    }
+}
+
+fn report_refused(loaded: &Loaded) {
+    for refused in loaded.refused.iter().take(20) {
+        eprintln!("refused {} {} {}: {}", refused.place, refused.code, refused.pointer, refused.reason);
+    }
+    if !loaded.refused.is_empty() {
+        eprintln!("refused in all: {} of {}", loaded.refused.len(), loaded.refused.len() + loaded.event_count());
+    }
+}
+
+fn summary(run: &Run) {
+    let facts = &run.facts;
+    #[allow(clippy::cast_precision_loss)] // a rate for people
+    let rate = facts.accepted as f64 / run.engine_seconds.max(1e-9);
+    println!(
+        "{} events accepted, {} duplicates, {} late, {} faults; {:.2} s in the engine, {rate:.0} events/s",
+        facts.accepted, facts.duplicates, facts.late, facts.faults, run.engine_seconds
+    );
+    let at = |quantile| run.latency.value_at_quantile(quantile);
+    println!("batch to verdict: p50 {} us, p99 {} us, p99.9 {} us, max {} us", at(0.5), at(0.99), at(0.999), run.latency.max());
+    println!("{} detections stand; on the way {} retractions, {} revisions", run.net.rows.len(), run.retractions, run.revisions);
+    print_counts(&run.net);
+}
+
+fn print_counts(net: &Net) {
+    for (rule, count) in net.counts() {
+        println!("  {rule:<10} {count}");
+    }
+}
+
+fn write_out(path: Option<&Path>, net: &Net) -> anyhow::Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let file = std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    let mut writer = BufWriter::new(file);
+    net.write(&mut writer)?;
+    std::io::Write::flush(&mut writer)?;
+    Ok(())
+}

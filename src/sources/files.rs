@@ -1,0 +1,236 @@
+//! Event files: NDJSON, `.gz` of it, and Parquet with the SQL columns. A file is read whole into columns, in its order.
+
+use anyhow::{Context, bail};
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::TimestampMicrosecondType;
+use foreshock_compiler::feed_schema;
+use foreshock_core::Feed;
+use foreshock_core::limits::BATCH_EVENTS_MAX;
+use foreshock_engine::FeedBatch;
+use foreshock_feeds::{Counts, Event, Record, decode, to_record_batch};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+/// A refused line of a file.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// File and line.
+    pub place: String,
+    /// Stable code.
+    pub code: &'static str,
+    /// JSON pointer.
+    pub pointer: String,
+    /// English reason.
+    pub reason: &'static str,
+}
+
+/// One file's events.
+#[derive(Debug, Default)]
+pub struct EventFile {
+    /// Columns by feed, in file order.
+    pub feeds: BTreeMap<Feed, RecordBatch>,
+    /// Feed of each event, in file order.
+    order: Vec<Feed>,
+    times: Vec<i64>,
+}
+
+/// Files with what was refused in them.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The files.
+    pub files: Vec<EventFile>,
+    /// Refused lines.
+    pub refused: Vec<Refused>,
+    /// Codes of open sets that became `OTHER`.
+    pub unknown_codes: u64,
+}
+
+impl Loaded {
+    /// Reads all files.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is of no known kind.
+    pub fn read(paths: &[PathBuf]) -> anyhow::Result<Loaded> {
+        let mut loaded = Loaded::default();
+        for path in paths {
+            let file = if path.extension().is_some_and(|e| e == "parquet") {
+                read_parquet(path)?
+            } else {
+                read_ndjson(path, &mut loaded)?
+            };
+            loaded.files.push(file);
+        }
+        Ok(loaded)
+    }
+
+    /// Events of all files.
+    pub fn event_count(&self) -> usize {
+        self.files.iter().map(|f| f.order.len()).sum()
+    }
+
+    /// Source partitions: one for each file and feed that occurs in it, so that each has one order of its own.
+    pub fn partition_count(&self) -> usize {
+        self.files.iter().map(|f| f.feeds.len()).sum()
+    }
+
+    /// Micro-batches of `size` events; of several files the one whose next event is oldest comes first.
+    pub fn batches(&self, size: usize) -> Batches<'_> {
+        Batches { loaded: self, size, at: self.files.iter().map(Cursor::new).collect() }
+    }
+}
+
+/// Opens a file for reading lines, unpacking `.gz`.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn open(path: &Path) -> anyhow::Result<Box<dyn BufRead>> {
+    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let reader: Box<dyn Read> = if path.extension().is_some_and(|e| e == "gz") {
+        Box::new(flate2::read::MultiGzDecoder::new(file))
+    } else {
+        Box::new(file)
+    };
+    Ok(Box::new(BufReader::with_capacity(1 << 20, reader)))
+}
+
+fn read_ndjson(path: &Path, loaded: &mut Loaded) -> anyhow::Result<EventFile> {
+    let mut reader = open(path)?;
+    let mut builder = FileBuilder::default();
+    let mut counts = Counts::default();
+    let (mut line, mut number) = (Vec::new(), 0_u64);
+    loop {
+        line.clear();
+        let read = reader.read_until(b'\n', &mut line).with_context(|| format!("cannot read {}", path.display()))?;
+        if read == 0 {
+            break;
+        }
+        number += 1;
+        let bytes = line.trim_ascii();
+        if bytes.is_empty() {
+            continue;
+        }
+        match decode(&Record { bytes, ..Record::default() }, &mut counts) {
+            Ok(event) => builder.push(event),
+            Err(reject) => loaded.refused.push(Refused {
+                place: format!("{}:{number}", path.display()),
+                code: reject.code.code,
+                pointer: reject.pointer,
+                reason: reject.code.en,
+            }),
+        }
+    }
+    loaded.unknown_codes += counts.unknown_codes;
+    Ok(builder.finish())
+}
+
+#[derive(Default)]
+struct FileBuilder {
+    open: BTreeMap<Feed, Vec<Event>>,
+    done: BTreeMap<Feed, Vec<RecordBatch>>,
+    order: Vec<Feed>,
+    times: Vec<i64>,
+}
+
+impl FileBuilder {
+    fn push(&mut self, event: Event) {
+        self.order.push(event.feed);
+        self.times.push(event.time);
+        let feed = event.feed;
+        let open = self.open.entry(feed).or_default();
+        open.push(event);
+        if open.len() == BATCH_EVENTS_MAX {
+            self.seal(feed);
+        }
+    }
+
+    fn seal(&mut self, feed: Feed) {
+        let events = self.open.remove(&feed).unwrap_or_default();
+        self.done.entry(feed).or_default().push(to_record_batch(feed, feed_schema(feed), &events));
+    }
+
+    fn finish(mut self) -> EventFile {
+        for feed in self.open.keys().copied().collect::<Vec<_>>() {
+            self.seal(feed);
+        }
+        let concat = |(feed, parts): (Feed, Vec<RecordBatch>)| {
+            (feed, arrow::compute::concat_batches(&feed_schema(feed), &parts).expect("parts of one feed have one schema"))
+        };
+        EventFile { feeds: self.done.into_iter().map(concat).collect(), order: self.order, times: self.times }
+    }
+}
+
+/// Events of tests and benches, as if read from a file in this order.
+pub fn from_events(events: Vec<Event>) -> EventFile {
+    let mut builder = FileBuilder::default();
+    events.into_iter().for_each(|e| builder.push(e));
+    builder.finish()
+}
+
+fn read_parquet(path: &Path) -> anyhow::Result<EventFile> {
+    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let builder = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file)
+        .with_context(|| format!("{} is no Parquet file", path.display()))?;
+    let found = builder.schema().clone();
+    let has_columns = |feed: &Feed| feed.columns().iter().all(|c| found.field_with_name(c.name).is_ok());
+    let Some(feed) = Feed::ALL.into_iter().find(has_columns) else {
+        bail!("{}: the columns are those of no feed table", path.display());
+    };
+    let schema = feed_schema(feed);
+    let mut parts = Vec::new();
+    for batch in builder.build()? {
+        let batch = batch?;
+        let columns = schema.fields().iter().map(|f| {
+            let column = batch.column_by_name(f.name()).context("the column was there a moment ago")?;
+            arrow::compute::cast(column, f.data_type()).context("a column is of another type than in the feed table")
+        });
+        parts.push(RecordBatch::try_new(schema.clone(), columns.collect::<anyhow::Result<Vec<_>>>()?)?);
+    }
+    let rows = arrow::compute::concat_batches(&schema, &parts)?;
+    let times = rows.column(1).as_primitive::<TimestampMicrosecondType>().values().to_vec();
+    Ok(EventFile { order: vec![feed; times.len()], times, feeds: BTreeMap::from([(feed, rows)]) })
+}
+
+struct Cursor {
+    next: usize,
+    taken: BTreeMap<Feed, usize>,
+}
+
+impl Cursor {
+    fn new(file: &EventFile) -> Self {
+        Cursor { next: 0, taken: file.feeds.keys().map(|f| (*f, 0)).collect() }
+    }
+}
+
+/// Iterator over micro-batches.
+pub struct Batches<'a> {
+    loaded: &'a Loaded,
+    size: usize,
+    at: Vec<Cursor>,
+}
+
+impl Iterator for Batches<'_> {
+    type Item = Vec<FeedBatch>;
+
+    fn next(&mut self) -> Option<Vec<FeedBatch>> {
+        let files = &self.loaded.files;
+        let waiting = (0..files.len()).filter(|i| self.at[*i].next < files[*i].order.len());
+        let idx = waiting.min_by_key(|i| files[*i].times[self.at[*i].next])?;
+        let (file, cursor) = (&files[idx], &mut self.at[idx]);
+        let end = (cursor.next + self.size).min(file.order.len());
+        let first_partition: usize = files[..idx].iter().map(|f| f.feeds.len()).sum();
+        let mut batches = Vec::new();
+        for (number, (feed, rows)) in file.feeds.iter().enumerate() {
+            let count = file.order[cursor.next..end].iter().filter(|f| *f == feed).count();
+            let from = cursor.taken[feed];
+            if count > 0 {
+                let batch = rows.slice(from, count);
+                batches.push(FeedBatch { feed: *feed, partition: first_partition + number, batch });
+                cursor.taken.insert(*feed, from + count);
+            }
+        }
+        cursor.next = end;
+        Some(batches)
+    }
+}
