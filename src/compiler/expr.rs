@@ -1,11 +1,13 @@
 //! The engine's expression trait on DataFusion's physical expressions.
 
-use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchema};
+use datafusion::common::{Column, DFSchema, plan_datafusion_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::Expr as LogicalExpr;
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column as PhysicalColumn;
 use datafusion::prelude::SessionContext;
@@ -44,7 +46,10 @@ impl Expr for Compiled {
 
 /// Compiles a logical expression over the given columns.
 pub(crate) fn compile(ctx: &SessionContext, expr: &LogicalExpr, schema: &DFSchema) -> Result<Arc<dyn Expr>> {
-    let physical = ctx.state().create_physical_expr(expr.clone(), schema)?;
+    // `create_physical_expr` only coerces; some functions (`coalesce`) exist only until they are simplified.
+    let simplify = SimplifyContext::builder().with_schema(Arc::new(schema.clone())).build();
+    let simple = ExprSimplifier::new(simplify).simplify(expr.clone())?;
+    let physical = ctx.state().create_physical_expr(simple, schema)?;
     let data_type = physical.data_type(schema.as_arrow())?;
     let mut columns: Vec<usize> = Vec::new();
     let rewritten = physical.transform_up(|node| {
@@ -62,7 +67,11 @@ pub(crate) fn compile(ctx: &SessionContext, expr: &LogicalExpr, schema: &DFSchem
     };
     let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
     let is_column = rewritten.data.downcast_ref::<PhysicalColumn>().is_some();
-    Ok(Arc::new(Compiled { expr: rewritten.data, columns, schema, data_type, is_column }))
+    let nulls: Vec<ArrayRef> = schema.fields().iter().map(|f| new_null_array(f.data_type(), 1)).collect();
+    let compiled = Compiled { expr: rewritten.data, columns, schema, data_type, is_column };
+    // What cannot be evaluated at all must be refused when the rule is loaded, never found on an event.
+    compiled.evaluate(&nulls, 1).map_err(|e| plan_datafusion_err!("`{expr}` cannot be evaluated: {e}"))?;
+    Ok(Arc::new(compiled))
 }
 
 /// A base or window column of a stream by name.
