@@ -1,0 +1,24 @@
+//! Live equals batch, for random rules and random events (`engine.md` section 10 has what the generator must contain).
+//! `FORESHOCK_RANDOM_CASES` and `FORESHOCK_RANDOM_SEED` change how many and from which seed; `just random` runs 5,000.
+
+mod support;
+#[path = "support/twins.rs"]
+mod twins;
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
+}
+
+#[test]
+fn random_rules_give_the_same_answer_live_and_in_batch() {
+    let (cases, first) = (number("FORESHOCK_RANDOM_CASES", 300), number("FORESHOCK_RANDOM_SEED", 1));
+    println!("{cases} cases from seed {first}");
+    let mut failed = Vec::new();
+    for seed in first..first + cases {
+        if let Err(text) = twins::check(seed) {
+            println!("{text}");
+            failed.push(seed);
+        }
+    }
+    assert!(failed.is_empty(), "seeds that differ: {failed:?}");
+}

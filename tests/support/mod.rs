@@ -1,0 +1,201 @@
+//! Random events and rules for tests, by seed.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use foreshock_core::time::{SECOND_US, format_rfc3339};
+use foreshock_feeds::{Counts, Event, Record, decode};
+
+/// SplitMix64 (Steele, Lea, Flood 2014): the same seed gives the same run on every machine.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// 0 up to and without `n`.
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+
+    pub fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+
+    pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        &items[self.below(items.len() as u64) as usize]
+    }
+}
+
+pub const START_US: i64 = 1_772_416_800_000_000;
+
+/// An event with a source partition.
+#[derive(Clone)]
+pub struct Arrival {
+    pub partition: usize,
+    pub event: Event,
+}
+
+/// Few keys, repeated values, NULLs, ties and times just inside and outside of frames; ids unrelated to arrival.
+pub fn arrivals(random: &mut Random, lateness_us: i64, partitions: usize) -> Vec<Arrival> {
+    let count = 4 + random.below(37);
+    let keys = 1 + random.below(3);
+    let mut all: Vec<(i64, Arrival)> = Vec::new();
+    for _ in 0..count {
+        let seconds = random.below(40) as i64 * SECOND_US;
+        let nudge = [0, 0, 0, 1, -1][random.below(5) as usize];
+        let time = START_US + seconds + nudge;
+        let optional = |name: &str, value: String, random: &mut Random| {
+            if random.one_in(3) { String::new() } else { format!(r#""{name}":{value},"#) }
+        };
+        let (payer, payee) = (random.below(keys), random.below(keys));
+        let balance = optional("balanceBefore", format!(r#""{}.00""#, random.below(4)), random);
+        let device = optional("deviceToken", format!(r#""d{}""#, random.below(3)), random);
+        let new = optional("firstTimePayee", random.one_in(2).to_string(), random);
+        let kind = random.pick(&["TRANSFER", "TRANSFER", "CARD_PURCHASE", "FEE"]);
+        let json = format!(
+            r#"{{"txId":"{:x}","reporter":"r","creDtTm":"{}","kind":"{kind}","amount":"{}.00","currency":"CNY",{device}{new}
+               "debtor":{{{balance}"accountToken":"a{payer}"}},"creditor":{{"accountToken":"a{payee}"}}}}"#,
+            random.next(),
+            format_rfc3339(time),
+            1 + random.below(5),
+        );
+        let record = Record { bytes: json.as_bytes(), ..Record::default() };
+        let event = decode(&record, &mut Counts::default()).unwrap();
+        let delay = random.below((lateness_us + lateness_us / 8) as u64) as i64;
+        let arrives = if random.one_in(4) { time + delay } else { time };
+        let partition = random.below(partitions as u64) as usize;
+        all.push((arrives, Arrival { partition, event: event.clone() }));
+        if random.one_in(10) {
+            all.push((arrives + random.below(5) as i64 * SECOND_US, Arrival { partition, event }));
+        }
+    }
+    all.sort_by_key(|(arrives, _)| *arrives);
+    all.into_iter().map(|(_, a)| a).collect()
+}
+
+const PASSED: &str = "event_id, event_time, payer_account, payee_account, amount, payer_balance_before, device, kind, \
+    first_time_payee, currency";
+
+/// A rule of random keys, frames, aggregates, filters and levels, with a header.
+pub fn rule(random: &mut Random) -> String {
+    let mut source = "transactions".to_owned();
+    let mut results: Vec<(String, bool)> = Vec::new();
+    let levels = 1 + random.below(3);
+    for level in 0..levels {
+        let mut filters = vec!["currency = 'CNY'".to_owned()];
+        if level == 0 && random.one_in(3) {
+            filters.push(random.pick(&["kind <> 'FEE'", "amount >= 200", "device IS NOT NULL"]).to_string());
+        }
+        if level > 0 && random.one_in(2) {
+            let (name, _) = random.pick(&results).clone();
+            let test = ["IS NOT NULL", "IS NULL"][usize::from(random.one_in(4))];
+            let number = results.iter().find(|(n, is_number)| *is_number && *n == name);
+            filters.push(match number {
+                Some(_) if random.one_in(2) => format!("{name} >= {}", random.below(3)),
+                Some(_) if random.one_in(2) => format!("({name} IS NULL OR amount >= {name})"),
+                _ => format!("{name} {test}"),
+            });
+        }
+        let mut windows = Vec::new();
+        let count = 1 + random.below(3);
+        let inner: Vec<(String, bool)> = results.clone();
+        for i in 0..count {
+            let (text, is_number) = window(random, &inner);
+            let name = format!("w{level}_{i}");
+            windows.push(format!("{text} AS {name}"));
+            results.push((name, is_number));
+        }
+        let carried: Vec<String> = inner.iter().map(|(n, _)| n.clone()).collect();
+        let carried = if carried.is_empty() { String::new() } else { format!(", {}", carried.join(", ")) };
+        source = format!(
+            "(SELECT {PASSED}{carried},\n  {}\n FROM {source} WHERE {}) AS l{level}",
+            windows.join(",\n  "),
+            filters.join(" AND ")
+        );
+    }
+    let names: Vec<String> = results.iter().map(|(n, _)| n.clone()).collect();
+    let last = match results.iter().rev().find(|(_, is_number)| *is_number) {
+        Some((name, _)) if random.one_in(2) => format!("{name} >= {}", random.below(4)),
+        Some((name, _)) if random.one_in(2) => format!("({name} IS NULL OR amount > {name})"),
+        _ => "amount > 0".to_owned(),
+    };
+    format!(
+        "/*---\nid: R\ntitle: {{ zh: 随机, en: random }}\ncategory: flow\nseverity: low\naction: detect\nsubject: payer_account\n\
+         fraud_type: OTHER\nlegal_basis: [regulation-30]\nowner: test\nstatus: draft\n---*/\n\
+         SELECT event_id, event_time, payer_account AS subject, {}\nFROM {source}\nWHERE currency = 'CNY' AND {last}\n",
+        names.join(", ")
+    )
+}
+
+/// A window call, and whether its result is a BIGINT.
+fn window(random: &mut Random, inner: &[(String, bool)]) -> (String, bool) {
+    let numbers: Vec<&str> = inner.iter().filter(|(_, is_number)| *is_number).map(|(n, _)| n.as_str()).collect();
+    let number = if !numbers.is_empty() && random.one_in(2) {
+        (*random.pick(&numbers)).to_owned()
+    } else {
+        random.pick(&["amount", "payer_balance_before", "CASE WHEN first_time_payee THEN amount END"]).to_string()
+    };
+    let key = match numbers.first() {
+        Some(first) if random.one_in(6) => format!("payer_account, coalesce({first}, 0)"),
+        _ => random.pick(&["payer_account", "payee_account", "payer_account, payee_account", "coalesce(device, kind)"]).to_string(),
+    };
+    let filter = random.pick(&["", "", " FILTER (WHERE first_time_payee)", " FILTER (WHERE kind = 'TRANSFER')"]);
+    let is_positional = random.one_in(6);
+    if is_positional {
+        let over = format!("(PARTITION BY {key} ORDER BY event_time, event_id)");
+        let text = match random.below(3) {
+            0 => format!("lag({number}) OVER {over}"),
+            1 => format!("lag({number}, 2) OVER {over}"),
+            _ => format!("CAST(row_number() OVER {over} AS BIGINT)"),
+        };
+        return (text, true);
+    }
+    let (frame, order) = frame(random);
+    let in_rows = frame.starts_with("ROWS");
+    let aggregates: [(&str, bool); 18] = [
+        ("count(*)", true),
+        ("count(X)", true),
+        ("count(DISTINCT X)", true),
+        ("count(DISTINCT device)", true),
+        ("sum(X)", true),
+        ("min(X)", true),
+        ("max(X)", true),
+        ("avg(X)", false),
+        ("stddev(X)", false),
+        ("var_pop(X)", false),
+        ("median(X)", false),
+        ("earliest(X, event_time, event_id)", true),
+        ("latest(X, event_time, event_id)", true),
+        ("max(event_time)", false),
+        ("min(event_time)", false),
+        ("max(device)", false),
+        ("min(device)", false),
+        ("max(first_time_payee)", false),
+    ];
+    let (call, is_number) =
+        if in_rows && random.one_in(3) { (*random.pick(&["first_value(X)", "last_value(X)"]), true) } else { *random.pick(&aggregates) };
+    let filter = if call.contains("_value") { "" } else { filter };
+    (format!("{}{filter} OVER (PARTITION BY {key} ORDER BY {order} {frame})", call.replace('X', &number)), is_number)
+}
+
+fn frame(random: &mut Random) -> (String, &'static str) {
+    if random.one_in(5) {
+        let start = 1 + random.below(4);
+        let end = random.below(start + 1);
+        let start = if random.one_in(5) { "UNBOUNDED".to_owned() } else { start.to_string() };
+        let end = if end == 0 { "CURRENT ROW".to_owned() } else { format!("{end} PRECEDING") };
+        return (format!("ROWS BETWEEN {start} PRECEDING AND {end}"), "event_time, event_id");
+    }
+    let width = 3 + random.below(12);
+    let end = match random.below(4) {
+        0 => "INTERVAL '1 microsecond' PRECEDING".to_owned(),
+        1 => format!("INTERVAL '{} seconds' PRECEDING", 1 + random.below(width - 1)),
+        _ => "CURRENT ROW".to_owned(),
+    };
+    let start = if random.one_in(6) { "UNBOUNDED".to_owned() } else { format!("INTERVAL '{width} seconds'") };
+    (format!("RANGE BETWEEN {start} PRECEDING AND {end}"), "event_time")
+}
