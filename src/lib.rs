@@ -2,9 +2,14 @@
 //!
 //! The rooms in reading order; `docs/ARCHITECTURE.md` has the way of one event.
 
+pub mod cases;
 pub mod cli;
+pub mod config;
+pub mod health;
 pub mod net;
+pub mod pipeline;
 pub mod pool;
 pub mod rules;
 pub mod sinks;
 pub mod sources;
+pub mod telemetry;

@@ -1,1 +1,91 @@
-//! placeholder
+//! What a detection leads to: alert episodes, drafts of blocking requests, drafts of public warnings.
+//!
+//! Comes from the engine as one verdict after the other, goes to the sinks as [`Act`]s. Knows no transport, clock,
+//! file or random number: time is event time in microseconds, and the same verdicts in the same order give the same
+//! acts, byte for byte. Nothing here takes effect: a person approves what is drafted.
+
+mod blocking;
+mod episode;
+mod ids;
+pub mod limits;
+mod message;
+mod personal;
+mod places;
+mod settings;
+mod taking;
+mod warning;
+mod xml;
+
+pub use blocking::{BlockingDraft, DraftState, Evidence, RuleRef, Target};
+pub use ids::detection_id;
+pub use message::{AlertMessage, AlertState, Bilingual};
+pub use personal::personal_data;
+pub use settings::Settings;
+pub use taking::{Actions, Counts};
+
+use foreshock_core::Detection;
+
+/// What acts need to know of a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleFacts {
+    /// Rule id.
+    pub id: String,
+    /// Rule version.
+    pub version: String,
+    /// Title in Chinese.
+    pub title_zh: String,
+    /// Title in English.
+    pub title_en: String,
+    /// `low`, `medium`, `high` or `critical`.
+    pub severity: String,
+    /// What an episode leads to.
+    pub action: Action,
+    /// Proposed measure, for [`Action::Block`].
+    pub measure: Option<String>,
+    /// Code of the fraud type.
+    pub fraud_type: String,
+    /// Articles and orders.
+    pub legal_basis: Vec<String>,
+    /// Event time without a detection after which an episode closes, in microseconds.
+    pub quiet_us: i64,
+}
+
+/// What an episode leads to, besides its alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Nothing more.
+    Detect,
+    /// A draft of a public warning.
+    Warn,
+    /// A draft of a blocking request.
+    Block,
+}
+
+/// One verdict of the engine on one event.
+#[derive(Debug, Clone, Copy)]
+pub struct Verdict<'a> {
+    /// See [`detection_id`].
+    pub detection_id: &'a str,
+    /// `false`: the detection is taken back.
+    pub detected: bool,
+    /// The rule.
+    pub rule: &'a RuleFacts,
+    /// The row it returned.
+    pub detection: &'a Detection,
+}
+
+/// What is to be published.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Act {
+    /// For `alert.v1`.
+    Alert(AlertMessage),
+    /// For `blocking.draft.v1`. Boxed: it is much larger than the others.
+    BlockingDraft(Box<BlockingDraft>),
+    /// For `warning.draft.v1`.
+    WarningDraft {
+        /// The area.
+        key: String,
+        /// CAP 1.2.
+        xml: String,
+    },
+}

@@ -1,8 +1,12 @@
 //! The command line: one file for each subcommand.
 
+mod demo;
+mod evaluate;
+mod generate;
 mod import;
 pub mod replay;
 mod rules_cmd;
+mod run;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -19,6 +23,8 @@ pub enum Exit {
     Findings,
     /// Configuration or rules are not valid.
     Invalid,
+    /// A dependency cannot be reached.
+    Unreachable,
     /// Input was refused.
     Refused,
 }
@@ -29,6 +35,7 @@ impl From<Exit> for ExitCode {
             Exit::Ok => 0,
             Exit::Findings => 1,
             Exit::Invalid => 3,
+            Exit::Unreachable => 4,
             Exit::Refused => 5,
         })
     }
@@ -43,6 +50,20 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// A labelled day on a broker inside this process: see it work.
+    Demo(demo::Demo),
+    /// The live process, against Apache Kafka.
+    Run(run::Run),
+    /// Make or show the topics.
+    Topics(run::Topics),
+    /// Show what comes on a topic.
+    Tail(run::Tail),
+    /// Show the configuration.
+    Config(run::ConfigCommand),
+    /// Write a labelled city's day to files.
+    Gen(generate::Gen),
+    /// Compare detections with a truth file.
+    Evaluate(evaluate::Evaluate),
     /// Run the live engine over event files.
     Replay(replay::Replay),
     /// Run the same rules as one batch in DataFusion over event files.
@@ -104,6 +125,13 @@ impl RuleOptions {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
+        Command::Demo(command) => command.run(),
+        Command::Run(command) => command.run(),
+        Command::Topics(command) => command.run(),
+        Command::Tail(command) => command.run(),
+        Command::Config(command) => command.run(),
+        Command::Gen(command) => command.run(),
+        Command::Evaluate(command) => command.run(),
         Command::Replay(command) => command.run(),
         Command::Backtest(command) => command.run(),
         Command::Import(command) => command.run(),

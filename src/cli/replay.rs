@@ -9,7 +9,7 @@ use arrow::array::{BooleanArray, RecordBatch};
 use foreshock_compiler::{Pack, batch};
 use foreshock_core::Feed;
 use foreshock_core::time::SECOND_US;
-use foreshock_engine::{Engine, FeedBatch, Output, StepFacts};
+use foreshock_engine::{Engine, FeedBatch, Output, Presence, StepFacts};
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::io::{BufWriter, IsTerminal};
@@ -88,7 +88,10 @@ pub struct Cut {
 
 /// Runs the live engine over loaded files.
 pub fn run_live(pack: &Pack, loaded: &Loaded, cut: Cut, mut progress: impl FnMut(u64)) -> Run {
-    let mut engine = Engine::new(pack.plan.clone(), cut.shards, loaded.partition_count(), |_| cut.lateness_us);
+    let mut engine =
+        Engine::new(pack.plan.clone(), cut.shards, &vec![Presence::Expected; loaded.partition_count()], |_| {
+            cut.lateness_us
+        });
     let pool = Pool { threads: cut.shards };
     let latency = Histogram::new_with_bounds(1, 60 * 1_000_000, 3).expect("fixed bounds are valid");
     let mut run = Run {
@@ -205,7 +208,8 @@ impl Backtest {
         let mut seen = std::collections::HashSet::new();
         for (feed, rows) in loaded.files.iter().flat_map(|f| &f.feeds) {
             let ids = arrow::array::AsArray::as_string::<i32>(rows.column(0));
-            let first: BooleanArray = ids.iter().map(|id| Some(seen.insert(id.unwrap_or_default().to_owned()))).collect();
+            let first: BooleanArray =
+                ids.iter().map(|id| Some(seen.insert(id.unwrap_or_default().to_owned()))).collect();
             events.entry(*feed).or_default().push(arrow::compute::filter_record_batch(rows, &first)?);
         }
         let start = Instant::now();
@@ -236,8 +240,19 @@ fn summary(run: &Run) {
         facts.accepted, facts.duplicates, facts.late, facts.faults, run.engine_seconds
     );
     let at = |quantile| run.latency.value_at_quantile(quantile);
-    println!("batch to verdict: p50 {} us, p99 {} us, p99.9 {} us, max {} us", at(0.5), at(0.99), at(0.999), run.latency.max());
-    println!("{} detections stand; on the way {} retractions, {} revisions", run.net.rows.len(), run.retractions, run.revisions);
+    println!(
+        "batch to verdict: p50 {} us, p99 {} us, p99.9 {} us, max {} us",
+        at(0.5),
+        at(0.99),
+        at(0.999),
+        run.latency.max()
+    );
+    println!(
+        "{} detections stand; on the way {} retractions, {} revisions",
+        run.net.rows.len(),
+        run.retractions,
+        run.revisions
+    );
     print_counts(&run.net);
 }
 

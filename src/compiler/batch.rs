@@ -32,7 +32,8 @@ pub async fn run_rule(pack: &Pack, rule: &Rule, events: &BTreeMap<Feed, Vec<Reco
 
 fn detection(batch: &RecordBatch, row: usize) -> Detection {
     let schema = batch.schema();
-    let column = |name: &str| -> &ArrayRef { batch.column_by_name(name).expect("the compiler checked the rule's columns") };
+    let column =
+        |name: &str| -> &ArrayRef { batch.column_by_name(name).expect("the compiler checked the rule's columns") };
     let event_time = match value_at(column("event_time"), row) {
         Value::Time(us) => us,
         _ => i64::MIN,

@@ -36,7 +36,7 @@ pub(crate) fn check(text: &str) -> Result<Checked, Problem> {
     })?;
     let mut checked = Checked { select: (1, 1), ..Checked::default() };
     let [Statement::Query(query)] = statements.as_slice() else {
-        let place = statements.get(1).map_or((1, 1), |s| place(s));
+        let place = statements.get(1).map_or((1, 1), place);
         return Err(Problem::at(place, "a rule is exactly one SELECT", "put a second rule into a file of its own"));
     };
     checked.select = place(query.as_ref());
@@ -70,9 +70,15 @@ impl Checked {
 
     fn function(&mut self, call: &Function) {
         let name = call.name.to_string().to_ascii_lowercase();
-        if matches!(name.as_str(), "now" | "current_timestamp" | "current_date" | "current_time" | "today" | "random" | "uuid" | "rand")
-        {
-            self.refuse(call, format!("`{name}` reads a clock or chance"), "rules know event time only: use event_time");
+        if matches!(
+            name.as_str(),
+            "now" | "current_timestamp" | "current_date" | "current_time" | "today" | "random" | "uuid" | "rand"
+        ) {
+            self.refuse(
+                call,
+                format!("`{name}` reads a clock or chance"),
+                "rules know event time only: use event_time",
+            );
         }
         if name == "array_agg" || name == "string_agg" {
             self.refuse(call, format!("`{name}` is not supported"), "the evidence of a detection lists its events");
@@ -90,6 +96,13 @@ impl Checked {
         if name == "param" {
             self.param(call);
         }
+        if matches!(name.as_str(), "earliest" | "latest") && !ends_with_order(&call.args) {
+            self.refuse(
+                call,
+                format!("`{name}` needs event_time and event_id as its last arguments"),
+                "latest(x, event_time, event_id)",
+            );
+        }
         let Some(over) = &call.over else { return };
         self.window_calls.push(WindowCall { name, place: place(call) });
         if let WindowType::WindowSpec(spec) = over
@@ -103,7 +116,8 @@ impl Checked {
         let FunctionArguments::List(list) = &call.args else { return };
         let is_literal = |a: &FunctionArg| match a {
             FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => {
-                matches!(e, Expr::Value(_)) || matches!(e, Expr::UnaryOp { expr, .. } if matches!(**expr, Expr::Value(_)))
+                matches!(e, Expr::Value(_))
+                    || matches!(e, Expr::UnaryOp { expr, .. } if matches!(**expr, Expr::Value(_)))
             }
             _ => false,
         };
@@ -118,7 +132,8 @@ impl Checked {
             let at = if e.span().start.line == 0 { fallback } else { place(e.as_ref()) };
             if let Expr::Interval(interval) = e.as_ref() {
                 let text = interval.value.to_string();
-                let plain = text.trim_matches('\'').bytes().all(|c| c.is_ascii_digit() || c.is_ascii_lowercase() || c == b' ');
+                let plain =
+                    text.trim_matches('\'').bytes().all(|c| c.is_ascii_digit() || c.is_ascii_lowercase() || c == b' ');
                 if plain && text.starts_with('\'') {
                     continue;
                 }
@@ -137,10 +152,18 @@ impl Checked {
         }
         let groups = !matches!(&select.group_by, GroupByExpr::Expressions(e, m) if e.is_empty() && m.is_empty());
         if groups || select.having.is_some() {
-            self.refuse(select, "GROUP BY is not supported", "use a window: sum(..) OVER (PARTITION BY .. ORDER BY event_time RANGE ..)");
+            self.refuse(
+                select,
+                "GROUP BY is not supported",
+                "use a window: sum(..) OVER (PARTITION BY .. ORDER BY event_time RANGE ..)",
+            );
         }
         if select.from.len() != 1 || select.from.iter().any(|t| !t.joins.is_empty()) {
-            self.refuse(select, "a rule reads exactly one table or view, without joins", "bring feeds together by a view with UNION ALL, as `activity`");
+            self.refuse(
+                select,
+                "a rule reads exactly one table or view, without joins",
+                "bring feeds together by a view with UNION ALL, as `activity`",
+            );
         }
         for window in &select.named_window {
             if let datafusion::sql::sqlparser::ast::NamedWindowExpr::WindowSpec(spec) = &window.1
@@ -157,19 +180,35 @@ impl Checked {
             Expr::Function(call) => self.function(call),
             Expr::IsDistinctFrom(_, right) | Expr::IsNotDistinctFrom(_, right) => {
                 if matches!(right.as_ref(), Expr::BinaryOp { op: BinaryOperator::And | BinaryOperator::Or, .. }) {
-                    let hint = "`a IS DISTINCT FROM b AND c` is read as `a IS DISTINCT FROM (b AND c)`: write parentheses";
+                    let hint =
+                        "`a IS DISTINCT FROM b AND c` is read as `a IS DISTINCT FROM (b AND c)`: write parentheses";
                     self.refuse(expr, "IS DISTINCT FROM followed by AND or OR", hint);
                 }
             }
             Expr::Exists { .. } | Expr::InSubquery { .. } | Expr::Subquery(_) => {
-                self.refuse(expr, "a subquery inside an expression is not supported", "write it as a window over a view");
+                self.refuse(
+                    expr,
+                    "a subquery inside an expression is not supported",
+                    "write it as a window over a view",
+                );
             }
             Expr::BinaryOp { op: BinaryOperator::Divide | BinaryOperator::Modulo, right, .. } if !is_guarded(right) => {
-                self.refuse(expr, "a division that can fail", "divide by a number other than 0 or by nullif(x, 0); ratios are better multiplied out");
+                self.refuse(
+                    expr,
+                    "a division that can fail",
+                    "divide by a number other than 0 or by nullif(x, 0); ratios are better multiplied out",
+                );
             }
             _ => {}
         }
     }
+}
+
+/// Are the arguments (x, event_time, event_id)?
+fn ends_with_order(arguments: &FunctionArguments) -> bool {
+    let FunctionArguments::List(list) = arguments else { return false };
+    let names: Vec<String> = list.args.iter().map(|a| a.to_string().to_ascii_lowercase()).collect();
+    matches!(names.as_slice(), [_, time, id] if time.ends_with("event_time") && id.ends_with("event_id"))
 }
 
 fn is_guarded(divisor: &Expr) -> bool {

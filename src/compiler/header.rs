@@ -175,7 +175,7 @@ pub(crate) fn read(file: &str, text: &str) -> Result<(Header, String), Problem> 
         let text = e.to_string();
         let line = e.location().map_or(1, |l| l.line());
         let first = text.lines().next().unwrap_or_default().to_owned();
-        problem(line as u64, format!("header: {first}"), "docs/rules.md lists the keys of a header")
+        problem(line, format!("header: {first}"), "docs/rules.md lists the keys of a header")
     })?;
     check(&header).map_err(|(message, hint)| problem(1, message, hint))?;
     Ok((header, body.to_owned()))
@@ -202,7 +202,10 @@ fn check(header: &Header) -> Result<(), (String, &'static str)> {
 
 pub(crate) fn check_range(name: &str, param: &Param, value: &ParamValue) -> Result<(), (String, &'static str)> {
     if std::mem::discriminant(value) != std::mem::discriminant(&param.default) {
-        return Err((format!("parameter `{name}`: `{value}` is of another type than the default"), "give a value of the default's type"));
+        return Err((
+            format!("parameter `{name}`: `{value}` is of another type than the default"),
+            "give a value of the default's type",
+        ));
     }
     let ParamValue::Int(v) = value else { return Ok(()) };
     if param.min.is_some_and(|min| *v < min) || param.max.is_some_and(|max| *v > max) {

@@ -3,6 +3,7 @@
 
 pub mod aggregates;
 pub mod batch;
+pub mod cases;
 mod dialect;
 mod expr;
 pub mod header;

@@ -1,7 +1,7 @@
 //! Is an expression never NULL? DataFusion does not learn it from filters; this walk does.
 
-use datafusion::logical_expr::{Expr, Operator};
 use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{Expr, Operator};
 
 /// `is_not_null_column` tells which columns are never NULL by themselves.
 pub(crate) fn is_never_null(expr: &Expr, filters: &[Expr], is_not_null_column: &dyn Fn(&str) -> bool) -> bool {

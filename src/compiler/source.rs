@@ -39,7 +39,9 @@ pub(crate) fn feed_sources() -> Vec<Source> {
 
 /// Compiles a view file (`CREATE VIEW <name> AS SELECT ..`).
 pub(crate) fn view_source(file: &str, text: &str) -> Result<Source, Problem> {
-    let refuse = |message: &str| Problem::at((1, 1), message, "a view is SELECT .. FROM feed [WHERE ..] [UNION ALL ..]").in_file(file);
+    let refuse = |message: &str| {
+        Problem::at((1, 1), message, "a view is SELECT .. FROM feed [WHERE ..] [UNION ALL ..]").in_file(file)
+    };
     let upper = text.to_ascii_uppercase();
     let start = upper.find("CREATE VIEW ").ok_or_else(|| refuse("no CREATE VIEW in the file"))?;
     let rest = &text[start + "CREATE VIEW ".len()..];
@@ -71,7 +73,8 @@ pub(crate) fn view_source(file: &str, text: &str) -> Result<Source, Problem> {
     }
     let fields = plan.schema().fields().iter().zip(&nullable);
     let fields: Vec<Field> = fields.map(|(f, null)| Field::new(f.name(), f.data_type().clone(), *null)).collect();
-    let is_money = |f: &Field| matches!(f.name().as_str(), "amount" | "loss_amount") || f.name().ends_with("balance_before");
+    let is_money =
+        |f: &Field| matches!(f.name().as_str(), "amount" | "loss_amount") || f.name().ends_with("balance_before");
     let money = fields.iter().filter(|f| is_money(f)).map(|f| f.name().clone()).collect();
     let source = Source { name, schema: Arc::new(Schema::new(fields)), branches, sql: Some(text.to_owned()), money };
     for (column, hint) in [("event_id", "event_id"), ("event_time", "event_time")] {
@@ -94,7 +97,11 @@ fn collect(plan: &LogicalPlan, parts: &mut Vec<Part>) -> Option<()> {
         LogicalPlan::Union(union) => union.inputs.iter().try_for_each(|input| collect(input, parts)),
         LogicalPlan::Projection(projection) => {
             let (feed, filter, inner) = branch_input(&projection.input)?;
-            let columns = projection.expr.iter().map(|e| substitute(e, projection.input.schema(), &inner)).collect::<Option<_>>()?;
+            let columns = projection
+                .expr
+                .iter()
+                .map(|e| substitute(e, projection.input.schema(), &inner))
+                .collect::<Option<_>>()?;
             parts.push(Part { feed, filter, columns });
             Some(())
         }
@@ -117,7 +124,11 @@ fn branch_input(plan: &LogicalPlan) -> Option<(Feed, Option<Expr>, Vec<Expr>)> {
         // Inner projections, as the analyser writes them for casts of a union.
         LogicalPlan::Projection(projection) => {
             let (feed, filter, inner) = branch_input(&projection.input)?;
-            let columns = projection.expr.iter().map(|e| substitute(e, projection.input.schema(), &inner)).collect::<Option<_>>()?;
+            let columns = projection
+                .expr
+                .iter()
+                .map(|e| substitute(e, projection.input.schema(), &inner))
+                .collect::<Option<_>>()?;
             Some((feed, filter, columns))
         }
         _ => None,

@@ -3,8 +3,8 @@
 use crate::expr;
 use crate::source::Source;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, TimeUnit};
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::DFSchema;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::error::Result;
 use datafusion::logical_expr::Expr as LogicalExpr;
 use datafusion::logical_expr::utils::conjunction;
@@ -31,7 +31,11 @@ pub(crate) struct WindowSpec {
     pub(crate) result: ValueKind,
 }
 
-type GroupKey = (usize, Option<ExprIdx>, Vec<ExprIdx>);
+/// Level, input filter, keys, and a number: a group that is full goes on in a next one.
+type GroupKey = (usize, Option<ExprIdx>, Vec<ExprIdx>, usize);
+
+/// An entry of a log marks filters and NULL arguments with one bit each.
+const SLOTS_MAX: usize = 31;
 
 #[derive(Debug)]
 pub(crate) struct StreamBuilder {
@@ -85,12 +89,7 @@ impl StreamBuilder {
         let keys: Vec<ExprIdx> = spec.keys.into_iter().map(|k| self.expr(k)).collect();
         let argument = spec.argument.map(|(a, kind)| (self.expr(a), kind));
         let accumulator_filter = spec.filter.map(|f| self.expr(f));
-        let groups = &mut self.groups;
-        let group = *self.group_idx.entry((level, filter, keys.clone())).or_insert_with(|| {
-            let (arguments, filters, cursors) = (Vec::new(), Vec::new(), Vec::new());
-            groups.push(GroupPlan { level, filter, keys, arguments, filters, cursors });
-            groups.len() - 1
-        });
+        let group = self.group(level, filter, &keys);
         let group = &mut self.groups[group];
         let argument = argument.map(|a| slot(&mut group.arguments, a));
         let filter = accumulator_filter.map(|f| slot(&mut group.filters, f));
@@ -111,6 +110,24 @@ impl StreamBuilder {
         self.windows.push(spec.result);
         self.levels.push(level);
         window
+    }
+
+    /// The group of a key with room for one more argument and filter.
+    fn group(&mut self, level: usize, filter: Option<ExprIdx>, keys: &[ExprIdx]) -> usize {
+        let mut number = 0;
+        loop {
+            let groups = &mut self.groups;
+            let group = *self.group_idx.entry((level, filter, keys.to_vec(), number)).or_insert_with(|| {
+                let (arguments, filters, cursors) = (Vec::new(), Vec::new(), Vec::new());
+                groups.push(GroupPlan { level, filter, keys: keys.to_vec(), arguments, filters, cursors });
+                groups.len() - 1
+            });
+            let found = &self.groups[group];
+            if found.arguments.len() < SLOTS_MAX && found.filters.len() < SLOTS_MAX {
+                return group;
+            }
+            number += 1;
+        }
     }
 
     fn level_of(&self, spec: &WindowSpec) -> usize {

@@ -30,7 +30,10 @@ pub(crate) fn spec(call: Call<'_>) -> Result<WindowSpec, Refusal> {
     let params = &call.function.params;
     let name = call.function.fun.name().to_ascii_lowercase();
     if params.null_treatment.is_some() {
-        return refuse(format!("`{name}` with IGNORE or RESPECT NULLS is not supported"), "filter the NULLs below the window");
+        return refuse(
+            format!("`{name}` with IGNORE or RESPECT NULLS is not supported"),
+            "filter the NULLs below the window",
+        );
     }
     if params.distinct && name != "count" {
         return refuse(format!("DISTINCT is not supported in `{name}`"), "only count(DISTINCT x)");
@@ -79,7 +82,10 @@ fn function(name: &str, call: &Call<'_>) -> Result<Function, Refusal> {
         "earliest" | "latest" => {
             let expected = [crate::expr::column("event_time"), crate::expr::column("event_id")];
             if call.arguments.get(1..) != Some(&expected) {
-                return refuse(format!("`{name}` needs event_time and event_id as its last arguments"), format!("{name}(x, event_time, event_id)"));
+                return refuse(
+                    format!("`{name}` needs event_time and event_id as its last arguments"),
+                    format!("{name}(x, event_time, event_id)"),
+                );
             }
             if name == "earliest" { Function::Earliest } else { Function::Latest }
         }
@@ -91,7 +97,12 @@ fn function(name: &str, call: &Call<'_>) -> Result<Function, Refusal> {
         "bool_or" | "bool_and" => {
             return refuse(format!("`{name}` cannot slide"), "max(CASE WHEN .. THEN 1 ELSE 0 END)");
         }
-        _ => return refuse(format!("window function `{name}` is not supported"), "docs/rules.md lists the functions of the dialect"),
+        _ => {
+            return refuse(
+                format!("window function `{name}` is not supported"),
+                "docs/rules.md lists the functions of the dialect",
+            );
+        }
     })
 }
 
@@ -101,11 +112,16 @@ fn lag_offset(call: &Call<'_>) -> Result<u64, Refusal> {
         [_, Expr::Literal(offset, _)] => {
             let n = offset.cast_to(&DataType::Int64).ok();
             match n {
-                Some(ScalarValue::Int64(Some(n))) if n > 0 && n.cast_unsigned() <= FRAME_ROWS_MAX => Ok(n.cast_unsigned()),
+                Some(ScalarValue::Int64(Some(n))) if n > 0 && n.cast_unsigned() <= FRAME_ROWS_MAX => {
+                    Ok(n.cast_unsigned())
+                }
                 _ => refuse("the offset of `lag` is out of range", format!("1 to {FRAME_ROWS_MAX}")),
             }
         }
-        _ => refuse("`lag` with a default or a computed offset is not supported", "lag(x) or lag(x, 2); coalesce(..) for a default"),
+        _ => refuse(
+            "`lag` with a default or a computed offset is not supported",
+            "lag(x) or lag(x, 2); coalesce(..) for a default",
+        ),
     }
 }
 
@@ -114,7 +130,9 @@ fn frame(name: &str, function: &WindowFunction) -> Result<Frame, Refusal> {
     let preceding = |bound: &WindowFrameBound| match bound {
         WindowFrameBound::Preceding(value) => Ok(Some(value.clone())),
         WindowFrameBound::CurrentRow => Ok(None),
-        WindowFrameBound::Following(_) => refuse(format!("the frame of `{name}` looks ahead"), "end it at CURRENT ROW or before"),
+        WindowFrameBound::Following(_) => {
+            refuse(format!("the frame of `{name}` looks ahead"), "end it at CURRENT ROW or before")
+        }
     };
     let (start, end) = (preceding(&frame.start_bound)?, preceding(&frame.end_bound)?);
     match frame.units {
@@ -177,7 +195,9 @@ fn check_order(name: &str, order: &[Expr], frame: Frame) -> Result<(), Refusal> 
         return Ok(());
     }
     match frame {
-        Frame::Range { .. } => refuse(format!("the RANGE window of `{name}` is not ordered by event_time"), "ORDER BY event_time"),
+        Frame::Range { .. } => {
+            refuse(format!("the RANGE window of `{name}` is not ordered by event_time"), "ORDER BY event_time")
+        }
         Frame::Rows { .. } => refuse(
             format!("`{name}` over rows needs a total order: rows of equal time would fall in any order"),
             "ORDER BY event_time, event_id",
@@ -189,9 +209,14 @@ fn finish(name: &str, function: Function, frame: Frame, call: Call<'_>) -> Resul
     use Function::*;
     let mut filter = call.filter;
     let first = call.arguments.into_iter().next();
-    let kind = call.argument_types.first().map(|t| kind_of(t).ok_or_else(|| {
-        (format!("`{name}` over values of type {t} is not supported"), "BIGINT, TEXT, BOOLEAN or TIMESTAMPTZ".to_owned())
-    }));
+    let kind = call.argument_types.first().map(|t| {
+        kind_of(t).ok_or_else(|| {
+            (
+                format!("`{name}` over values of type {t} is not supported"),
+                "BIGINT, TEXT, BOOLEAN or TIMESTAMPTZ".to_owned(),
+            )
+        })
+    });
     let (argument, result) = match function {
         RowNumber => (None, ValueKind::Unsigned),
         Count => {
@@ -208,7 +233,8 @@ fn finish(name: &str, function: Function, frame: Frame, call: Call<'_>) -> Resul
                 return refuse(format!("`{name}` needs an argument"), "");
             };
             let kind = kind?;
-            let needs_number = matches!(function, Sum | Avg | VarSample | VarPopulation | StddevSample | StddevPopulation | Median);
+            let needs_number =
+                matches!(function, Sum | Avg | VarSample | VarPopulation | StddevSample | StddevPopulation | Median);
             if needs_number && kind != ValueKind::Int {
                 return refuse(format!("`{name}` needs a BIGINT"), "money is BIGINT minor units");
             }

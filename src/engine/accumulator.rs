@@ -72,7 +72,10 @@ impl Multiset {
 #[derive(Debug)]
 pub(crate) enum Accumulator {
     Count(i64),
-    Sum { n: i64, sum: i128 },
+    Sum {
+        n: i64,
+        sum: i128,
+    },
     Moments(Box<(i128, i128, i128)>),
     Distinct(Multiset),
     Numbers(BTreeMap<i64, u32>),
@@ -189,9 +192,7 @@ impl Accumulator {
                 let text = if function == Min { map.first_key_value() } else { map.last_key_value() };
                 text.and_then(|(t, _)| texts.find(t))
             }
-            Accumulator::Median(sorted) => {
-                median(sorted).map(|x| i64::from_ne_bytes(x.to_bits().to_ne_bytes()))
-            }
+            Accumulator::Median(sorted) => median(sorted).map(|x| i64::from_ne_bytes(x.to_bits().to_ne_bytes())),
             Accumulator::Positions(rows) => {
                 let row = if matches!(function, Earliest | FirstValue) { rows.front() } else { rows.back() };
                 row.and_then(|r| r.1)

@@ -18,8 +18,18 @@ pub enum Admitted {
     Late(i64),
 }
 
+/// Does the horizon wait for a source partition that has not yet sent anything?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It has events: the horizon stands still until they come.
+    Expected,
+    /// It may stay empty. Should it begin to send, then what lies before the horizon is too late.
+    Optional,
+}
+
 #[derive(Debug)]
 pub(crate) struct Admission {
+    presence: Vec<Presence>,
     bounds: Vec<i64>,
     seen: HashMap<Box<str>, i64>,
     horizon: i64,
@@ -27,8 +37,9 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    pub(crate) fn new(partitions: usize) -> Self {
-        Admission { bounds: vec![i64::MIN; partitions], seen: HashMap::new(), horizon: i64::MIN, next_sweep: 1 << 12 }
+    pub(crate) fn new(presence: &[Presence]) -> Self {
+        let bounds = vec![i64::MIN; presence.len()];
+        Admission { presence: presence.to_vec(), bounds, seen: HashMap::new(), horizon: i64::MIN, next_sweep: 1 << 12 }
     }
 
     /// The time before which nothing can change any more.
@@ -42,7 +53,11 @@ impl Admission {
 
     pub(crate) fn admit(&mut self, partition: usize, event_id: &str, time: i64, lateness_us: i64) -> Admitted {
         let highest = self.bounds.iter().copied().max().unwrap_or(i64::MIN);
-        let bound = if on(Fault::GlobalBound) { highest } else { self.bounds[partition] };
+        let own = match (self.bounds[partition], self.presence[partition]) {
+            (i64::MIN, Presence::Optional) => self.horizon,
+            (bound, _) => bound,
+        };
+        let bound = if on(Fault::GlobalBound) { highest } else { own };
         if time < bound {
             return Admitted::Late(bound - time);
         }
@@ -57,7 +72,10 @@ impl Admission {
 
     /// Moves the horizon after a batch and forgets ids that can no longer come again.
     pub(crate) fn advance(&mut self) {
-        let lowest = self.bounds.iter().copied().min().unwrap_or(i64::MIN);
+        let counts = |(bound, presence): (&i64, &Presence)| {
+            (*presence == Presence::Expected || *bound > i64::MIN).then_some(*bound)
+        };
+        let lowest = self.bounds.iter().zip(&self.presence).filter_map(counts).min().unwrap_or(i64::MIN);
         self.horizon = self.horizon.max(lowest);
         if self.seen.len() >= self.next_sweep {
             let horizon = self.horizon;
@@ -81,7 +99,7 @@ mod tests {
         let order_one = [(0, "a", 100), (1, "b", 500), (0, "c", 80), (0, "d", 95)];
         let order_two = [(1, "b", 500), (0, "a", 100), (0, "c", 80), (0, "d", 95)];
         for order in [order_one, order_two] {
-            let mut admission = Admission::new(2);
+            let mut admission = Admission::new(&[Presence::Expected; 2]);
             let answer: Vec<_> = order.iter().map(|(p, id, t)| (*id, admission.admit(*p, id, *t, 10))).collect();
             assert!(answer.contains(&("c", Admitted::Late(10))));
             assert!(answer.contains(&("d", Admitted::Yes)));
@@ -89,8 +107,18 @@ mod tests {
     }
 
     #[test]
+    fn the_horizon_waits_for_an_expected_partition_and_not_for_an_optional_one() {
+        for (presence, horizon) in [(Presence::Expected, i64::MIN), (Presence::Optional, 90)] {
+            let mut admission = Admission::new(&[Presence::Expected, presence]);
+            admission.admit(0, "a", 100, 10);
+            admission.advance();
+            assert_eq!(admission.horizon(), horizon);
+        }
+    }
+
+    #[test]
     fn an_event_exactly_at_the_bound_is_in_time_and_a_second_one_is_a_duplicate() {
-        let mut admission = Admission::new(1);
+        let mut admission = Admission::new(&[Presence::Expected]);
         assert_eq!(admission.admit(0, "a", 100, 10), Admitted::Yes);
         assert_eq!(admission.admit(0, "b", 90, 10), Admitted::Yes);
         assert_eq!(admission.admit(0, "b", 90, 10), Admitted::Duplicate);

@@ -1,6 +1,6 @@
 //! The one engine of a process: admission, then every stream's step.
 
-use crate::admission::{Admission, Admitted};
+use crate::admission::{Admission, Admitted, Presence};
 use crate::eval::{downcast, evaluate};
 use crate::faults::{Fault, on};
 use crate::group::Runner;
@@ -86,8 +86,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine for a pack, `shards` key ranges per window group, and so many source partitions.
-    pub fn new(pack: PackPlan, shards: usize, partitions: usize, lateness_us: impl Fn(Feed) -> i64) -> Self {
+    /// An engine for a pack, `shards` key ranges per window group, and these source partitions.
+    pub fn new(pack: PackPlan, shards: usize, partitions: &[Presence], lateness_us: impl Fn(Feed) -> i64) -> Self {
         assert!(shards > 0, "at least one key range");
         Engine {
             streams: pack.streams.into_iter().map(|plan| Stream::new(plan, shards)).collect(),
@@ -106,13 +106,8 @@ impl Engine {
             batches.iter().enumerate().map(|(idx, b)| (b.feed, self.admit(idx, b, &mut output))).collect();
         self.admission.advance();
         let horizon = if on(Fault::EvictionAtNewest) { self.newest } else { self.admission.horizon() };
-        let mut shared = Shared {
-            texts: &mut self.texts,
-            hasher: &self.hasher,
-            runner,
-            horizon,
-            faults: &mut output.facts.faults,
-        };
+        let mut shared =
+            Shared { texts: &mut self.texts, hasher: &self.hasher, runner, horizon, faults: &mut output.facts.faults };
         for stream in &mut self.streams {
             let rows = stream_rows(stream, &accepted, shared.faults);
             if rows.num_rows() > 0 {
@@ -191,7 +186,12 @@ fn stream_rows(stream: &Stream, accepted: &[(Feed, RecordBatch)], faults: &mut u
     }
 }
 
-fn branch_rows(branch: &Branch, batch: &RecordBatch, schema: &arrow_schema::SchemaRef, faults: &mut u64) -> RecordBatch {
+fn branch_rows(
+    branch: &Branch,
+    batch: &RecordBatch,
+    schema: &arrow_schema::SchemaRef,
+    faults: &mut u64,
+) -> RecordBatch {
     let pick = |columns: &[usize], from: &RecordBatch| -> Vec<ArrayRef> {
         columns.iter().map(|c| from.column(*c).clone()).collect()
     };

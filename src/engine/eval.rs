@@ -120,7 +120,11 @@ fn cells_to_array(cells: impl Iterator<Item = Cell>, kind: ValueKind, texts: &In
 }
 
 /// An argument column as plain integers; NULL where the array is NULL.
-pub(crate) fn array_to_cells(array: &ArrayRef, kind: ValueKind, texts: &mut Interner) -> (Vec<i64>, Option<arrow_buffer::NullBuffer>) {
+pub(crate) fn array_to_cells(
+    array: &ArrayRef,
+    kind: ValueKind,
+    texts: &mut Interner,
+) -> (Vec<i64>, Option<arrow_buffer::NullBuffer>) {
     let nulls = array.logical_nulls();
     let values = match kind {
         ValueKind::Int => downcast::<PrimitiveArray<Int64Type>>(array).values().to_vec(),
@@ -130,7 +134,9 @@ pub(crate) fn array_to_cells(array: &ArrayRef, kind: ValueKind, texts: &mut Inte
             (0..bools.len()).map(|i| i64::from(bools.value(i))).collect()
         }
         ValueKind::Unsigned => downcast::<UInt64Array>(array).values().iter().map(|v| v.cast_signed()).collect(),
-        ValueKind::Double => downcast::<Float64Array>(array).values().iter().map(|v| v.to_bits().cast_signed()).collect(),
+        ValueKind::Double => {
+            downcast::<Float64Array>(array).values().iter().map(|v| v.to_bits().cast_signed()).collect()
+        }
         ValueKind::Text => {
             let strings = downcast::<arrow_array::StringArray>(array);
             let id = |i: usize| if strings.is_null(i) { 0 } else { texts.intern(strings.value(i)) };

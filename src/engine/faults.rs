@@ -1,6 +1,6 @@
 //! The known faults of a window engine (`engine.md` section 10) as switches of a test build.
 //!
-//! `foreshock-fuzz`'s fault run switches each on and checks that the random test finds it. Without the feature
+//! `tests/faults.rs` switches each on and checks that the random test finds it. Without the feature
 //! `faults` every query is a constant `false` and costs nothing.
 
 /// One way to get exact windows wrong.

@@ -182,7 +182,10 @@ impl Group {
     /// Does the entry at `place` hold exactly the input of stage row `at`?
     pub(crate) fn holds(&self, place: u64, inputs: &Inputs<'_>, at: usize) -> bool {
         let range = &self.ranges[self.range_of(inputs.keys.hashes[at])];
-        let Some(log) = range.logs.get(place as u32 as usize).filter(|_| place >> 32 == self.range_of(inputs.keys.hashes[at]) as u64)
+        let Some(log) = range
+            .logs
+            .get(place as u32 as usize)
+            .filter(|_| place >> 32 == self.range_of(inputs.keys.hashes[at]) as u64)
         else {
             return false;
         };

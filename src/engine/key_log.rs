@@ -79,6 +79,9 @@ pub(crate) struct KeyLog {
     data: Vec<i64>,
     bounds: Box<[Bounds]>,
     accumulators: Box<[Accumulator]>,
+    /// The time the cursors stand at: a change at or before it takes them back first. It can be later than the last
+    /// entry, when that was taken out again.
+    stands_at: i64,
     /// Earliest time changed in this step; `i64::MAX` when nothing changed.
     pub(crate) changed_from: i64,
     /// Lowest row number among this step's changes.
@@ -96,6 +99,7 @@ impl KeyLog {
             data: Vec::new(),
             bounds: vec![Bounds::default(); layout.cursors.len()].into(),
             accumulators: accumulators.map(|a| Accumulator::new(a.function, kind(a.argument))).collect(),
+            stands_at: i64::MIN,
             changed_from: i64::MAX,
             cause: u64::MAX,
         }
@@ -143,9 +147,10 @@ impl KeyLog {
     /// Takes the cursors back to where they stood before the first row at or after `changed_from`.
     pub(crate) fn rewind(&mut self, layout: &Layout, texts: &Interner) {
         let from = self.changed_from;
-        if from > self.last_time(layout) {
+        if from > self.stands_at {
             return;
         }
+        self.stands_at = from;
         let first = self.position_at(from, layout);
         for (idx, cursor) in layout.cursors.iter().enumerate() {
             let old = self.bounds[idx];
@@ -263,6 +268,7 @@ impl KeyLog {
             }
             emit(row_number(self.entry(position, layout)), &answers);
         }
+        self.stands_at = self.stands_at.max(self.last_time(layout));
         self.changed_from = i64::MAX;
         self.cause = u64::MAX;
     }
@@ -334,7 +340,10 @@ impl KeyLog {
         }
         // A cursor must never point before the first entry held, unless its frame never lets go.
         for (cursor, bounds) in layout.cursors.iter().zip(&self.bounds) {
-            let lets_go = matches!(cursor.frame, Frame::Range { preceding: Some(_), .. } | Frame::Rows { preceding: Some(_), .. });
+            let lets_go = matches!(
+                cursor.frame,
+                Frame::Range { preceding: Some(_), .. } | Frame::Rows { preceding: Some(_), .. }
+            );
             to = to.min(if lets_go { bounds.head } else { bounds.tail });
         }
         if to <= self.base {

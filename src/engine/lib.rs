@@ -16,10 +16,11 @@ mod plan;
 mod rows;
 mod stream;
 
-pub use stream::value_at;
+pub use admission::Presence;
 pub use engine::{Engine, FeedBatch, Output, State, StepFacts, Verdict};
 pub use eval::Expr;
 pub use group::{Inline, Runner};
 pub use plan::{
     AccumulatorPlan, Branch, CursorPlan, ExprIdx, Frame, Function, GroupPlan, PackPlan, RulePlan, StreamPlan, ValueKind,
 };
+pub use stream::value_at;

@@ -41,7 +41,12 @@ pub(crate) struct YoungRows {
 }
 
 impl YoungRows {
-    pub(crate) fn new(event_id_column: usize, event_time_column: usize, window_count: usize, group_count: usize) -> Self {
+    pub(crate) fn new(
+        event_id_column: usize,
+        event_time_column: usize,
+        window_count: usize,
+        group_count: usize,
+    ) -> Self {
         YoungRows {
             event_id_column,
             event_time_column,
@@ -134,7 +139,8 @@ impl YoungRows {
                 (batch, (row - self.segments[*segment].first_row) as usize)
             })
             .collect();
-        arrow_select::interleave::interleave_record_batch(&batches, &indices).expect("segments of one stream have one schema")
+        arrow_select::interleave::interleave_record_batch(&batches, &indices)
+            .expect("segments of one stream have one schema")
     }
 
     /// Lets go of rows before the horizon and hands out what is still to be said about them.

@@ -4,8 +4,8 @@ use crate::engine::{State, Verdict};
 use crate::eval::{Evaluation, array_to_cells, downcast};
 use crate::faults::{Fault, on};
 use crate::group::{Answers, Context, Group, Inputs, KeyRange, Keys, Leaving, Runner, Work};
-use crate::key_log::Layout;
 use crate::intern::Interner;
+use crate::key_log::Layout;
 use crate::plan::{RulePlan, StreamPlan};
 use crate::rows::{NO_INPUT, Published, YoungRows};
 use arrow_array::{
@@ -83,7 +83,8 @@ impl Stream {
         let mut keys_of: HashMap<&[usize], usize> = HashMap::new();
         for (group, plan) in self.plan.groups.iter().enumerate().filter(|(_, g)| g.level == level) {
             let young = &self.young;
-            let mut expr = |idx: usize, shared: &mut Shared<'_>| evaluation.expr(idx, young, shared.texts, shared.faults);
+            let mut expr =
+                |idx: usize, shared: &mut Shared<'_>| evaluation.expr(idx, young, shared.texts, shared.faults);
             let passes = plan.filter.map(|f| expr(f, shared));
             let keys = *keys_of.entry(&plan.keys).or_insert_with(|| {
                 let columns: Vec<ArrayRef> = plan.keys.iter().map(|k| expr(*k, shared)).collect();
@@ -280,7 +281,14 @@ impl Stream {
         for (rule, published) in finals {
             if let Some((detection, cause)) = published.pending {
                 let revision = published.revision + 1;
-                verdicts.push(Verdict { stream: name.clone(), rule: rule as usize, state: State::Detected, revision, detection, cause });
+                verdicts.push(Verdict {
+                    stream: name.clone(),
+                    rule: rule as usize,
+                    state: State::Detected,
+                    revision,
+                    detection,
+                    cause,
+                });
             }
         }
     }
@@ -387,7 +395,9 @@ pub fn value_at(array: &ArrayRef, row: usize) -> Value {
         DataType::Int32 => Value::Int(i64::from(downcast::<Int32Array>(array).value(row))),
         DataType::UInt64 => Value::Int(i64::try_from(downcast::<UInt64Array>(array).value(row)).unwrap_or(i64::MAX)),
         DataType::Float64 => Value::Double(downcast::<Float64Array>(array).value(row)),
-        DataType::Timestamp(TimeUnit::Microsecond, _) => Value::Time(downcast::<TimestampMicrosecondArray>(array).value(row)),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            Value::Time(downcast::<TimestampMicrosecondArray>(array).value(row))
+        }
         DataType::Timestamp(TimeUnit::Nanosecond, _) => {
             Value::Time(downcast::<TimestampNanosecondArray>(array).value(row).div_euclid(1_000))
         }
@@ -395,7 +405,14 @@ pub fn value_at(array: &ArrayRef, row: usize) -> Value {
     }
 }
 
-fn retract(young: &mut YoungRows, key: (u64, u32), rule: usize, cause: &str, verdicts: &mut Vec<Verdict>, stream: &str) {
+fn retract(
+    young: &mut YoungRows,
+    key: (u64, u32),
+    rule: usize,
+    cause: &str,
+    verdicts: &mut Vec<Verdict>,
+    stream: &str,
+) {
     let Some(published) = young.published.get_mut(&key) else { return };
     published.pending = None;
     if let Some(detection) = published.said.take() {
@@ -416,8 +433,7 @@ fn publish(
     stream: &str,
 ) {
     let cause_id = young.event_id(cause).to_owned();
-    let published =
-        young.published.entry(key).or_insert(Published { revision: 0, said: None, pending: None });
+    let published = young.published.entry(key).or_insert(Published { revision: 0, said: None, pending: None });
     match &published.said {
         Some(said) if *said == detection => published.pending = None,
         Some(_) => published.pending = Some((detection, cause_id)),
@@ -425,7 +441,14 @@ fn publish(
             published.revision += 1;
             published.said = Some(detection.clone());
             let revision = published.revision;
-            verdicts.push(Verdict { stream: stream.to_owned(), rule, state: State::Detected, revision, detection, cause: cause_id });
+            verdicts.push(Verdict {
+                stream: stream.to_owned(),
+                rule,
+                state: State::Detected,
+                revision,
+                detection,
+                cause: cause_id,
+            });
         }
     }
 }

@@ -280,7 +280,10 @@ mod tests {
         assert_eq!(with("{\"accountToken\":\"B\"}", "{}"), ("field_missing", "/creditor/accountToken".into()));
         assert_eq!(with("\"A\"", "\"A B\""), ("token_invalid", "/debtor/accountToken".into()));
         assert_eq!(with("bank-1", "a:b"), ("reporter_invalid", "/reporter".into()));
-        assert_eq!(with("{\"txId\"", "{\"reportAction\":\"UPDT\",\"txId\""), ("correction_unsupported", "/reportAction".into()));
+        assert_eq!(
+            with("{\"txId\"", "{\"reportAction\":\"UPDT\",\"txId\""),
+            ("correction_unsupported", "/reportAction".into())
+        );
         assert_eq!(refused("[1]").0, "json_not_object");
         assert_eq!(refused("{\"a\":").0, "json_invalid");
         assert_eq!(refused(&"[".repeat(100_000)).0, "json_invalid");
@@ -288,7 +291,9 @@ mod tests {
 
     #[test]
     fn an_event_far_ahead_of_its_record_is_refused_only_where_a_record_has_a_time() {
-        let at = |record_time| decode(&Record { bytes: GOOD.as_bytes(), record_time, ..Record::default() }, &mut Counts::default());
+        let at = |record_time| {
+            decode(&Record { bytes: GOOD.as_bytes(), record_time, ..Record::default() }, &mut Counts::default())
+        };
         let event_time = at(None).expect("no bound").time;
         assert!(at(Some(event_time - FUTURE_US_MAX)).is_ok());
         assert_eq!(at(Some(event_time - FUTURE_US_MAX - 1)).expect_err("too far ahead").code.code, "time_future");

@@ -1,2 +1,4 @@
 //! Where results go.
 pub mod events;
+pub mod kafka;
+pub mod wire;

@@ -155,7 +155,10 @@ impl FileBuilder {
             self.seal(feed);
         }
         let concat = |(feed, parts): (Feed, Vec<RecordBatch>)| {
-            (feed, arrow::compute::concat_batches(&feed_schema(feed), &parts).expect("parts of one feed have one schema"))
+            (
+                feed,
+                arrow::compute::concat_batches(&feed_schema(feed), &parts).expect("parts of one feed have one schema"),
+            )
         };
         EventFile { feeds: self.done.into_iter().map(concat).collect(), order: self.order, times: self.times }
     }

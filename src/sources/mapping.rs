@@ -104,12 +104,14 @@ impl Importer {
     /// # Errors
     /// When a file cannot be read, a key is unknown or a column is not there.
     pub fn new(mapping_path: &Path, input: &Path, headers: &csv::StringRecord) -> anyhow::Result<Importer> {
-        let text = std::fs::read_to_string(mapping_path).with_context(|| format!("cannot read {}", mapping_path.display()))?;
+        let text =
+            std::fs::read_to_string(mapping_path).with_context(|| format!("cannot read {}", mapping_path.display()))?;
         let mapping: Mapping = toml::from_str(&text).with_context(|| format!("mapping {}", mapping_path.display()))?;
         let columns: BTreeMap<String, usize> = headers.iter().enumerate().map(|(i, h)| (h.to_owned(), i)).collect();
         let fields = mapping.fields.values().chain(mapping.case.iter().flat_map(|c| c.fields.values()));
         let conditions = mapping.skip.iter().chain(mapping.case.iter().map(|c| &c.when));
-        let named = fields.map(|f| &f.column).chain(conditions.flat_map(|c| std::iter::once(&c.column).chain(&c.same_as)));
+        let named =
+            fields.map(|f| &f.column).chain(conditions.flat_map(|c| std::iter::once(&c.column).chain(&c.same_as)));
         for column in named {
             if !columns.contains_key(column) {
                 let there: Vec<&str> = headers.iter().collect();
@@ -189,7 +191,8 @@ fn read_table(path: &Path, key: &str) -> anyhow::Result<Table> {
     let mut table = Table::new();
     for row in reader.records() {
         let row = row?;
-        let values: BTreeMap<String, String> = headers.iter().zip(&row).map(|(h, v)| (h.to_owned(), v.to_owned())).collect();
+        let values: BTreeMap<String, String> =
+            headers.iter().zip(&row).map(|(h, v)| (h.to_owned(), v.to_owned())).collect();
         let key = values.get(key).with_context(|| format!("{}: no column `{key}`", path.display()))?.clone();
         table.insert(key, values);
     }

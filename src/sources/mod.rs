@@ -1,4 +1,5 @@
 //! Where records come from.
 
 pub mod files;
+pub mod kafka;
 pub mod mapping;

@@ -139,10 +139,8 @@ fn window(random: &mut Random, inner: &[(String, bool)]) -> (String, bool) {
     } else {
         random.pick(&["amount", "payer_balance_before", "CASE WHEN first_time_payee THEN amount END"]).to_string()
     };
-    let key = match numbers.first() {
-        Some(first) if random.one_in(6) => format!("payer_account, coalesce({first}, 0)"),
-        _ => random.pick(&["payer_account", "payee_account", "payer_account, payee_account", "coalesce(device, kind)"]).to_string(),
-    };
+    let key =
+        random.pick(&["payer_account", "payee_account", "payer_account, payee_account", "coalesce(device, kind)"]);
     let filter = random.pick(&["", "", " FILTER (WHERE first_time_payee)", " FILTER (WHERE kind = 'TRANSFER')"]);
     let is_positional = random.one_in(6);
     if is_positional {
@@ -176,8 +174,11 @@ fn window(random: &mut Random, inner: &[(String, bool)]) -> (String, bool) {
         ("min(device)", false),
         ("max(first_time_payee)", false),
     ];
-    let (call, is_number) =
-        if in_rows && random.one_in(3) { (*random.pick(&["first_value(X)", "last_value(X)"]), true) } else { *random.pick(&aggregates) };
+    let (call, is_number) = if in_rows && random.one_in(3) {
+        (*random.pick(&["first_value(X)", "last_value(X)"]), true)
+    } else {
+        *random.pick(&aggregates)
+    };
     let filter = if call.contains("_value") { "" } else { filter };
     (format!("{}{filter} OVER (PARTITION BY {key} ORDER BY {order} {frame})", call.replace('X', &number)), is_number)
 }

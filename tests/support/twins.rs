@@ -7,7 +7,7 @@ use foreshock::pool::Pool;
 use foreshock_compiler::{Pack, RuleFile, Settings, batch, compile, feed_schema};
 use foreshock_core::Feed;
 use foreshock_core::time::SECOND_US;
-use foreshock_engine::{Engine, FeedBatch, Output};
+use foreshock_engine::{Engine, FeedBatch, Output, Presence};
 use foreshock_feeds::to_record_batch;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,8 +24,9 @@ pub fn check(seed: u64) -> Result<(), String> {
     let mut random = Random(seed);
     let text = rule(&mut random);
     let file = RuleFile { path: "R.sql".into(), text: text.clone() };
-    let pack = compile(&[file], &[], &Settings::default())
-        .map_err(|p| format!("seed {seed}: refused: {}\n{text}", p.iter().map(ToString::to_string).collect::<String>()))?;
+    let pack = compile(&[file], &[], &Settings::default()).map_err(|p| {
+        format!("seed {seed}: refused: {}\n{text}", p.iter().map(ToString::to_string).collect::<String>())
+    })?;
     let partitions = 1 + random.below(2) as usize;
     let stream = arrivals(&mut random, LATENESS_US, partitions);
     let cuts: [(usize, usize); 3] = [(1, 1), (1 + random.below(6) as usize, 2), (usize::MAX, 3)];
@@ -33,7 +34,9 @@ pub fn check(seed: u64) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|e| e.to_string())?;
     let events = BTreeMap::from([(Feed::Transactions, runs[0].accepted.clone())]);
     let mut expected = Net::default();
-    let rows = runtime.block_on(batch::run_rule(&pack, &pack.rules[0], &events)).map_err(|e| format!("seed {seed}: batch: {e}\n{text}"))?;
+    let rows = runtime
+        .block_on(batch::run_rule(&pack, &pack.rules[0], &events))
+        .map_err(|e| format!("seed {seed}: batch: {e}\n{text}"))?;
     expected.extend(&pack.rules[0], rows);
     for (run, (cut, shards)) in runs.iter().zip(cuts) {
         if run.ids != runs[0].ids {
@@ -49,7 +52,7 @@ pub fn check(seed: u64) -> Result<(), String> {
 }
 
 fn live(pack: &Pack, stream: &[Arrival], partitions: usize, cut: usize, shards: usize) -> Live {
-    let mut engine = Engine::new(pack.plan.clone(), shards, partitions, |_| LATENESS_US);
+    let mut engine = Engine::new(pack.plan.clone(), shards, &vec![Presence::Expected; partitions], |_| LATENESS_US);
     let mut result = Live { net: Net::default(), accepted: Vec::new(), ids: BTreeSet::new() };
     for part in stream.chunks(cut.min(stream.len())) {
         let of = |p: usize| {
@@ -74,7 +77,8 @@ fn accept(batches: &[FeedBatch], output: &Output, result: &mut Live) {
         let kept: Vec<bool> = (0..feed_batch.batch.num_rows()).map(is_in).collect();
         let accepted = ids.iter().flatten().zip(&kept).filter(|(_, k)| **k);
         result.ids.extend(accepted.map(|(id, _)| id.to_owned()));
-        let rows = arrow::compute::filter_record_batch(&feed_batch.batch, &BooleanArray::from(kept)).expect("one flag per row");
+        let rows = arrow::compute::filter_record_batch(&feed_batch.batch, &BooleanArray::from(kept))
+            .expect("one flag per row");
         result.accepted.push(rows);
     }
 }

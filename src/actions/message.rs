@@ -1,0 +1,85 @@
+//! What `alert.v1` carries.
+
+use crate::RuleFacts;
+use foreshock_core::time::format_rfc3339;
+use schemars::JsonSchema;
+use serde::{Serialize, Serializer};
+
+/// Where an episode stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AlertState {
+    /// Its first detection has come.
+    Opened,
+    /// A further detection has come, or one of several was taken back.
+    Updated,
+    /// Event time has passed its quiet time, or all its detections were taken back (`count` is 0).
+    Closed,
+}
+
+/// A text in both languages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Bilingual {
+    /// Chinese.
+    pub zh: String,
+    /// English.
+    pub en: String,
+}
+
+/// An episode: detections of one subject under one rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct AlertMessage {
+    /// UUIDv8 of rule, subject and the event that opened it; the key of the topic.
+    pub alert_id: String,
+    /// Where it stands.
+    pub state: AlertState,
+    /// Rule id.
+    pub rule_id: String,
+    /// Version of the rule that opened it.
+    pub rule_version: String,
+    /// Title of the rule.
+    pub title: Bilingual,
+    /// Severity of the rule.
+    pub severity: String,
+    /// Code of the fraud type.
+    pub fraud_type: String,
+    /// What it is about.
+    pub subject: String,
+    /// Event time of its first detection.
+    #[serde(serialize_with = "rfc3339")]
+    #[schemars(with = "String")]
+    pub first: i64,
+    /// Event time of its last detection.
+    #[serde(serialize_with = "rfc3339")]
+    #[schemars(with = "String")]
+    pub last: i64,
+    /// Detections that stand.
+    pub count: u64,
+    /// The first of their ids, at most [`crate::limits::DETECTIONS_LISTED_MAX`].
+    pub detection_ids: Vec<String>,
+}
+
+impl AlertMessage {
+    /// An episode without detections yet.
+    pub(crate) fn new(alert_id: String, rule: &RuleFacts, subject: &str, at_us: i64) -> Self {
+        AlertMessage {
+            alert_id,
+            state: AlertState::Opened,
+            rule_id: rule.id.clone(),
+            rule_version: rule.version.clone(),
+            title: Bilingual { zh: rule.title_zh.clone(), en: rule.title_en.clone() },
+            severity: rule.severity.clone(),
+            fraud_type: rule.fraud_type.clone(),
+            subject: subject.to_owned(),
+            first: at_us,
+            last: at_us,
+            count: 0,
+            detection_ids: Vec::new(),
+        }
+    }
+}
+
+/// Event time as text; also for the drafts.
+pub(crate) fn rfc3339<S: Serializer>(us: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&format_rfc3339(*us))
+}

@@ -1,0 +1,294 @@
+use super::*;
+use crate::{AlertMessage, BlockingDraft, RuleFacts, detection_id};
+use foreshock_core::{Detection, Value};
+
+const MINUTE_US: i64 = 60_000_000;
+const START_US: i64 = 1_767_225_600_000_000;
+
+fn rule(action: Action) -> RuleFacts {
+    RuleFacts {
+        id: "M05".into(),
+        version: "v1".into(),
+        title_zh: "快进快出".into(),
+        title_en: "Money in, money out".into(),
+        severity: "high".into(),
+        action,
+        measure: Some("STOP_PAYMENT".into()),
+        fraud_type: "OTHER".into(),
+        legal_basis: vec!["regulation-30".into()],
+        quiet_us: 60 * MINUTE_US,
+    }
+}
+
+fn detection(event: &str, minute: i64, subject: &str) -> Detection {
+    Detection {
+        event_id: format!("tx:bank-a:{event}"),
+        event_time: START_US + minute * MINUTE_US,
+        subject: subject.into(),
+        values: vec![
+            ("amount_at_risk".into(), Value::Int(1_234_550)),
+            ("currency".into(), Value::Text("CNY".into())),
+            ("institution".into(), Value::Text("bank-a".into())),
+            ("drained_at".into(), Value::Time(START_US)),
+            ("district".into(), Value::Null),
+        ],
+    }
+}
+
+fn take(actions: &mut Actions, rule: &RuleFacts, detection: &Detection, detected: bool) -> Vec<Act> {
+    let id = detection_id(&rule.id, &rule.version, &detection.event_id);
+    actions.take(&Verdict { detection_id: &id, detected, rule, detection })
+}
+
+/// Takes events given as (event, minute, detected) of one subject and says in short what followed.
+fn story(action: Action, events: &[(&str, i64, bool)]) -> String {
+    let (mut actions, rule) = (Actions::new(Settings::default()), rule(action));
+    let acts = events.iter().flat_map(|(event, minute, detected)| {
+        take(&mut actions, &rule, &detection(event, *minute, "acc-1"), *detected)
+    });
+    short(&acts.collect::<Vec<_>>())
+}
+
+fn short(acts: &[Act]) -> String {
+    let minute = |us: i64| (us - START_US) / MINUTE_US;
+    let one = |act: &Act| match act {
+        Act::Alert(a) => format!("{:?} {} ({}..{})", a.state, a.count, minute(a.first), minute(a.last)),
+        Act::BlockingDraft(draft) => format!("{:?}", draft.state),
+        Act::WarningDraft { key, .. } => format!("Warning {key}"),
+    };
+    acts.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn alert(acts: &[Act]) -> &AlertMessage {
+    acts.iter().find_map(|act| if let Act::Alert(a) = act { Some(a) } else { None }).unwrap()
+}
+
+fn draft(acts: &[Act]) -> &BlockingDraft {
+    acts.iter().find_map(|act| if let Act::BlockingDraft(d) = act { Some(&**d) } else { None }).unwrap()
+}
+
+#[test]
+fn an_episode_opens_with_the_first_detection_and_further_ones_update_it() {
+    let story = story(Action::Detect, &[("1", 0, true), ("2", 60, true), ("3", 30, true)]);
+    assert_eq!(story, "Opened 1 (0..0), Updated 2 (0..60), Updated 3 (0..60)");
+}
+
+#[test]
+fn an_episode_closes_once_event_time_has_passed_its_quiet_time_and_not_before() {
+    let (mut actions, rule) = (Actions::new(Settings::default()), rule(Action::Detect));
+    take(&mut actions, &rule, &detection("1", 0, "acc-1"), true);
+    take(&mut actions, &rule, &detection("2", 10, "acc-1"), true);
+    let deadline = START_US + 70 * MINUTE_US;
+    assert_eq!(actions.close_before(deadline), []);
+    assert_eq!(short(&actions.close_before(deadline + 1)), "Closed 2 (0..10)");
+    assert_eq!(actions.close_before(i64::MAX), []);
+    assert_eq!(actions.tracked_count, 0);
+    assert!(actions.by_subject.is_empty() && actions.deadlines.is_empty());
+}
+
+#[test]
+fn a_gap_longer_than_the_quiet_time_makes_two_episodes_even_when_nobody_closed_the_first() {
+    let (mut actions, rule) = (Actions::new(Settings::default()), rule(Action::Block));
+    let first = take(&mut actions, &rule, &detection("1", 0, "acc-1"), true);
+    let second = take(&mut actions, &rule, &detection("2", 61, "acc-1"), true);
+    assert_eq!(short(&second), "Opened 1 (61..61), Draft");
+    assert_ne!(alert(&first).alert_id, alert(&second).alert_id);
+    let late = take(&mut actions, &rule, &detection("3", -30, "acc-1"), true);
+    assert_eq!(short(&late), "Updated 2 (-30..0)");
+    let back = take(&mut actions, &rule, &detection("2", 61, "acc-1"), false);
+    assert_eq!(short(&back), "Closed 0 (61..61), Withdrawn", "the younger episode alone");
+    assert_eq!(short(&actions.close_before(i64::MAX)), "Closed 2 (-30..0)");
+}
+
+#[test]
+fn subjects_and_rules_have_episodes_of_their_own() {
+    let (mut actions, mut rule) = (Actions::new(Settings::default()), rule(Action::Detect));
+    let mut ids = BTreeSet::new();
+    for (id, subject) in [("M05", "acc-1"), ("M05", "acc-2"), ("M04", "acc-1")] {
+        rule.id = id.into();
+        let acts = take(&mut actions, &rule, &detection("1", 0, subject), true);
+        assert_eq!(short(&acts), "Opened 1 (0..0)");
+        ids.insert(alert(&acts).alert_id.clone());
+    }
+    assert_eq!(ids.len(), 3);
+}
+
+#[test]
+fn a_revision_of_values_changes_no_count() {
+    let story = story(Action::Block, &[("1", 0, true), ("1", 0, true)]);
+    assert_eq!(story, "Opened 1 (0..0), Draft");
+}
+
+#[test]
+fn one_retraction_of_several_shrinks_the_episode_and_the_last_one_closes_it() {
+    let events = [("1", 0, true), ("2", 20, true), ("2", 20, false), ("1", 0, false), ("1", 0, false)];
+    let expected = "Opened 1 (0..0), Updated 2 (0..20), Updated 1 (0..0), Closed 0 (0..0)";
+    assert_eq!(story(Action::Detect, &events), expected);
+}
+
+#[test]
+fn a_blocking_draft_is_made_once_and_withdrawn_with_its_last_detection() {
+    let events = [("1", 0, true), ("2", 5, true), ("1", 0, false), ("2", 5, false)];
+    let expected = "Opened 1 (0..0), Draft, Updated 2 (0..5), Updated 1 (5..5), Closed 0 (5..5), Withdrawn";
+    assert_eq!(story(Action::Block, &events), expected);
+}
+
+#[test]
+fn a_withdrawal_names_the_request_it_withdraws_and_a_return_opens_it_again() {
+    let (mut actions, rule) = (Actions::new(Settings::default()), rule(Action::Block));
+    let one = detection("1", 0, "acc-1");
+    let opened = take(&mut actions, &rule, &one, true);
+    let withdrawn = take(&mut actions, &rule, &one, false);
+    let again = take(&mut actions, &rule, &one, true);
+    assert_eq!(draft(&opened).request_id, draft(&withdrawn).request_id);
+    assert_eq!(draft(&withdrawn).state, DraftState::Withdrawn);
+    assert_eq!(opened, again);
+}
+
+#[test]
+fn a_retraction_after_the_episode_has_closed_says_nothing() {
+    let (mut actions, rule) = (Actions::new(Settings::default()), rule(Action::Block));
+    take(&mut actions, &rule, &detection("1", 0, "acc-1"), true);
+    actions.close_before(i64::MAX);
+    assert_eq!(take(&mut actions, &rule, &detection("1", 0, "acc-1"), false), []);
+}
+
+#[test]
+fn a_blocking_draft_has_the_fields_of_the_contract() {
+    let (mut actions, rule) = (Actions::new(Settings::default()), rule(Action::Block));
+    let acts = take(&mut actions, &rule, &detection("1", 0, "acc-1"), true);
+    let json = serde_json::to_value(draft(&acts)).unwrap();
+    assert_eq!(draft(&acts).subject, "acc-1");
+    let expected = serde_json::json!({
+        "requestId": draft(&acts).request_id,
+        "state": "draft",
+        "rule": { "id": "M05", "version": "v1" },
+        "measure": "STOP_PAYMENT",
+        "target": { "account": "acc-1" },
+        "institution": "bank-a",
+        "amount": "12345.50",
+        "currency": "CNY",
+        "reason": { "zh": "规则 M05 命中：快进快出", "en": "rule M05 fired: Money in, money out" },
+        "legalBasis": ["regulation-30"],
+        "fraudType": "OTHER",
+        "evidence": {
+            "detectionId": detection_id("M05", "v1", "tx:bank-a:1"),
+            "eventIds": ["tx:bank-a:1"],
+            "values": {
+                "amount_at_risk": 1_234_550, "currency": "CNY", "institution": "bank-a",
+                "drained_at": "2026-01-01T00:00:00.000000Z", "district": null,
+            },
+        },
+        "createdAt": "2026-01-01T00:00:00.000000Z",
+        "expiresAt": "2026-01-03T00:00:00.000000Z",
+    });
+    assert_eq!(json, expected);
+}
+
+#[test]
+fn an_amount_without_its_currency_is_no_amount() {
+    let (mut actions, rule) = (Actions::new(Settings::default()), rule(Action::Block));
+    let mut one = detection("1", 0, "acc-1");
+    one.values.retain(|(name, _)| name != "currency");
+    let acts = take(&mut actions, &rule, &one, true);
+    assert_eq!((&draft(&acts).amount, &draft(&acts).currency), (&None, &None));
+}
+
+#[test]
+fn an_alert_has_the_fields_of_the_contract() {
+    let (mut actions, rule) = (Actions::new(Settings::default()), rule(Action::Detect));
+    let acts = take(&mut actions, &rule, &detection("1", 0, "acc-1"), true);
+    let expected = serde_json::json!({
+        "alert_id": crate::ids::uuid_text(crate::ids::alert_id("M05", "acc-1", "tx:bank-a:1")),
+        "state": "opened",
+        "rule_id": "M05",
+        "rule_version": "v1",
+        "title": { "zh": "快进快出", "en": "Money in, money out" },
+        "severity": "high",
+        "fraud_type": "OTHER",
+        "subject": "acc-1",
+        "first": "2026-01-01T00:00:00.000000Z",
+        "last": "2026-01-01T00:00:00.000000Z",
+        "count": 1,
+        "detection_ids": [detection_id("M05", "v1", "tx:bank-a:1")],
+    });
+    assert_eq!(serde_json::to_value(alert(&acts)).unwrap(), expected);
+}
+
+#[test]
+fn the_same_verdicts_give_the_same_bytes() {
+    let run = || {
+        let (mut actions, rule) = (Actions::new(Settings::default()), rule(Action::Warn));
+        let mut acts = Vec::new();
+        for i in 0..200_i64 {
+            let one = detection(&i.to_string(), i * 37 % 400, if i % 3 == 0 { "440304" } else { "SZ-DAPENG" });
+            acts.extend(take(&mut actions, &rule, &one, i % 7 != 0));
+            acts.extend(actions.close_before(START_US + (i - 100) * MINUTE_US));
+        }
+        format!("{acts:?}")
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn an_alert_lists_the_first_ids_and_counts_all() {
+    use crate::limits::{DETECTIONS_LISTED_MAX, DETECTIONS_TRACKED_MAX};
+    let (mut actions, rule) = (Actions::new(Settings::default()), rule(Action::Detect));
+    let extra = 5;
+    let mut last = Vec::new();
+    for i in 0..DETECTIONS_TRACKED_MAX + extra {
+        last = take(&mut actions, &rule, &detection(&i.to_string(), 0, "acc-1"), true);
+    }
+    assert_eq!(alert(&last).detection_ids.len(), DETECTIONS_LISTED_MAX);
+    assert_eq!(alert(&last).detection_ids[0], detection_id("M05", "v1", "tx:bank-a:0"));
+    for i in (0..DETECTIONS_TRACKED_MAX + extra).rev() {
+        last = take(&mut actions, &rule, &detection(&i.to_string(), 0, "acc-1"), false);
+    }
+    assert_eq!(short(&last), "Closed 0 (0..0)", "those counted only are taken back too");
+    assert_eq!(actions.tracked_count, 0);
+}
+
+#[test]
+fn beyond_the_limit_the_episode_that_would_close_first_is_closed_and_counted() {
+    let (mut actions, rule) = (Actions::new(Settings::default()), rule(Action::Detect));
+    actions.open_max = 2;
+    for (minute, subject) in [(5, "acc-1"), (3, "acc-2")] {
+        take(&mut actions, &rule, &detection("1", minute, subject), true);
+    }
+    let acts = take(&mut actions, &rule, &detection("1", 9, "acc-3"), true);
+    assert_eq!(short(&acts), "Closed 1 (3..3), Opened 1 (9..9)");
+    for i in 0..20 {
+        take(&mut actions, &rule, &detection(&i.to_string(), 100 * i, "acc-4"), true);
+    }
+    assert_eq!((actions.episodes.len(), actions.counts().episodes_evicted), (2, 21));
+}
+
+#[test]
+fn one_subject_cannot_hold_more_episodes_than_its_limit() {
+    let (mut actions, rule) = (Actions::new(Settings::default()), rule(Action::Detect));
+    for i in 0..20 {
+        take(&mut actions, &rule, &detection(&i.to_string(), 100 * i, "acc-1"), true);
+    }
+    assert_eq!(actions.episodes.len(), EPISODES_PER_SUBJECT_MAX);
+    assert_eq!(actions.counts().episodes_evicted, 4);
+}
+
+#[test]
+fn without_room_to_tell_detections_apart_they_are_still_counted() {
+    let (mut actions, rule) = (Actions::new(Settings::default()), rule(Action::Detect));
+    actions.tracked_max = 1;
+    take(&mut actions, &rule, &detection("1", 0, "acc-1"), true);
+    let acts = take(&mut actions, &rule, &detection("2", 1, "acc-1"), true);
+    assert_eq!((alert(&acts).count, alert(&acts).detection_ids.len(), actions.tracked_count), (2, 1, 1));
+    assert_eq!(short(&actions.close_before(i64::MAX)), "Closed 2 (0..1)");
+}
+
+#[test]
+fn the_schemas_of_alert_and_draft_come_from_the_types() {
+    for (schema, field) in
+        [(schemars::schema_for!(AlertMessage), "detection_ids"), (schemars::schema_for!(BlockingDraft), "requestId")]
+    {
+        assert!(schema.as_value()["properties"].get(field).is_some(), "{field}");
+        assert!(schema.as_value()["properties"].get("createdAt").is_none_or(|at| at["type"] == "string"));
+    }
+}

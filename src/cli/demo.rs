@@ -1,0 +1,239 @@
+//! `demo`: a labelled day through the real Kafka client path, on a broker inside this process.
+
+use crate::cli::{Exit, run};
+use crate::config::Config;
+use crate::health::Health;
+use crate::pipeline::{Pipeline, Turn};
+use crate::rules::Choice;
+use crate::sinks::wire::{self, Message, OUT_TOPICS};
+use anyhow::{Context, bail};
+use foreshock_core::Feed;
+use foreshock_generator::{Generated, Line, generate};
+use rdkafka::config::ClientConfig;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// The embedded broker keeps 5 MiB for each partition and drops the rest without a word: never be further ahead.
+const AHEAD_MAX: usize = 4_000;
+
+/// `foreshock demo`
+#[derive(Debug, clap::Args)]
+pub struct Demo {
+    /// Folder with `rules/` and `views/`.
+    #[arg(long = "rules", default_value = "sql")]
+    rules: PathBuf,
+    /// Seed of the generated city.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// End after this time, for example `30s`; without it the demo stays up until Ctrl-C.
+    #[arg(long = "for", value_name = "TIME")]
+    for_: Option<String>,
+}
+
+/// Counts while the demo runs.
+#[derive(Debug, Default)]
+struct Seen {
+    records: usize,
+    told: BTreeSet<(String, String)>,
+    by_topic: BTreeMap<&'static str, usize>,
+    by_rule: BTreeMap<String, usize>,
+}
+
+impl Demo {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When the broker loses records or something cannot be delivered.
+    pub fn run(&self) -> anyhow::Result<Exit> {
+        let limit = match &self.for_ {
+            None => None,
+            Some(text) => {
+                Some(foreshock_compiler::header::parse_span(text).context("--for: write for example 30s or 2m")?)
+            }
+        };
+        let choice = Choice { ids: Vec::new(), no_drafts: true };
+        let mut config = Config::default();
+        config.rules.dir.clone_from(&self.rules);
+        config.engine.refuse_future = false;
+        config.engine.batch_events_max = 2_000;
+        let pack = match crate::rules::load(&config.rules.dir, &choice, &config.settings())? {
+            Ok(pack) => pack,
+            Err(problems) => {
+                problems.iter().for_each(|p| eprintln!("{p}"));
+                return Ok(Exit::Invalid);
+            }
+        };
+        println!("making a city's day (seed {}) ..", self.seed);
+        let city = generate(self.seed, 1);
+        let cluster = cluster()?;
+        config.kafka.brokers = cluster.bootstrap_servers();
+        println!("broker   {} (inside this process)", config.kafka.brokers);
+        println!("topics   in:  {}", Feed::ALL.map(Feed::topic).join(", "));
+        println!("         out: {}", OUT_TOPICS.join(", "));
+        println!("rules    {} from {}", pack.rules.len(), self.rules.display());
+        println!("playing  {} events of history, then {} of the day\n", city.history.len(), city.day.len());
+        self.play(config, pack, &city, limit)
+    }
+
+    fn play(
+        &self,
+        config: Config,
+        pack: foreshock_compiler::Pack,
+        city: &Generated,
+        limit: Option<i64>,
+    ) -> anyhow::Result<Exit> {
+        let total = city.history.len() + city.day.len();
+        let feeds: Vec<Feed> =
+            Feed::ALL.into_iter().filter(|f| city.history.iter().chain(&city.day).any(|l| l.feed == *f)).collect();
+        let (source, sink) = run::connect(&config, &feeds)?;
+        let health = Arc::new(Health::default());
+        let brokers = config.kafka.brokers.clone();
+        let mut pipeline = Pipeline::new(config, pack, source, sink, health.clone());
+        let stop = run::stop_flag()?;
+        let (start, consumed, mut seen) = (Instant::now(), AtomicUsize::new(0), Seen::default());
+        let deadline = limit.map(|us| Duration::from_micros(us.unsigned_abs()));
+        std::thread::scope(|scope| -> anyhow::Result<()> {
+            let player = scope.spawn(|| feed(&brokers, city.history.iter().chain(&city.day), &consumed, &stop));
+            let mut told = false;
+            let result = pipeline.run(&stop, |turn| {
+                seen.take(turn, total)?;
+                consumed.store(seen.records, Ordering::Release);
+                if seen.records >= total && !told {
+                    told = true;
+                    seen.summary(start, &health, &brokers, limit.is_none());
+                }
+                let is_over = deadline.is_some_and(|d| start.elapsed() >= d) || told && limit.is_some();
+                if is_over {
+                    stop.store(true, Ordering::Release);
+                }
+                Ok(())
+            });
+            stop.store(true, Ordering::Release);
+            player.join().expect("the player does not panic")?;
+            result
+        })?;
+        if seen.records < total {
+            println!("stopped after {} of {total} events", seen.records);
+        }
+        Ok(if seen.by_topic.contains_key(wire::DETECTIONS) { Exit::Ok } else { Exit::Findings })
+    }
+}
+
+fn cluster() -> anyhow::Result<MockCluster<'static, DefaultProducerContext>> {
+    let cluster = MockCluster::new(1).context("cannot start the embedded broker")?;
+    for topic in Feed::ALL.map(Feed::topic).into_iter().chain(OUT_TOPICS) {
+        cluster.create_topic(topic, 1, 1).with_context(|| format!("cannot make topic {topic}"))?;
+    }
+    Ok(cluster)
+}
+
+/// Sends the lines, never too far ahead of what has been consumed.
+fn feed<'a>(
+    brokers: &str,
+    lines: impl Iterator<Item = &'a Line>,
+    consumed: &AtomicUsize,
+    stop: &AtomicBool,
+) -> anyhow::Result<()> {
+    let producer: BaseProducer =
+        ClientConfig::new().set("bootstrap.servers", brokers).set("linger.ms", "5").create()?;
+    for (sent, line) in lines.enumerate() {
+        while sent >= consumed.load(Ordering::Acquire) + AHEAD_MAX {
+            if stop.load(Ordering::Acquire) {
+                return Ok(());
+            }
+            producer.poll(Duration::from_millis(5));
+        }
+        let mut record: BaseRecord<'_, str, str> = BaseRecord::to(line.feed.topic()).payload(line.json.as_str());
+        while let Err((error, back)) = producer.send(record) {
+            record = back;
+            if stop.load(Ordering::Acquire) {
+                return Ok(());
+            }
+            if error.rdkafka_error_code() != Some(rdkafka::types::RDKafkaErrorCode::QueueFull) {
+                bail!("the player cannot send: {error}");
+            }
+            producer.poll(Duration::from_millis(5));
+        }
+        producer.poll(Duration::ZERO);
+    }
+    producer.flush(Duration::from_secs(30)).context("the player cannot deliver")
+}
+
+impl Seen {
+    fn take(&mut self, turn: &Turn, total: usize) -> anyhow::Result<()> {
+        if turn.lost > 0 {
+            bail!("the embedded broker dropped {} records: this run does not count", turn.lost);
+        }
+        let before = self.records * 10 / total.max(1);
+        self.records += turn.records;
+        for message in &turn.messages {
+            *self.by_topic.entry(message.topic).or_insert(0) += 1;
+            self.show(message);
+        }
+        if self.records * 10 / total.max(1) > before {
+            let count = |topic| self.by_topic.get(topic).copied().unwrap_or(0);
+            println!(
+                "  {:>6} events · {} detections · {} alerts",
+                self.records,
+                count(wire::DETECTIONS),
+                count(wire::ALERTS)
+            );
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, message: &Message) {
+        let Ok(body) = serde_json::from_slice::<serde_json::Value>(&message.payload) else {
+            println!("  WARNING   draft for area {}: CAP 1.2 in zh-CN and en-US on {}", message.key, message.topic);
+            return;
+        };
+        let text = |name: &str| body.get(name).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+        match message.topic {
+            wire::DETECTIONS => {
+                *self.by_rule.entry(text("rule_id")).or_insert(0) += 1;
+                if self.told.insert((text("rule_id"), text("subject"))) {
+                    println!(
+                        "  {:<9} {:<9} {:<16} at {}",
+                        text("state"),
+                        text("rule_id"),
+                        text("subject"),
+                        text("event_time")
+                    );
+                }
+            }
+            wire::BLOCKING_DRAFTS => {
+                let (amount, currency) = (text("amount"), text("currency"));
+                println!(
+                    "  BLOCK     draft {}: {} {amount} {currency} of {}",
+                    text("requestId"),
+                    text("measure"),
+                    message.key
+                );
+            }
+            _ => {}
+        }
+    }
+
+    fn summary(&self, start: Instant, health: &Health, brokers: &str, stays: bool) {
+        println!("\n{} events in {:.1} s", self.records, start.elapsed().as_secs_f64());
+        for (topic, count) in &self.by_topic {
+            println!("  {topic:<20} {count} messages");
+        }
+        for (rule, count) in &self.by_rule {
+            println!("  {rule:<10} {count} detections and revisions");
+        }
+        println!("  late {}, refused {}", health.late.load(Ordering::Relaxed), health.rejected.load(Ordering::Relaxed));
+        if stays {
+            println!("\nThe broker stays up until Ctrl-C. In another terminal, from this folder:");
+            println!("  cargo run -- tail detections --brokers {brokers}");
+            println!("  cargo run -- tail blocking   --brokers {brokers}");
+            println!("  cargo run -- tail warnings   --brokers {brokers}");
+            println!("Any client on librdkafka, and kafkajs, can read these topics too; kafka-python cannot.");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! `gen`: a labelled city's day in files.
+
+use crate::cli::Exit;
+use anyhow::Context;
+use foreshock_core::time::format_rfc3339;
+use foreshock_generator::{Line, Truth, generate};
+use serde_json::json;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// `foreshock gen`
+#[derive(Debug, clap::Args)]
+pub struct Gen {
+    /// The same seed gives the same bytes.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// A bigger city.
+    #[arg(long, default_value_t = 1)]
+    scale: u32,
+    /// Folder for history.ndjson, day.ndjson, truth.ndjson.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+impl Gen {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn run(&self) -> anyhow::Result<Exit> {
+        std::fs::create_dir_all(&self.out).with_context(|| format!("cannot make {}", self.out.display()))?;
+        let city = generate(self.seed, self.scale);
+        let lines = |lines: &[Line]| lines.iter().map(|l| l.json.clone()).collect::<Vec<_>>();
+        write(&self.out.join("history.ndjson"), &lines(&city.history))?;
+        write(&self.out.join("day.ndjson"), &lines(&city.day))?;
+        write(&self.out.join("truth.ndjson"), &city.truth.iter().map(truth_line).collect::<Vec<_>>())?;
+        println!(
+            "{} events of history, {} of the day, {} stories",
+            city.history.len(),
+            city.day.len(),
+            city.truth.len()
+        );
+        Ok(Exit::Ok)
+    }
+}
+
+fn truth_line(truth: &Truth) -> String {
+    json!({
+        "scenario": truth.scenario,
+        "fraud": truth.fraud,
+        "instance": truth.instance,
+        "subjects": truth.subjects,
+        "event_ids": truth.event_ids,
+        "first": format_rfc3339(truth.first_us),
+        "last": format_rfc3339(truth.last_us),
+        "rules": truth.rules,
+    })
+    .to_string()
+}
+
+fn write(path: &Path, lines: &[String]) -> anyhow::Result<()> {
+    let mut file =
+        BufWriter::new(std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?);
+    for line in lines {
+        writeln!(file, "{line}")?;
+    }
+    file.flush()?;
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! Configuration of `run` and `demo`: a TOML file; unknown keys are errors with their line.
+
+use anyhow::Context;
+use foreshock_compiler::Settings;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The whole configuration.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Broker and topics.
+    pub kafka: Kafka,
+    /// The window engine.
+    pub engine: Engine,
+    /// Rules and their parameters.
+    pub rules: Rules,
+    /// Health and metrics.
+    pub http: Http,
+    /// Who warns.
+    pub warnings: Warnings,
+}
+
+/// `[kafka]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Kafka {
+    /// `host:port`, several separated by commas.
+    pub brokers: String,
+    /// Consumer group.
+    pub group_id: String,
+    /// Further settings handed to librdkafka as they are (TLS, SASL and the like).
+    pub properties: BTreeMap<String, String>,
+    /// Reporter of records that name none, by topic.
+    pub default_reporter: BTreeMap<String, String>,
+    /// Partitions of topics made by `topics create`.
+    pub partitions: i32,
+    /// Replicas of topics made by `topics create`.
+    pub replication: i32,
+}
+
+impl Default for Kafka {
+    fn default() -> Self {
+        Kafka {
+            brokers: "127.0.0.1:9092".into(),
+            group_id: "foreshock".into(),
+            properties: BTreeMap::new(),
+            default_reporter: BTreeMap::new(),
+            partitions: 4,
+            replication: 1,
+        }
+    }
+}
+
+/// `[engine]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Engine {
+    /// Key ranges per window group, and threads.
+    pub shards: usize,
+    /// How late an event may come, in seconds.
+    pub lateness_s: u32,
+    /// Most events of one micro-batch.
+    pub batch_events_max: usize,
+    /// Refuse events more than five minutes ahead of their record's timestamp.
+    pub refuse_future: bool,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Engine {
+            shards: 2,
+            lateness_s: 120,
+            batch_events_max: foreshock_core::limits::BATCH_EVENTS_MAX,
+            refuse_future: true,
+        }
+    }
+}
+
+/// `[rules]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rules {
+    /// Folder with `rules/` and `views/`.
+    pub dir: PathBuf,
+    /// Parameters for all rules that have them (`currency`) and, as `"M01.min_payers_day"`, for one.
+    pub params: BTreeMap<String, String>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Rules { dir: "sql".into(), params: BTreeMap::new() }
+    }
+}
+
+/// `[http]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Address of `/livez`, `/readyz`, `/metrics`; empty for none.
+    pub listen: String,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Http { listen: "127.0.0.1:9464".into() }
+    }
+}
+
+/// `[warnings]`: the sender of public warnings.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Warnings {
+    /// Address of the sender.
+    pub sender: String,
+    /// Agency in Chinese.
+    pub agency_zh: String,
+    /// Agency in English.
+    pub agency_en: String,
+    /// Page with the warnings.
+    pub web: String,
+    /// Number to call.
+    pub contact: String,
+    /// Six digits of the place.
+    pub place_code: String,
+    /// Three digits of the agency.
+    pub agency_code: String,
+}
+
+impl Default for Warnings {
+    fn default() -> Self {
+        let s = foreshock_actions::Settings::default();
+        Warnings {
+            sender: s.sender,
+            agency_zh: s.agency_zh,
+            agency_en: s.agency_en,
+            web: s.web,
+            contact: s.contact,
+            place_code: s.place_code,
+            agency_code: s.agency_code,
+        }
+    }
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or a key or value is not valid: with line, column and the keys there are.
+    pub fn read(path: &Path) -> anyhow::Result<Config> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let config: Config = toml::from_str(&text).with_context(|| format!("configuration {}", path.display()))?;
+        anyhow::ensure!((1..=256).contains(&config.engine.shards), "engine.shards must be 1 to 256");
+        anyhow::ensure!(
+            (1..=1_000_000).contains(&config.engine.batch_events_max),
+            "engine.batch_events_max must be 1 to 1000000"
+        );
+        Ok(config)
+    }
+
+    /// Rule parameters as the compiler wants them.
+    pub fn settings(&self) -> Settings {
+        let mut settings = Settings::default();
+        for (name, value) in &self.rules.params {
+            match name.split_once('.') {
+                Some((rule, param)) => settings.of_rule.insert((rule.into(), param.into()), value.clone()),
+                None => settings.all.insert(name.clone(), value.clone()),
+            };
+        }
+        settings
+    }
+
+    /// Every key with its value, and whether it comes from the file.
+    ///
+    /// # Errors
+    /// Never for a configuration that was read.
+    pub fn origins(&self, file_text: &str) -> anyhow::Result<Vec<(String, String, bool)>> {
+        let all = toml::Table::try_from(self)?;
+        let given: toml::Table = toml::from_str(file_text)?;
+        let mut keys = Vec::new();
+        for (section, values) in &all {
+            for (key, value) in values.as_table().into_iter().flatten() {
+                let is_given = given.get(section).and_then(|s| s.get(key)).is_some();
+                keys.push((format!("{section}.{key}"), value.to_string(), is_given));
+            }
+        }
+        Ok(keys)
+    }
+}

@@ -1,0 +1,148 @@
+//! `/livez`, `/readyz`, `/metrics`: what operators and their tools look at.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use dashmap::DashMap;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::SystemTime;
+
+/// State of one thing we depend on.
+#[derive(Debug, Clone)]
+pub struct Dependency {
+    /// Works.
+    pub is_up: bool,
+    /// Since when.
+    pub since: SystemTime,
+    /// Last error.
+    pub last_error: String,
+}
+
+/// Counters and states, written by the pipeline, read by HTTP.
+#[derive(Debug, Default)]
+pub struct Health {
+    dependencies: DashMap<&'static str, Dependency>,
+    /// Events that count.
+    pub accepted: AtomicU64,
+    /// Events seen before.
+    pub duplicates: AtomicU64,
+    /// Events beyond the lateness.
+    pub late: AtomicU64,
+    /// Records refused.
+    pub rejected: AtomicU64,
+    /// Values that could not be computed.
+    pub faults: AtomicU64,
+    /// Detections published.
+    pub detections: AtomicU64,
+    /// Retractions published.
+    pub retractions: AtomicU64,
+    /// Drafts of blocking requests.
+    pub blocking_drafts: AtomicU64,
+    /// Drafts of warnings.
+    pub warning_drafts: AtomicU64,
+    /// Rows that can still be judged again.
+    pub young_rows: AtomicU64,
+    /// Keys in window groups.
+    pub keys: AtomicU64,
+    /// Microseconds.
+    pub horizon_us: AtomicI64,
+}
+
+impl Health {
+    /// Notes that a dependency works or does not.
+    pub fn set(&self, name: &'static str, is_up: bool, error: &str) {
+        let mut entry = self.dependencies.entry(name).or_insert_with(|| Dependency {
+            is_up: !is_up,
+            since: SystemTime::now(),
+            last_error: String::new(),
+        });
+        if entry.is_up != is_up {
+            entry.is_up = is_up;
+            entry.since = SystemTime::now();
+        }
+        if !error.is_empty() {
+            error.clone_into(&mut entry.last_error);
+        }
+    }
+
+    /// Is every dependency up, and what each looks like.
+    pub fn ready(&self) -> (bool, String) {
+        let mut names: Vec<_> = self.dependencies.iter().map(|e| (*e.key(), e.value().clone())).collect();
+        names.sort_by_key(|(name, _)| *name);
+        let mut text = String::new();
+        for (name, d) in &names {
+            let since = d.since.elapsed().map_or(0, |e| e.as_secs());
+            let state = if d.is_up { "up" } else { "down" };
+            let _ = writeln!(
+                text,
+                "{name}: {state} for {since} s; last error: {}",
+                if d.last_error.is_empty() { "none" } else { &d.last_error }
+            );
+        }
+        (!names.is_empty() && names.iter().all(|(_, d)| d.is_up), text)
+    }
+
+    /// Prometheus text.
+    pub fn metrics(&self) -> String {
+        let counters = [
+            ("events_accepted", "Events that count.", &self.accepted),
+            ("events_duplicate", "Events seen before.", &self.duplicates),
+            ("events_late", "Events beyond the lateness.", &self.late),
+            ("records_rejected", "Records refused.", &self.rejected),
+            ("expression_faults", "Values that could not be computed.", &self.faults),
+            ("detections", "Detections published.", &self.detections),
+            ("retractions", "Retractions published.", &self.retractions),
+            ("blocking_drafts", "Drafts of blocking requests.", &self.blocking_drafts),
+            ("warning_drafts", "Drafts of public warnings.", &self.warning_drafts),
+        ];
+        let mut text = String::new();
+        for (name, help, value) in counters {
+            let name = format!("foreshock_{name}_total");
+            let _ =
+                writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {}", value.load(Ordering::Relaxed));
+        }
+        for (name, help, value) in [
+            ("young_rows", "Rows that can still be judged again.", &self.young_rows),
+            ("keys", "Keys in window groups.", &self.keys),
+        ] {
+            let name = format!("foreshock_{name}_count");
+            let _ =
+                writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {}", value.load(Ordering::Relaxed));
+        }
+        text
+    }
+}
+
+/// The routes.
+pub fn router(health: Arc<Health>) -> Router {
+    let ready = |State(health): State<Arc<Health>>| async move {
+        let (is_ready, text) = health.ready();
+        (if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, text)
+    };
+    Router::new()
+        .route("/livez", get(|| async { "alive\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(|State(health): State<Arc<Health>>| async move { health.metrics() }))
+        .with_state(health)
+}
+
+/// Serves the routes on a thread of their own until the process ends.
+///
+/// # Errors
+/// When the address cannot be bound.
+pub fn serve(listen: &str, health: Arc<Health>) -> anyhow::Result<std::net::SocketAddr> {
+    let listener = std::net::TcpListener::bind(listen)?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("http".into()).spawn(move || {
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            axum::serve(listener, router(health)).await
+        })
+    })?;
+    Ok(address)
+}

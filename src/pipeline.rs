@@ -1,0 +1,224 @@
+//! The corridor of a live process: records in, engine, acts, delivery, and offsets last.
+
+use crate::config::Config;
+use crate::health::Health;
+use crate::pool::Pool;
+use crate::sinks::kafka::KafkaSink;
+use crate::sinks::wire::{self, Message, Position};
+use crate::sources::kafka::{KafkaRecord, KafkaSource};
+use foreshock_actions::{Act, Action, Actions, RuleFacts, Settings, detection_id};
+use foreshock_compiler::{Pack, Status, feed_schema, header};
+use foreshock_core::Feed;
+use foreshock_core::time::SECOND_US;
+use foreshock_engine::{Engine, FeedBatch, Output, State};
+use foreshock_feeds::{Counts, Event, Record, decode, to_record_batch};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// A live process.
+pub struct Pipeline {
+    config: Config,
+    pack: Pack,
+    engine: Engine,
+    actions: Actions,
+    facts: BTreeMap<String, RuleFacts>,
+    source: KafkaSource,
+    sink: KafkaSink,
+    health: Arc<Health>,
+}
+
+/// What one turn did.
+#[derive(Debug, Default, Clone)]
+pub struct Turn {
+    /// Records taken.
+    pub records: usize,
+    /// Messages delivered.
+    pub messages: Vec<Message>,
+    /// Records the broker lost before we read them, in all.
+    pub lost: u64,
+}
+
+impl Pipeline {
+    /// Puts the parts together.
+    pub fn new(config: Config, pack: Pack, source: KafkaSource, sink: KafkaSink, health: Arc<Health>) -> Pipeline {
+        let lateness_us = i64::from(config.engine.lateness_s) * SECOND_US;
+        let engine = Engine::new(pack.plan.clone(), config.engine.shards, source.presence(), |_| lateness_us);
+        let facts = pack.rules.iter().map(|r| (r.header.id.clone(), rule_facts(r))).collect();
+        let w = config.warnings.clone();
+        let actions = Actions::new(Settings {
+            sender: w.sender,
+            agency_zh: w.agency_zh,
+            agency_en: w.agency_en,
+            web: w.web,
+            contact: w.contact,
+            place_code: w.place_code,
+            agency_code: w.agency_code,
+        });
+        Pipeline { config, pack, engine, actions, facts, source, sink, health }
+    }
+
+    /// Runs until `stop` is set; what was taken is finished first.
+    ///
+    /// # Errors
+    /// When something cannot be delivered.
+    pub fn run(
+        &mut self,
+        stop: &AtomicBool,
+        mut on_turn: impl FnMut(&Turn) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        while !stop.load(Ordering::Acquire) {
+            let turn = self.turn()?;
+            on_turn(&turn)?;
+        }
+        Ok(())
+    }
+
+    /// One micro-batch: take, judge, act, deliver, commit.
+    fn turn(&mut self) -> anyhow::Result<Turn> {
+        let records = self.source.take(self.config.engine.batch_events_max, Duration::from_millis(100));
+        match self.source.take_error() {
+            Some(error) => self.health.set("kafka source", false, &error),
+            None => self.health.set("kafka source", true, ""),
+        }
+        if records.is_empty() {
+            return Ok(Turn { lost: self.source.lost, ..Turn::default() });
+        }
+        let mut messages = Vec::new();
+        let (batches, positions) = self.decode(&records, &mut messages);
+        let output = self.engine.step(&batches, &Pool { threads: self.config.engine.shards });
+        self.note(&output);
+        self.messages(&batches, &positions, &output, &mut messages);
+        let (source, health) = (&mut self.source, &self.health);
+        self.sink.deliver(&messages, || {
+            health.set("kafka sink", false, "waiting for acknowledgements");
+            source.hold();
+        })?;
+        health.set("kafka sink", true, "");
+        source.go_on();
+        source.commit(&records)?;
+        Ok(Turn { records: records.len(), messages, lost: self.source.lost })
+    }
+
+    #[allow(clippy::type_complexity)] // batches with the position of each of their rows
+    fn decode(&self, records: &[KafkaRecord], messages: &mut Vec<Message>) -> (Vec<FeedBatch>, Vec<Vec<Position>>) {
+        let mut events: BTreeMap<(usize, Feed), (Vec<Event>, Vec<Position>)> = BTreeMap::new();
+        for record in records {
+            let reporter = self.config.kafka.default_reporter.get(&record.position.topic);
+            let decoded = decode(
+                &Record {
+                    bytes: &record.bytes,
+                    feed: Some(record.feed),
+                    source: record.source.as_deref(),
+                    default_reporter: reporter.map(String::as_str),
+                    record_time: record.time_us.filter(|_| self.config.engine.refuse_future),
+                },
+                &mut Counts::default(),
+            );
+            match decoded {
+                Ok(event) => {
+                    let entry = events.entry((record.partition, record.feed)).or_default();
+                    entry.0.push(event);
+                    entry.1.push(record.position.clone());
+                }
+                Err(reject) => {
+                    self.health.rejected.fetch_add(1, Ordering::Relaxed);
+                    messages.push(wire::rejected(&record.position, &record.bytes, &reject));
+                }
+            }
+        }
+        let (mut batches, mut positions) = (Vec::new(), Vec::new());
+        for ((partition, feed), (rows, at)) in events {
+            batches.push(FeedBatch { feed, partition, batch: to_record_batch(feed, feed_schema(feed), &rows) });
+            positions.push(at);
+        }
+        (batches, positions)
+    }
+
+    fn note(&self, output: &Output) {
+        let add = |counter: &std::sync::atomic::AtomicU64, n: u64| counter.fetch_add(n, Ordering::Relaxed);
+        add(&self.health.accepted, output.facts.accepted);
+        add(&self.health.duplicates, output.facts.duplicates);
+        add(&self.health.late, output.facts.late);
+        add(&self.health.faults, output.facts.faults);
+        let (young, keys, _) = self.engine.sizes();
+        self.health.young_rows.store(young as u64, Ordering::Relaxed);
+        self.health.keys.store(keys as u64, Ordering::Relaxed);
+        self.health.horizon_us.store(self.engine.horizon(), Ordering::Relaxed);
+    }
+
+    fn messages(
+        &mut self,
+        batches: &[FeedBatch],
+        positions: &[Vec<Position>],
+        output: &Output,
+        messages: &mut Vec<Message>,
+    ) {
+        for (batch, row, by_us) in &output.late {
+            let ids = arrow::array::AsArray::as_string::<i32>(batches[*batch].batch.column(0));
+            messages.push(wire::late(&positions[*batch][*row], ids.value(*row), *by_us));
+        }
+        for verdict in &output.verdicts {
+            let rule = self.pack.rule_at(&verdict.stream, verdict.rule).expect("verdicts come from this pack");
+            let id = detection_id(&rule.header.id, &rule.version, &verdict.detection.event_id);
+            let is_live = rule.header.status == Status::Live;
+            messages.push(wire::detection(rule, &id, verdict, !is_live));
+            let detected = verdict.state == State::Detected;
+            let counter = if detected { &self.health.detections } else { &self.health.retractions };
+            counter.fetch_add(1, Ordering::Relaxed);
+            if is_live {
+                let facts = &self.facts[&rule.header.id];
+                let verdict = foreshock_actions::Verdict {
+                    detection_id: &id,
+                    detected,
+                    rule: facts,
+                    detection: &verdict.detection,
+                };
+                let acts = self.actions.take(&verdict);
+                messages.extend(acts.into_iter().map(|act| act_message(act, &self.health)));
+            }
+        }
+        let acts = self.actions.close_before(self.engine.horizon());
+        messages.extend(acts.into_iter().map(|act| act_message(act, &self.health)));
+    }
+}
+
+fn act_message(act: Act, health: &Health) -> Message {
+    let json = |value: Result<Vec<u8>, serde_json::Error>| value.expect("acts are plain data");
+    match act {
+        Act::Alert(alert) => {
+            let (key, payload) = (alert.alert_id.clone(), json(serde_json::to_vec(&alert)));
+            Message { topic: wire::ALERTS, key, payload }
+        }
+        Act::BlockingDraft(draft) => {
+            health.blocking_drafts.fetch_add(1, Ordering::Relaxed);
+            let (key, payload) = (draft.subject.clone(), json(serde_json::to_vec(&draft)));
+            Message { topic: wire::BLOCKING_DRAFTS, key, payload }
+        }
+        Act::WarningDraft { key, xml } => {
+            health.warning_drafts.fetch_add(1, Ordering::Relaxed);
+            Message { topic: wire::WARNING_DRAFTS, key, payload: xml.into_bytes() }
+        }
+    }
+}
+
+fn rule_facts(rule: &foreshock_compiler::Rule) -> RuleFacts {
+    let h = &rule.header;
+    RuleFacts {
+        id: h.id.clone(),
+        version: rule.version.clone(),
+        title_zh: h.title.zh.clone(),
+        title_en: h.title.en.clone(),
+        severity: format!("{:?}", h.severity).to_lowercase(),
+        action: match h.action {
+            header::Action::Detect => Action::Detect,
+            header::Action::Warn => Action::Warn,
+            header::Action::Block => Action::Block,
+        },
+        measure: h.measure.clone(),
+        fraud_type: h.fraud_type.clone(),
+        legal_basis: h.legal_basis.clone(),
+        quiet_us: h.quiet_us(),
+    }
+}

@@ -1,0 +1,191 @@
+//! Records from Kafka: one `BaseConsumer`, polled by one thread; offsets are committed by the pipeline, last.
+
+use crate::config::Kafka;
+use crate::sinks::kafka::client_config;
+use crate::sinks::wire::Position;
+use anyhow::{Context, bail};
+use foreshock_core::Feed;
+use foreshock_engine::Presence;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::message::{Headers, Message};
+use rdkafka::{Offset, TopicPartitionList};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A record, copied out of the client.
+#[derive(Debug, Clone)]
+pub struct KafkaRecord {
+    /// Where it stood.
+    pub position: Position,
+    /// Feed of its topic.
+    pub feed: Feed,
+    /// Number of its partition in the engine.
+    pub partition: usize,
+    /// Content.
+    pub bytes: Vec<u8>,
+    /// CloudEvents binary mode: `ce_source`.
+    pub source: Option<String>,
+    /// Record timestamp, microseconds.
+    pub time_us: Option<i64>,
+}
+
+/// The consumer.
+pub struct KafkaSource {
+    consumer: BaseConsumer,
+    partitions: BTreeMap<(String, i32), usize>,
+    presence: Vec<Presence>,
+    next: BTreeMap<(String, i32), i64>,
+    stash: VecDeque<KafkaRecord>,
+    is_paused: bool,
+    last_error: Option<String>,
+    /// Records that the broker no longer had.
+    pub lost: u64,
+}
+
+impl KafkaSource {
+    /// Connects, takes every partition of the four incoming topics from the committed offsets on.
+    ///
+    /// # Errors
+    /// When the broker cannot be reached or a topic is not there.
+    pub fn new(kafka: &Kafka, expected: &[Feed]) -> anyhow::Result<KafkaSource> {
+        let defaults = [
+            ("group.id", kafka.group_id.as_str()),
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            ("auto.offset.reset", "earliest"),
+            ("fetch.wait.max.ms", "10"),
+            ("queued.max.messages.kbytes", "16384"),
+            ("isolation.level", "read_committed"),
+        ];
+        let consumer: BaseConsumer =
+            client_config(kafka, &defaults).create().context("cannot make the Kafka consumer")?;
+        let mut source = KafkaSource {
+            consumer,
+            partitions: BTreeMap::new(),
+            presence: Vec::new(),
+            next: BTreeMap::new(),
+            stash: VecDeque::new(),
+            is_paused: false,
+            last_error: None,
+            lost: 0,
+        };
+        let mut list = TopicPartitionList::new();
+        for feed in Feed::ALL {
+            source.add_topic(feed, expected.contains(&feed), &mut list)?;
+        }
+        let committed =
+            source.consumer.committed_offsets(list, METADATA_TIMEOUT).context("cannot read the committed offsets")?;
+        let mut start = TopicPartitionList::new();
+        for element in committed.elements() {
+            let offset = if let Offset::Offset(o) = element.offset() { Offset::Offset(o) } else { Offset::Beginning };
+            start.add_partition_offset(element.topic(), element.partition(), offset)?;
+        }
+        source.consumer.assign(&start).context("cannot take the partitions")?;
+        Ok(source)
+    }
+
+    fn add_topic(&mut self, feed: Feed, is_expected: bool, list: &mut TopicPartitionList) -> anyhow::Result<()> {
+        let topic = feed.topic();
+        let metadata =
+            self.consumer.fetch_metadata(Some(topic), METADATA_TIMEOUT).context("the broker does not answer")?;
+        let partitions: Vec<i32> =
+            metadata.topics().iter().flat_map(|t| t.partitions().iter().map(|p| p.id())).collect();
+        if partitions.is_empty() {
+            bail!("topic `{topic}` is not there; `foreshock topics create` makes it");
+        }
+        for partition in partitions {
+            let (low, high) = self.consumer.fetch_watermarks(topic, partition, METADATA_TIMEOUT)?;
+            let presence = if is_expected || low < high { Presence::Expected } else { Presence::Optional };
+            self.partitions.insert((topic.to_owned(), partition), self.presence.len());
+            self.presence.push(presence);
+            list.add_partition(topic, partition);
+        }
+        Ok(())
+    }
+
+    /// For the engine: every partition, and whether the horizon waits for it.
+    pub fn presence(&self) -> &[Presence] {
+        &self.presence
+    }
+
+    /// What has arrived: waits up to `wait` for a first record, then takes what is there, up to `max`.
+    pub fn take(&mut self, max: usize, wait: Duration) -> Vec<KafkaRecord> {
+        let mut records: Vec<KafkaRecord> = self.stash.drain(..).collect();
+        let mut patience = if records.is_empty() { wait } else { Duration::ZERO };
+        while records.len() < max {
+            let Some(record) = self.poll(patience) else { break };
+            patience = Duration::ZERO;
+            records.extend(record);
+        }
+        records
+    }
+
+    /// `None` when nothing has arrived; `Some(None)` when what arrived was no record.
+    fn poll(&mut self, wait: Duration) -> Option<Option<KafkaRecord>> {
+        let message = match self.consumer.poll(wait)? {
+            Ok(message) => message,
+            Err(error) => {
+                self.last_error = Some(error.to_string());
+                return Some(None);
+            }
+        };
+        self.last_error = None;
+        let place = (message.topic().to_owned(), message.partition());
+        let expected = self.next.insert(place.clone(), message.offset() + 1);
+        let gap = expected.map_or(0, |e| message.offset() - e);
+        self.lost += u64::try_from(gap).unwrap_or(0);
+        let feed = Feed::ALL.into_iter().find(|f| f.topic() == place.0)?;
+        let source = message.headers().and_then(|h| {
+            let found = h.iter().find(|x| x.key == "ce_source")?;
+            std::str::from_utf8(found.value?).ok().map(str::to_owned)
+        });
+        Some(Some(KafkaRecord {
+            partition: *self.partitions.get(&place)?,
+            position: Position { topic: place.0, partition: place.1, offset: message.offset() },
+            feed,
+            bytes: message.payload().unwrap_or_default().to_vec(),
+            source,
+            time_us: message.timestamp().to_millis().map(|ms| ms * 1_000),
+        }))
+    }
+
+    /// The consumer's last error, once.
+    pub fn take_error(&mut self) -> Option<String> {
+        self.last_error.take()
+    }
+
+    /// While a sink is slow: stop fetching, keep polling so that the group keeps us. What still comes is kept.
+    pub fn hold(&mut self) {
+        if !self.is_paused && self.consumer.assignment().and_then(|a| self.consumer.pause(&a)).is_ok() {
+            self.is_paused = true;
+        }
+        if let Some(Some(record)) = self.poll(Duration::ZERO) {
+            self.stash.push_back(record);
+        }
+    }
+
+    /// The sink is well again.
+    pub fn go_on(&mut self) {
+        if self.is_paused && self.consumer.assignment().and_then(|a| self.consumer.resume(&a)).is_ok() {
+            self.is_paused = false;
+        }
+    }
+
+    /// Commits everything up to and with these records.
+    ///
+    /// # Errors
+    /// When the broker does not take it.
+    pub fn commit(&self, records: &[KafkaRecord]) -> anyhow::Result<()> {
+        let mut last: BTreeMap<(&str, i32), i64> = BTreeMap::new();
+        for record in records {
+            last.insert((&record.position.topic, record.position.partition), record.position.offset + 1);
+        }
+        let mut list = TopicPartitionList::new();
+        for ((topic, partition), offset) in last {
+            list.add_partition_offset(topic, partition, Offset::Offset(offset))?;
+        }
+        self.consumer.commit(&list, CommitMode::Async).context("cannot commit offsets")
+    }
+}

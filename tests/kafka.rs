@@ -1,0 +1,120 @@
+//! The live process against a real Apache Kafka 4.1.2, with Kafka's own console clients at both ends.
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/broker.rs"]
+mod broker;
+#[path = "support/process.rs"]
+mod process;
+
+use broker::Broker;
+use process::{Running, foreshock, text};
+use std::collections::BTreeSet;
+
+fn config(folder: &std::path::Path, address: &str) -> String {
+    let path = folder.join("foreshock.toml");
+    std::fs::write(
+        &path,
+        format!(
+            "[kafka]\nbrokers = \"{address}\"\npartitions = 1\n[engine]\nrefuse_future = false\n[http]\nlisten = \"\"\n"
+        ),
+    )
+    .unwrap();
+    path.display().to_string()
+}
+
+/// A mule gets a sum and passes it on within minutes: rule M03 fires once for each pair.
+fn pass_through(n: usize) -> Vec<String> {
+    let minute = 10 + n % 40;
+    let line = |id: &str, time: String, payer: &str, payee: &str, amount: &str, balance: &str| {
+        format!(
+            r#"{{"txId":"{id}{n}","reporter":"bank-a","creDtTm":"2026-03-02T{time}+08:00","kind":"TRANSFER","amount":"{amount}","currency":"CNY","debtor":{{"accountToken":"{payer}{n}","balanceBefore":"{balance}"}},"creditor":{{"accountToken":"{payee}{n}"}}}}"#
+        )
+    };
+    vec![
+        line("in", format!("10:{minute}:00"), "V", "MULE", "30000.00", "900000.00"),
+        line("out", format!("10:{}:30", minute + 5), "MULE", "NEXT", "29900.00", "30010.00"),
+    ]
+}
+
+/// Broken records: every file of the JSON test suite that fits in a line, and our own, up to `count`.
+fn poison(count: usize) -> Vec<String> {
+    let mut lines =
+        vec![r#"{"txId":"x""#.to_owned(), "[]".into(), "null".into(), "\u{1F4A3}".into(), "{\"txId\":1}".into()];
+    if let Some(data) = process::shared_data() {
+        let output = std::process::Command::new("tar")
+            .arg("-xzOf")
+            .arg(data.join("json_parsing/JSONTestSuite_test_parsing.tar.gz"))
+            .output()
+            .unwrap();
+        let suite = text(&output.stdout);
+        lines.extend(
+            suite
+                .lines()
+                .map(|l| l.replace(['\t', '\r', '\0'], " "))
+                .filter(|l| !l.trim().is_empty() && l.len() < 200_000),
+        );
+    }
+    let own = lines.clone();
+    lines.extend(own.iter().cycle().take(count.saturating_sub(own.len())).cloned());
+    lines.truncate(count);
+    lines
+}
+
+#[test]
+fn every_good_event_is_judged_and_every_bad_one_refused_across_a_broker_restart() {
+    let Some(mut broker) = Broker::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path(), &broker.address());
+    let made = foreshock(&["topics", "create", "--config", &config]);
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let topic = "report.transaction.v1";
+    let (bad, good) = (poison(1_000), 40);
+    let mut lines = Vec::new();
+    for n in 0..good / 2 {
+        lines.extend(pass_through(n));
+        lines.extend(bad[n * 25..(n + 1) * 25].iter().cloned());
+    }
+    broker.produce(topic, &lines);
+    let running = Running::start(&["run", "--config", &config]);
+    assert_eq!(broker.consume("rejected.v1", 500).len(), 500, "refused before the restart");
+    broker.restart();
+    let mut lines = Vec::new();
+    for n in good / 2..good {
+        lines.extend(pass_through(n));
+        lines.extend(bad[n * 25..(n + 1) * 25].iter().cloned());
+    }
+    broker.produce(topic, &lines);
+    let refused = broker.consume("rejected.v1", 1_000);
+    assert_eq!(refused.len(), 1_000, "each bad record has its reason");
+    assert!(refused.iter().all(|l| l.contains("\"code\"") && l.contains("\"sha256\"")));
+    let detections = broker.consume("detection.v1", good);
+    let found: BTreeSet<String> = detections
+        .iter()
+        .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap())
+        .filter(|d| d["rule_id"] == "M03")
+        .map(|d| d["event_id"].as_str().unwrap().to_owned())
+        .collect();
+    let drafts = broker.consume("blocking.draft.v1", good);
+    assert_eq!(drafts.len(), good, "each mule account gets one draft of a blocking request");
+    assert_eq!(running.stop(), Some(0), "SIGTERM drains");
+    let missing: Vec<usize> = (0..good).filter(|n| !found.contains(&format!("tx:bank-a:out{n}#out"))).collect();
+    assert!(missing.is_empty() || detections.len() == good, "not judged: {missing:?}");
+}
+
+#[test]
+fn run_refuses_to_start_without_a_broker_and_with_a_broken_rule() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("foreshock.toml");
+    std::fs::create_dir_all(folder.path().join("sql/rules")).unwrap();
+    std::fs::create_dir_all(folder.path().join("sql/views")).unwrap();
+    std::fs::write(folder.path().join("sql/rules/BAD.sql"), "SELECT 1").unwrap();
+    std::fs::write(&path, format!("[rules]\ndir = \"{}\"\n", folder.path().join("sql").display())).unwrap();
+    let broken = foreshock(&["run", "--config", &path.display().to_string()]);
+    assert_eq!(broken.status.code(), Some(3));
+    assert!(text(&broken.stderr).contains("BAD.sql:1:1"), "{}", text(&broken.stderr));
+    std::fs::write(&path, "[kafka]\nbrokerz = \"x\"\n").unwrap();
+    let unknown = foreshock(&["run", "--config", &path.display().to_string()]);
+    assert_eq!(unknown.status.code(), Some(3));
+    let said = text(&unknown.stderr);
+    assert!(said.contains("brokerz") && said.contains("brokers") && said.contains("line 2"), "{said}");
+}

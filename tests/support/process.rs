@@ -1,0 +1,52 @@
+//! The real binary as a process.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+pub fn binary() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_foreshock"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+}
+
+pub fn foreshock(arguments: &[&str]) -> Output {
+    binary().args(arguments).output().unwrap()
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// `../shared/data`, or `None` with a notice where it is not there (in CI that is a failure).
+pub fn shared_data() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "the shared data are required in CI");
+    println!("SKIPPED: no shared data beside the project");
+    None
+}
+
+/// A process that is asked to end when dropped.
+pub struct Running(pub Child);
+
+impl Running {
+    pub fn start(arguments: &[&str]) -> Running {
+        Running(binary().args(arguments).stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().unwrap())
+    }
+
+    /// SIGTERM, then its exit code.
+    pub fn stop(mut self) -> Option<i32> {
+        let _ = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
