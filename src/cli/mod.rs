@@ -123,6 +123,7 @@ impl RuleOptions {
 
 /// Parses the arguments and runs the command.
 pub fn main() -> ExitCode {
+    end_quietly_with_the_pipe();
     let arguments = Arguments::parse();
     let done = match arguments.command {
         Command::Demo(command) => command.run(),
@@ -144,4 +145,16 @@ pub fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// `foreshock .. | head` ends the reader first: that is no fault of ours and needs no message.
+fn end_quietly_with_the_pipe() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let text = info.payload_as_str().unwrap_or_default();
+        if text.starts_with("failed printing to stdout") {
+            std::process::exit(0);
+        }
+        usual(info);
+    }));
 }

@@ -124,7 +124,9 @@ fn call(world: &mut World, idx: usize) {
     let way = if world.rng.chance(500) { "MO_CALL" } else { "MT_CALL" };
     // One call in nine is not answered.
     let seconds = if world.rng.chance(110) { 0 } else { world.rng.between(8, if is_known { 900 } else { 240 }) };
-    let call = Call { served: &person.handset, way, peer: &peer, grade, start: now(world), seconds };
+    let start = now(world);
+    world.talk(idx, start, seconds);
+    let call = Call { served: &person.handset, way, peer: &peer, grade, start, seconds };
     if world.rng.chance(400) {
         world.call_pair(&call);
     } else {

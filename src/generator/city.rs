@@ -24,6 +24,7 @@ const MCCS: [&str; 5] = ["5411", "5812", "5814", "5912", "4111"];
 const PERSONS: usize = 800;
 const STAFF: usize = 40;
 const TENANTS: usize = 3;
+const TRIES: usize = 100;
 /// How many in 24 of the day's payments, calls and messages fall into each hour.
 const HOURS: [u64; 24] = [3, 1, 1, 1, 1, 3, 12, 30, 52, 62, 66, 70, 74, 60, 58, 60, 62, 68, 74, 70, 60, 44, 24, 8];
 
@@ -74,6 +75,8 @@ pub(crate) struct World {
     pub(crate) parties: Vec<Party>,
     pub(crate) persons: Vec<Person>,
     pub(crate) employers: Vec<PartyId>,
+    /// When each person's phone is in a call: (start, end).
+    busy: Vec<Vec<(i64, i64)>>,
     cash: Vec<PartyId>,
     order: Vec<usize>,
     taken: usize,
@@ -89,6 +92,7 @@ impl World {
             parties: Vec::new(),
             persons: Vec::new(),
             employers: Vec::new(),
+            busy: Vec::new(),
             cash: Vec::new(),
             order: Vec::new(),
             taken: 0,
@@ -119,6 +123,7 @@ impl World {
             let employer = self.employers.get(idx / STAFF).copied().unwrap_or_default();
             self.persons.push(Person { party, handset, friends, shops: near, landlord, employer });
         }
+        self.busy = vec![Vec::new(); count];
         self.order = (0..count).collect();
         let World { rng, order, .. } = self;
         rng.shuffle(order);
@@ -253,6 +258,28 @@ impl World {
     /// A time on the generated day between two hours, to the microsecond.
     pub(crate) fn at(&mut self, from_hour: i64, to_hour: i64) -> i64 {
         crate::day_start_us() + self.rng.between(from_hour * HOUR_US, to_hour * HOUR_US)
+    }
+
+    /// A time between two hours at which a person can talk for so many seconds: nobody is in two calls at once.
+    pub(crate) fn free_at(&mut self, idx: usize, [from_hour, to_hour]: [i64; 2], seconds: i64) -> i64 {
+        let mut start = self.at(from_hour, to_hour);
+        for _ in 0..TRIES {
+            let end = start + seconds * SECOND_US;
+            let is_free = self.busy.get(idx).is_none_or(|calls| calls.iter().all(|&(s, e)| e < start || end < s));
+            if is_free {
+                break;
+            }
+            start = self.at(from_hour, to_hour);
+        }
+        self.talk(idx, start, seconds);
+        start
+    }
+
+    /// Notes that a person's phone is in a call.
+    pub(crate) fn talk(&mut self, idx: usize, start: i64, seconds: i64) {
+        if let Some(calls) = self.busy.get_mut(idx) {
+            calls.push((start, start + seconds * SECOND_US));
+        }
     }
 
     /// So many minutes, give or take, in microseconds.

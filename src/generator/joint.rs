@@ -22,7 +22,8 @@ fn scam_call(world: &mut World, nth: u32) {
     let victim = world.take_person();
     let person = world.person(victim).clone();
     let (scammer, mule) = (world.token("num"), world.open_mule());
-    let (start, seconds) = (world.at(9, 19), world.rng.between(900, 2_700));
+    let seconds = world.rng.between(900, 2_700);
+    let start = world.free_at(victim, [9, 19], seconds);
     let grade = world.rng.pick(&["NONE", "MEDIUM", "HIGH"]);
     let call = Call { served: &person.handset, way: "MT_CALL", peer: &scammer, grade, start, seconds };
     let is_during = nth.is_multiple_of(2);

@@ -171,7 +171,8 @@ fn family_transfer(world: &mut World, nth: u32) {
 fn talk_and_pay(world: &mut World, mut case: Case, payee: usize, peer: &str, grade: &'static str) {
     let payer = world.take_person();
     let person = world.person(payer).clone();
-    let (start, seconds) = (world.at(9, 20), world.rng.between(360, 1_200));
+    let seconds = world.rng.between(360, 1_200);
+    let start = world.free_at(payer, [9, 20], seconds);
     let call = Call { served: &person.handset, way: "MO_CALL", peer, grade, start, seconds };
     world.call_pair(&call).into_iter().for_each(|event| case.event(event));
     let (sum, paid_at) = (world.yuan(6_000, 9_000), start + seconds * SECOND_US + world.minutes(2, 20));

@@ -1,3 +1,5 @@
+//! The generated city and the FEW-1 workload, through the public door.
+
 use crate::{Generated, Line, day_start_us, few1, generate};
 use foreshock_core::{ids, money, time};
 use serde_json::Value;
