@@ -72,7 +72,7 @@ impl Pipeline {
             let turn = self.turn()?;
             on_turn(&turn)?;
         }
-        Ok(())
+        self.source.commit_last()
     }
 
     /// One micro-batch: take, judge, act, deliver, commit.

@@ -3,7 +3,7 @@
 use crate::cli::Exit;
 use anyhow::Context;
 use foreshock_core::time::format_rfc3339;
-use foreshock_generator::{Line, Truth, generate};
+use foreshock_generator::{Line, Truth, few1, generate};
 use serde_json::json;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -17,6 +17,18 @@ pub struct Gen {
     /// A bigger city.
     #[arg(long, default_value_t = 1)]
     scale: u32,
+    /// Instead of a city: so many events of workload FEW-1, in few1.ndjson.
+    #[arg(long, value_name = "EVENTS")]
+    few1: Option<usize>,
+    /// FEW-1: accounts.
+    #[arg(long, default_value_t = 1_000_000)]
+    accounts: u32,
+    /// FEW-1: thousandths of the Zipf exponent; 0 is uniform.
+    #[arg(long, default_value_t = 1_000)]
+    zipf: u32,
+    /// FEW-1: events per thousand that come up to 30 s late.
+    #[arg(long, default_value_t = 0)]
+    late: u32,
     /// Folder for history.ndjson, day.ndjson, truth.ndjson.
     #[arg(long)]
     out: PathBuf,
@@ -29,6 +41,14 @@ impl Gen {
     /// When a file cannot be written.
     pub fn run(&self) -> anyhow::Result<Exit> {
         std::fs::create_dir_all(&self.out).with_context(|| format!("cannot make {}", self.out.display()))?;
+        if let Some(events) = self.few1 {
+            let mut file = create(&self.out.join("few1.ndjson"))?;
+            for line in few1(self.seed, events, self.accounts, self.zipf, self.late) {
+                writeln!(file, "{}", line.json)?;
+            }
+            file.flush()?;
+            return Ok(Exit::Ok);
+        }
         let city = generate(self.seed, self.scale);
         let lines = |lines: &[Line]| lines.iter().map(|l| l.json.clone()).collect::<Vec<_>>();
         write(&self.out.join("history.ndjson"), &lines(&city.history))?;
@@ -58,9 +78,12 @@ fn truth_line(truth: &Truth) -> String {
     .to_string()
 }
 
+fn create(path: &Path) -> anyhow::Result<BufWriter<std::fs::File>> {
+    Ok(BufWriter::new(std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?))
+}
+
 fn write(path: &Path, lines: &[String]) -> anyhow::Result<()> {
-    let mut file =
-        BufWriter::new(std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?);
+    let mut file = create(path)?;
     for line in lines {
         writeln!(file, "{line}")?;
     }

@@ -7,12 +7,42 @@ use anyhow::{Context, bail};
 use foreshock_core::Feed;
 use foreshock_engine::Presence;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A broker that has just started answers some questions with "not yet": ask again for this long.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(250);
+
+fn patiently<T>(ask: impl Fn() -> KafkaResult<T>) -> KafkaResult<T> {
+    let start = Instant::now();
+    loop {
+        match ask() {
+            Err(error) if start.elapsed() < PATIENCE && is_passing(&error) => std::thread::sleep(PAUSE),
+            answer => return answer,
+        }
+    }
+}
+
+fn is_passing(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    let code = error.rdkafka_error_code();
+    code.is_some_and(|c| {
+        matches!(
+            c,
+            Code::CoordinatorLoadInProgress
+                | Code::CoordinatorNotAvailable
+                | Code::LeaderNotAvailable
+                | Code::NotCoordinator
+                | Code::NotLeaderForPartition
+        )
+    })
+}
 
 /// A record, copied out of the client.
 #[derive(Debug, Clone)]
@@ -37,6 +67,7 @@ pub struct KafkaSource {
     partitions: BTreeMap<(String, i32), usize>,
     presence: Vec<Presence>,
     next: BTreeMap<(String, i32), i64>,
+    done: BTreeMap<(String, i32), i64>,
     stash: VecDeque<KafkaRecord>,
     is_paused: bool,
     last_error: Option<String>,
@@ -66,6 +97,7 @@ impl KafkaSource {
             partitions: BTreeMap::new(),
             presence: Vec::new(),
             next: BTreeMap::new(),
+            done: BTreeMap::new(),
             stash: VecDeque::new(),
             is_paused: false,
             last_error: None,
@@ -75,8 +107,8 @@ impl KafkaSource {
         for feed in Feed::ALL {
             source.add_topic(feed, expected.contains(&feed), &mut list)?;
         }
-        let committed =
-            source.consumer.committed_offsets(list, METADATA_TIMEOUT).context("cannot read the committed offsets")?;
+        let committed = patiently(|| source.consumer.committed_offsets(list.clone(), METADATA_TIMEOUT))
+            .context("cannot read the committed offsets")?;
         let mut start = TopicPartitionList::new();
         for element in committed.elements() {
             let offset = if let Offset::Offset(o) = element.offset() { Offset::Offset(o) } else { Offset::Beginning };
@@ -96,7 +128,7 @@ impl KafkaSource {
             bail!("topic `{topic}` is not there; `foreshock topics create` makes it");
         }
         for partition in partitions {
-            let (low, high) = self.consumer.fetch_watermarks(topic, partition, METADATA_TIMEOUT)?;
+            let (low, high) = patiently(|| self.consumer.fetch_watermarks(topic, partition, METADATA_TIMEOUT))?;
             let presence = if is_expected || low < high { Presence::Expected } else { Presence::Optional };
             self.partitions.insert((topic.to_owned(), partition), self.presence.len());
             self.presence.push(presence);
@@ -173,19 +205,30 @@ impl KafkaSource {
         }
     }
 
-    /// Commits everything up to and with these records.
+    /// Commits everything up to and with these records, without waiting.
+    ///
+    /// # Errors
+    /// When the client does not take it.
+    pub fn commit(&mut self, records: &[KafkaRecord]) -> anyhow::Result<()> {
+        for record in records {
+            self.done.insert((record.position.topic.clone(), record.position.partition), record.position.offset + 1);
+        }
+        self.commit_done(CommitMode::Async)
+    }
+
+    /// Commits once more and waits for the broker: the last act before the end.
     ///
     /// # Errors
     /// When the broker does not take it.
-    pub fn commit(&self, records: &[KafkaRecord]) -> anyhow::Result<()> {
-        let mut last: BTreeMap<(&str, i32), i64> = BTreeMap::new();
-        for record in records {
-            last.insert((&record.position.topic, record.position.partition), record.position.offset + 1);
-        }
+    pub fn commit_last(&self) -> anyhow::Result<()> {
+        if self.done.is_empty() { Ok(()) } else { self.commit_done(CommitMode::Sync) }
+    }
+
+    fn commit_done(&self, mode: CommitMode) -> anyhow::Result<()> {
         let mut list = TopicPartitionList::new();
-        for ((topic, partition), offset) in last {
-            list.add_partition_offset(topic, partition, Offset::Offset(offset))?;
+        for ((topic, partition), offset) in &self.done {
+            list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
         }
-        self.consumer.commit(&list, CommitMode::Async).context("cannot commit offsets")
+        self.consumer.commit(&list, mode).context("cannot commit offsets")
     }
 }

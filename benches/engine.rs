@@ -1,0 +1,66 @@
+//! Decode, and the whole engine step, by criterion. Conditions and figures stand in docs/benchmarks.md.
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use foreshock::pool::Pool;
+use foreshock::sources::files::{Loaded, from_events};
+use foreshock_compiler::Settings;
+use foreshock_engine::{Engine, Presence};
+use foreshock_feeds::{Counts, Record, decode};
+use foreshock_generator::{few1, generate};
+use std::hint::black_box;
+use std::path::Path;
+
+const FEW1_EVENTS: usize = 200_000;
+const ACCOUNTS: u32 = 100_000;
+
+fn lines() -> Vec<String> {
+    few1(1, FEW1_EVENTS, ACCOUNTS, 1_000, 0).map(|l| l.json).collect()
+}
+
+fn loaded(lines: &[String]) -> Loaded {
+    let event = |l: &String| decode(&Record { bytes: l.as_bytes(), ..Record::default() }, &mut Counts::default());
+    let events = lines.iter().map(|l| event(l).expect("generated events are valid")).collect();
+    Loaded { files: vec![from_events(events)], ..Loaded::default() }
+}
+
+fn step_all(loaded: &Loaded, pack: &foreshock_compiler::Pack) -> usize {
+    let mut engine =
+        Engine::new(pack.plan.clone(), 1, &vec![Presence::Expected; loaded.partition_count()], |_| 120_000_000);
+    let pool = Pool { threads: 1 };
+    loaded.batches(8_192).map(|b| engine.step(&b, &pool).verdicts.len()).sum()
+}
+
+fn pack(dir: &str) -> foreshock_compiler::Pack {
+    let loaded = foreshock::rules::load(Path::new(dir), &foreshock::rules::Choice::default(), &Settings::default());
+    loaded.expect("the folder is there").expect("the rules are valid")
+}
+
+fn benches(c: &mut Criterion) {
+    let lines = lines();
+    let mut group = c.benchmark_group("decode");
+    group.throughput(Throughput::Elements(1_000)).sample_size(20);
+    group.bench_function("transaction", |b| {
+        b.iter(|| {
+            for line in &lines[..1_000] {
+                let record = Record { bytes: line.as_bytes(), ..Record::default() };
+                let _ = black_box(decode(&record, &mut Counts::default()));
+            }
+        });
+    });
+    group.finish();
+    let mut group = c.benchmark_group("engine");
+    let few1 = loaded(&lines);
+    group.throughput(Throughput::Elements(FEW1_EVENTS as u64)).sample_size(10);
+    let rule = pack("benches/few1");
+    group.bench_function("few1", |b| b.iter(|| step_all(&few1, &rule)));
+    let city = generate(1, 1);
+    let day: Vec<String> = city.day.into_iter().map(|l| l.json).collect();
+    let day = loaded(&day);
+    group.throughput(Throughput::Elements(day.event_count() as u64));
+    let rules = pack("sql");
+    group.bench_function("city day, all rules", |b| b.iter(|| step_all(&day, &rules)));
+    group.finish();
+}
+
+criterion_group!(all, benches);
+criterion_main!(all);

@@ -1,0 +1,60 @@
+//! The demo as a stranger runs it: drafts are on their topics, readable by another client, and the warning is valid CAP.
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/process.rs"]
+mod process;
+
+use process::{binary, foreshock, shared_data, text};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+#[test]
+fn the_demo_leaves_a_blocking_draft_and_a_valid_warning_draft_for_another_client() {
+    let mut demo = binary().arg("demo").stdout(Stdio::piped()).spawn().unwrap();
+    let output = BufReader::new(demo.stdout.take().unwrap());
+    let mut broker = String::new();
+    let mut all = String::new();
+    let mut lines = output.lines().map_while(Result::ok);
+    for line in lines.by_ref() {
+        if let Some(rest) = line.strip_prefix("broker   ") {
+            broker = rest.split_whitespace().next().unwrap().to_owned();
+        }
+        all.push_str(&line);
+        all.push('\n');
+        if line.contains("stays up until Ctrl-C") {
+            break;
+        }
+    }
+    assert!(all.contains("late 0, refused 0"), "{all}");
+    let blocking = text(&foreshock(&["tail", "blocking", "--brokers", &broker, "--idle", "3"]).stdout);
+    let draft: serde_json::Value = serde_json::from_str(blocking.lines().next().expect("a blocking draft")).unwrap();
+    assert_eq!(draft["measure"], "STOP_PAYMENT");
+    assert!(draft["expiresAt"].is_string() && draft["evidence"]["detectionId"].is_string(), "{draft}");
+    let warnings = text(&foreshock(&["tail", "warnings", "--brokers", &broker, "--idle", "3"]).stdout);
+    assert!(warnings.contains("<status>Draft</status>"), "{warnings}");
+    validate(warnings.split("<?xml").nth(1).expect("a warning draft"));
+    let _ = Command::new("kill").args(["-INT", &demo.id().to_string()]).status();
+    drop(lines);
+    assert_eq!(demo.wait().unwrap().code(), Some(0), "Ctrl-C stops it cleanly");
+}
+
+fn validate(after_declaration: &str) {
+    let Some(data) = shared_data() else { return };
+    if Command::new("xmllint").arg("--version").stderr(Stdio::null()).status().is_err() {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "xmllint is required in CI");
+        println!("SKIPPED: no xmllint, the warning is not validated");
+        return;
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("<?xml{}", after_declaration.trim_end())).unwrap();
+    for schema in ["CAP-v1.2.xsd", "cap12_extended.xsd"] {
+        let path = data.join("cap/schema").join(schema);
+        let done = Command::new("xmllint")
+            .args(["--nonet", "--noout", "--schema"])
+            .arg(path)
+            .arg(file.path())
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{schema}: {}", text(&done.stderr));
+    }
+}
