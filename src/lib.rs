@@ -10,6 +10,7 @@ pub mod net;
 pub mod pipeline;
 pub mod pool;
 pub mod rules;
+pub mod schemas;
 pub mod sinks;
 pub mod sources;
 pub mod telemetry;

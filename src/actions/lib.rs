@@ -89,3 +89,13 @@ pub enum Act {
         xml: String,
     },
 }
+
+/// JSON Schema of [`AlertMessage`].
+pub fn alert_schema() -> serde_json::Value {
+    schemars::schema_for!(AlertMessage).to_value()
+}
+
+/// JSON Schema of [`BlockingDraft`].
+pub fn blocking_draft_schema() -> serde_json::Value {
+    schemars::schema_for!(BlockingDraft).to_value()
+}

@@ -7,6 +7,7 @@ mod import;
 pub mod replay;
 mod rules_cmd;
 mod run;
+mod schemas;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -62,6 +63,8 @@ enum Command {
     Config(run::ConfigCommand),
     /// Write a labelled city's day to files.
     Gen(generate::Gen),
+    /// Write the JSON Schemas of events and results.
+    Schemas(schemas::Schemas),
     /// Compare detections with a truth file.
     Evaluate(evaluate::Evaluate),
     /// Run the live engine over event files.
@@ -132,6 +135,7 @@ pub fn main() -> ExitCode {
         Command::Tail(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Gen(command) => command.run(),
+        Command::Schemas(command) => command.run(),
         Command::Evaluate(command) => command.run(),
         Command::Replay(command) => command.run(),
         Command::Backtest(command) => command.run(),
