@@ -3,7 +3,7 @@
 use crate::engine::{State, Verdict};
 use crate::eval::{Evaluation, array_to_cells, downcast};
 use crate::faults::{Fault, on};
-use crate::group::{Answers, Context, Group, Inputs, KeyRange, Keys, Leaving, Runner, Work};
+use crate::group::{Answers, Context, Group, Inline, Inputs, KeyRange, Keys, Leaving, Runner, Work};
 use crate::intern::Interner;
 use crate::key_log::Layout;
 use crate::plan::{RulePlan, StreamPlan};
@@ -16,6 +16,9 @@ use arrow_schema::{DataType, TimeUnit};
 use foreshock_core::{Detection, Value};
 use hashbrown::{DefaultHashBuilder, HashMap};
 use std::collections::BTreeMap;
+
+/// Stages of fewer rows run on the calling thread: handing them over costs more than the work (docs/benchmarks.md).
+const INLINE_ROWS_MAX: usize = 512;
 
 #[derive(Debug)]
 pub(crate) struct Stream {
@@ -204,7 +207,7 @@ impl Stream {
                 let task = move || *answers = Some(range.step(number, layout, work, &inputs, context));
                 tasks.push(Box::new(task) as Box<dyn FnOnce() + Send + '_>);
             }
-            shared.runner.run(tasks);
+            if stage.rows.len() < INLINE_ROWS_MAX { Inline.run(tasks) } else { shared.runner.run(tasks) }
         }
         for (input, number, answers) in results {
             let answers = answers.expect("the runner ran every task");
