@@ -12,7 +12,7 @@ use crate::windows::{self, Call, Refusal};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::utils::split_conjunction_owned;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, Volatility};
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Volatility};
 use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
 use foreshock_engine::{Frame, PackPlan, RulePlan};
@@ -285,6 +285,7 @@ fn check_plan(plan: &LogicalPlan, place: (u64, u64)) -> Result<(), Problem> {
         Expr::ScalarFunction(f) if f.func.signature().volatility != Volatility::Immutable => {
             Err(Problem::at(place, format!("`{}` does not give the same answer each time", f.name()), "use event_time"))
         }
+        Expr::BinaryExpr(b) => check_arithmetic(b, expr, node, place),
         Expr::Cast(cast) => {
             let schema = node.inputs().first().map_or_else(|| node.schema().clone(), |i| i.schema().clone());
             let from = cast.expr.get_type(&schema).unwrap_or(DataType::Null);
@@ -306,6 +307,23 @@ fn check_plan(plan: &LogicalPlan, place: (u64, u64)) -> Result<(), Problem> {
         }
         _ => Ok(()),
     })
+}
+
+/// Ratios as floats, and unsigned with signed numbers (which become decimals).
+fn check_arithmetic(b: &BinaryExpr, expr: &Expr, node: &LogicalPlan, place: (u64, u64)) -> Result<(), Problem> {
+    let is_float = |e: &Expr| matches!(e, Expr::Literal(ScalarValue::Float64(_) | ScalarValue::Float32(_), _));
+    if b.op == Operator::Multiply && (is_float(&b.left) || is_float(&b.right)) {
+        let hint = "multiply out in integers: 10 * a >= 8 * b instead of a >= 0.8 * b";
+        return Err(Problem::at(place, format!("`{expr}` is computed in floats"), hint));
+    }
+    let schema = node.inputs().first().map_or_else(|| node.schema().clone(), |i| i.schema().clone());
+    match expr.get_type(&schema) {
+        Ok(DataType::Decimal128(..) | DataType::Decimal256(..)) => {
+            let hint = "CAST(row_number() OVER (..) AS BIGINT)";
+            Err(Problem::at(place, format!("`{expr}` mixes unsigned and signed numbers"), hint))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Walker<'_> {

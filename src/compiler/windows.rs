@@ -179,8 +179,8 @@ fn interval_us(value: &ScalarValue) -> Result<i64, Refusal> {
         return refuse("a RANGE bound must be whole microseconds", "INTERVAL '1 microsecond' is the smallest");
     }
     let us = i64::from(interval.days) * foreshock_core::time::DAY_US + interval.nanoseconds / 1_000;
-    if !(0..=FRAME_US_MAX).contains(&us) {
-        return refuse("a RANGE bound must be between 0 and 180 days", "it counts back from the row");
+    if !(1..=FRAME_US_MAX).contains(&us) {
+        return refuse("a RANGE bound must be between 1 microsecond and 180 days", "CURRENT ROW for no distance");
     }
     Ok(us)
 }
