@@ -6,6 +6,7 @@
 
 use crate::faults::{Fault, on};
 use hashbrown::HashMap;
+use hashbrown::hash_map::EntryRef;
 
 /// What admission says of one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,22 +53,30 @@ impl Admission {
     }
 
     pub(crate) fn admit(&mut self, partition: usize, event_id: &str, time: i64, lateness_us: i64) -> Admitted {
-        let highest = self.bounds.iter().copied().max().unwrap_or(i64::MIN);
-        let own = match (self.bounds[partition], self.presence[partition]) {
-            (i64::MIN, Presence::Optional) => self.horizon,
-            (bound, _) => bound,
-        };
-        let bound = if on(Fault::GlobalBound) { highest } else { own };
+        let bound = self.bound(partition);
         if time < bound {
             return Admitted::Late(bound - time);
         }
-        if !on(Fault::NoDedupe) && self.seen.contains_key(event_id) {
-            return Admitted::Duplicate;
+        match self.seen.entry_ref(event_id) {
+            EntryRef::Occupied(_) if !on(Fault::NoDedupe) => return Admitted::Duplicate,
+            EntryRef::Occupied(_) => {}
+            EntryRef::Vacant(free) => {
+                free.insert(time);
+            }
         }
-        self.seen.insert(event_id.into(), time);
         let raised = time.saturating_sub(lateness_us);
         self.bounds[partition] = self.bounds[partition].max(raised);
         Admitted::Yes
+    }
+
+    fn bound(&self, partition: usize) -> i64 {
+        if on(Fault::GlobalBound) {
+            return self.bounds.iter().copied().max().unwrap_or(i64::MIN);
+        }
+        match (self.bounds[partition], self.presence[partition]) {
+            (i64::MIN, Presence::Optional) => self.horizon,
+            (bound, _) => bound,
+        }
     }
 
     /// Moves the horizon after a batch and forgets ids that can no longer come again.
