@@ -9,6 +9,7 @@ mod process;
 use broker::Broker;
 use process::{Running, foreshock, text};
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 fn config(folder: &std::path::Path, address: &str) -> String {
     let path = folder.join("foreshock.toml");
@@ -36,23 +37,26 @@ fn pass_through(n: usize) -> Vec<String> {
     ]
 }
 
-/// Broken records: every file of the JSON test suite that fits in a line, and our own, up to `count`.
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    entries.flat_map(|p| if p.is_dir() { files_below(&p) } else { vec![p] }).collect()
+}
+
+/// Broken records: every file of the JSON test suite as one record, and our own, up to `count`.
 fn poison(count: usize) -> Vec<String> {
     let mut lines =
         vec![r#"{"txId":"x""#.to_owned(), "[]".into(), "null".into(), "\u{1F4A3}".into(), "{\"txId\":1}".into()];
     if let Some(data) = process::shared_data() {
-        let output = std::process::Command::new("tar")
-            .arg("-xzOf")
-            .arg(data.join("json_parsing/JSONTestSuite_test_parsing.tar.gz"))
-            .output()
-            .unwrap();
-        let suite = text(&output.stdout);
-        lines.extend(
-            suite
-                .lines()
-                .map(|l| l.replace(['\t', '\r', '\0'], " "))
-                .filter(|l| !l.trim().is_empty() && l.len() < 200_000),
-        );
+        let folder = tempfile::tempdir().unwrap();
+        let archive = data.join("json_parsing/JSONTestSuite_test_parsing.tar.gz");
+        let unpack = std::process::Command::new("tar").arg("-xzf").arg(archive).arg("-C").arg(folder.path()).status();
+        assert!(unpack.unwrap().success());
+        let mut files = files_below(folder.path());
+        files.sort();
+        assert!(files.len() >= 318, "one record for each file of the suite");
+        // The console producer takes lines of text: line ends become spaces, broken UTF-8 the replacement character.
+        let record = |f: &PathBuf| text(&std::fs::read(f).unwrap()).replace(['\n', '\r'], " ");
+        lines.extend(files.iter().map(record).filter(|l| !l.is_empty()));
     }
     let own = lines.clone();
     lines.extend(own.iter().cycle().take(count.saturating_sub(own.len())).cloned());
