@@ -3,6 +3,7 @@
 //! `avg`, `var`, `stddev` and `median` replace DataFusion's: theirs keep floats and drift when rows leave a frame. Ours
 //! keep integers and use the engine's own last formula, so that live and batch agree bit for bit.
 
+use crate::checked::CheckArithmetic;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Int64Type, TimeUnit, TimestampMicrosecondType};
 use datafusion::common::config::ConfigOptions;
@@ -29,6 +30,7 @@ pub type Params = Arc<BTreeMap<String, ScalarValue>>;
 pub(crate) fn register(ctx: &mut SessionContext, params: &Params) -> Result<()> {
     ctx.register_udf(ScalarUDF::from(ParamFunction { signature: Signature::any(2, Volatility::Immutable) }));
     datafusion::execution::FunctionRegistry::register_function_rewrite(ctx, Arc::new(FoldParam(params.clone())))?;
+    datafusion::execution::FunctionRegistry::register_function_rewrite(ctx, Arc::new(CheckArithmetic))?;
     for (name, is_first) in [("earliest", true), ("latest", false)] {
         let signature = Signature::user_defined(Volatility::Immutable);
         ctx.register_udaf(AggregateUDF::from(Pick { name, is_first, signature }));

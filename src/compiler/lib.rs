@@ -4,6 +4,7 @@
 pub mod aggregates;
 pub mod batch;
 pub mod cases;
+mod checked;
 mod dialect;
 mod expr;
 pub mod header;

@@ -18,6 +18,7 @@ pub(crate) fn is_never_null(expr: &Expr, filters: &[Expr], is_not_null_column: &
                 c.when_then_expr.iter().all(|(_, then)| inner(then)) && c.else_expr.as_ref().is_some_and(|e| inner(e))
             }
             Expr::ScalarFunction(f) if f.name() == "coalesce" => f.args.iter().any(inner),
+            Expr::ScalarFunction(f) if crate::checked::is_checked(f.name()) => f.args.iter().all(inner),
             Expr::IsNull(_) | Expr::IsNotNull(_) | Expr::IsTrue(_) | Expr::IsNotTrue(_) => true,
             _ => false,
         }

@@ -3,68 +3,27 @@
 
 use crate::faults::{Fault, on};
 use crate::intern::Interner;
+use crate::multiset::Multiset;
 use crate::plan::{Function, ValueKind};
-use hashbrown::HashMap;
 use std::collections::{BTreeMap, VecDeque};
+use std::hint::black_box;
 use std::sync::Arc;
-
-/// Distinct values up to this many are searched one by one, beyond it by hash.
-const SMALL_MAX: usize = 12;
 
 /// One value of the log: NULL is `None`.
 pub(crate) type Cell = Option<i64>;
 
-/// A multiset of values: few in a line, many in a table.
-#[derive(Debug)]
-pub(crate) enum Multiset {
-    Small(Vec<(i64, u32)>),
-    Large(HashMap<i64, u32>),
-}
+/// An `i128` that asks for no 16-byte alignment, so that an accumulator has 32 bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Wide([u64; 2]);
 
-impl Multiset {
-    fn len(&self) -> usize {
-        match self {
-            Multiset::Small(v) => v.len(),
-            Multiset::Large(m) => m.len(),
-        }
+impl Wide {
+    fn get(self) -> i128 {
+        (u128::from(self.0[1]) << 64 | u128::from(self.0[0])).cast_signed()
     }
 
-    fn add(&mut self, value: i64) {
-        match self {
-            Multiset::Small(pairs) => {
-                if let Some(pair) = pairs.iter_mut().find(|p| p.0 == value) {
-                    pair.1 += 1;
-                    return;
-                }
-                pairs.push((value, 1));
-                if pairs.len() > SMALL_MAX {
-                    *self = Multiset::Large(pairs.drain(..).collect());
-                }
-            }
-            Multiset::Large(map) => *map.entry(value).or_insert(0) += 1,
-        }
-    }
-
-    fn remove(&mut self, value: i64) {
-        match self {
-            Multiset::Small(pairs) => {
-                let at = pairs.iter().position(|p| p.0 == value).expect("only values that entered leave");
-                pairs[at].1 -= 1;
-                if pairs[at].1 == 0 {
-                    pairs.swap_remove(at);
-                }
-            }
-            Multiset::Large(map) => {
-                let count = map.get_mut(&value).expect("only values that entered leave");
-                *count -= 1;
-                if *count == 0 {
-                    map.remove(&value);
-                }
-                if map.is_empty() {
-                    *self = Multiset::Small(Vec::new());
-                }
-            }
-        }
+    fn add(&mut self, value: i128) {
+        let sum = (self.get() + value).cast_unsigned();
+        self.0 = [sum as u64, (sum >> 64) as u64];
     }
 }
 
@@ -74,16 +33,17 @@ pub(crate) enum Accumulator {
     Count(i64),
     Sum {
         n: i64,
-        sum: i128,
+        sum: Wide,
     },
     Moments(Box<(i128, i128, i128)>),
     Distinct(Multiset),
     Numbers(BTreeMap<i64, u32>),
-    Texts(BTreeMap<Arc<str>, u32>),
+    /// Text to its id and how often.
+    Texts(BTreeMap<Arc<str>, (i64, u32)>),
     /// Sorted values.
     Median(Vec<i64>),
     /// (position, value) of the rows that pass, in log order.
-    Positions(VecDeque<(u64, Cell)>),
+    Positions(Box<VecDeque<(u64, Cell)>>),
     /// The answer needs the log alone (`lag`, `row_number`).
     Stateless,
 }
@@ -93,14 +53,37 @@ impl Accumulator {
         use Function::*;
         match function {
             Count => Accumulator::Count(0),
-            Sum => Accumulator::Sum { n: 0, sum: 0 },
+            Sum => Accumulator::Sum { n: 0, sum: Wide::default() },
             Avg | VarSample | VarPopulation | StddevSample | StddevPopulation => Accumulator::Moments(Box::default()),
-            CountDistinct => Accumulator::Distinct(Multiset::Small(Vec::new())),
+            CountDistinct => Accumulator::Distinct(Multiset::new()),
             Min | Max if kind == Some(ValueKind::Text) => Accumulator::Texts(BTreeMap::new()),
             Min | Max => Accumulator::Numbers(BTreeMap::new()),
             Median => Accumulator::Median(Vec::new()),
-            Earliest | Latest | FirstValue | LastValue => Accumulator::Positions(VecDeque::new()),
+            Earliest | Latest | FirstValue | LastValue => Accumulator::Positions(Box::default()),
             Lag(_) | RowNumber => Accumulator::Stateless,
+        }
+    }
+
+    /// Loads what the next rows will meet.
+    pub(crate) fn warm(&self) {
+        match self {
+            Accumulator::Distinct(set) => set.warm(),
+            Accumulator::Positions(rows) => {
+                black_box(rows.front().copied());
+            }
+            _ => {}
+        }
+    }
+
+    /// Is [`Accumulator::begin`] of use?
+    pub(crate) fn has_table(&self) -> bool {
+        matches!(self, Accumulator::Distinct(set) if set.is_large())
+    }
+
+    /// Loads what this value will meet when it enters or leaves.
+    pub(crate) fn begin(&self, value: Cell) {
+        if let (Accumulator::Distinct(set), Some(value)) = (self, value) {
+            set.begin(value);
         }
     }
 
@@ -118,7 +101,7 @@ impl Accumulator {
             Accumulator::Count(n) => *n += 1,
             Accumulator::Sum { n, sum } => {
                 *n += 1;
-                *sum += i128::from(v);
+                sum.add(i128::from(v));
             }
             Accumulator::Moments(m) => {
                 let v = i128::from(v);
@@ -126,7 +109,7 @@ impl Accumulator {
             }
             Accumulator::Distinct(set) => set.add(v),
             Accumulator::Numbers(map) => *map.entry(v).or_insert(0) += 1,
-            Accumulator::Texts(map) => *map.entry(texts.text(v).clone()).or_insert(0) += 1,
+            Accumulator::Texts(map) => map.entry(texts.text(v).clone()).or_insert((v, 0)).1 += 1,
             Accumulator::Median(sorted) => sorted.insert(sorted.partition_point(|x| *x < v), v),
             Accumulator::Positions(_) | Accumulator::Stateless => {}
         }
@@ -148,15 +131,15 @@ impl Accumulator {
             Accumulator::Count(n) => *n -= 1,
             Accumulator::Sum { n, sum } => {
                 *n -= 1;
-                *sum -= i128::from(v);
+                sum.add(-i128::from(v));
             }
             Accumulator::Moments(m) => {
                 let v = i128::from(v);
                 **m = (m.0 - 1, m.1 - v, m.2 - v * v);
             }
             Accumulator::Distinct(set) => set.remove(v),
-            Accumulator::Numbers(map) => take_one(map, &v),
-            Accumulator::Texts(map) => take_one(map, texts.text(v)),
+            Accumulator::Numbers(map) => take_one(map, &v, |n| n),
+            Accumulator::Texts(map) => take_one(map, texts.text(v), |(_, n)| n),
             Accumulator::Median(sorted) => {
                 sorted.remove(sorted.partition_point(|x| *x < v));
             }
@@ -175,11 +158,11 @@ impl Accumulator {
     }
 
     /// The answer for the frame as it stands. `None` is NULL; a sum beyond BIGINT is NULL too.
-    pub(crate) fn answer(&self, function: Function, texts: &Interner) -> Cell {
+    pub(crate) fn answer(&self, function: Function) -> Cell {
         use Function::*;
         match self {
             Accumulator::Count(n) => Some(*n),
-            Accumulator::Sum { n, sum } if *n > 0 || on(Fault::SumWithoutCount) => i64::try_from(*sum).ok(),
+            Accumulator::Sum { n, sum } if *n > 0 || on(Fault::SumWithoutCount) => i64::try_from(sum.get()).ok(),
             Accumulator::Sum { .. } => None,
             Accumulator::Moments(m) => {
                 statistic(function, m.0, m.1, m.2).map(|x| i64::from_ne_bytes(x.to_bits().to_ne_bytes()))
@@ -190,7 +173,7 @@ impl Accumulator {
             }
             Accumulator::Texts(map) => {
                 let text = if function == Min { map.first_key_value() } else { map.last_key_value() };
-                text.and_then(|(t, _)| texts.find(t))
+                text.map(|(_, (id, _))| *id)
             }
             Accumulator::Median(sorted) => median(sorted).map(|x| i64::from_ne_bytes(x.to_bits().to_ne_bytes())),
             Accumulator::Positions(rows) => {
@@ -202,8 +185,8 @@ impl Accumulator {
     }
 }
 
-fn take_one<K: Ord + Clone>(map: &mut BTreeMap<K, u32>, key: &K) {
-    let count = map.get_mut(key).expect("only values that entered leave");
+fn take_one<K: Ord, V>(map: &mut BTreeMap<K, V>, key: &K, count_of: impl Fn(&mut V) -> &mut u32) {
+    let count = count_of(map.get_mut(key).expect("only values that entered leave"));
     *count -= 1;
     if *count == 0 {
         map.remove(key);
@@ -234,3 +217,5 @@ pub fn median(sorted: &[i64]) -> Option<f64> {
     let (low, high) = (i128::from(sorted[(n - 1) / 2]), i128::from(sorted[n / 2]));
     Some((low + high) as f64 / 2.0)
 }
+
+const _: () = assert!(size_of::<Accumulator>() == 32, "two accumulators in a cache line");

@@ -5,8 +5,8 @@
 //! interleave or on the cut into batches. The horizon is the lowest of all bounds and never goes back.
 
 use crate::faults::{Fault, on};
-use hashbrown::HashMap;
-use hashbrown::hash_map::EntryRef;
+use crate::seen::Seen;
+use std::hint::black_box;
 
 /// What admission says of one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,15 +32,14 @@ pub enum Presence {
 pub(crate) struct Admission {
     presence: Vec<Presence>,
     bounds: Vec<i64>,
-    seen: HashMap<Box<str>, i64>,
+    seen: Seen,
     horizon: i64,
-    next_sweep: usize,
 }
 
 impl Admission {
     pub(crate) fn new(presence: &[Presence]) -> Self {
         let bounds = vec![i64::MIN; presence.len()];
-        Admission { presence: presence.to_vec(), bounds, seen: HashMap::new(), horizon: i64::MIN, next_sweep: 1 << 12 }
+        Admission { presence: presence.to_vec(), bounds, seen: Seen::default(), horizon: i64::MIN }
     }
 
     /// The time before which nothing can change any more.
@@ -52,17 +51,24 @@ impl Admission {
         self.seen.len()
     }
 
-    pub(crate) fn admit(&mut self, partition: usize, event_id: &str, time: i64, lateness_us: i64) -> Admitted {
+    /// Hashes of ids for [`Admission::admit`], with their look-ups begun.
+    pub(crate) fn begin<'a>(&self, ids: impl Iterator<Item = &'a str>) -> Vec<u64> {
+        let hashes: Vec<u64> = ids.map(|id| self.seen.hash(id)).collect();
+        for hash in &hashes {
+            black_box(self.seen.guess(*hash));
+        }
+        hashes
+    }
+
+    /// Says of an event whether it counts. `hash` is that of [`Admission::begin`].
+    pub(crate) fn admit(&mut self, partition: usize, id: (&str, u64), time: i64, lateness_us: i64) -> Admitted {
+        let (event_id, hash) = id;
         let bound = self.bound(partition);
         if time < bound {
             return Admitted::Late(bound - time);
         }
-        match self.seen.entry_ref(event_id) {
-            EntryRef::Occupied(_) if !on(Fault::NoDedupe) => return Admitted::Duplicate,
-            EntryRef::Occupied(_) => {}
-            EntryRef::Vacant(free) => {
-                free.insert(time);
-            }
+        if !self.seen.insert(event_id, hash, time) && !on(Fault::NoDedupe) {
+            return Admitted::Duplicate;
         }
         let raised = time.saturating_sub(lateness_us);
         self.bounds[partition] = self.bounds[partition].max(raised);
@@ -86,11 +92,7 @@ impl Admission {
         };
         let lowest = self.bounds.iter().zip(&self.presence).filter_map(counts).min().unwrap_or(i64::MIN);
         self.horizon = self.horizon.max(lowest);
-        if self.seen.len() >= self.next_sweep {
-            let horizon = self.horizon;
-            self.seen.retain(|_, time| *time >= horizon);
-            self.next_sweep = (self.seen.len() * 2).max(1 << 12);
-        }
+        self.seen.forget_before(self.horizon);
     }
 
     /// Nothing more will come: everything is final.
@@ -103,13 +105,18 @@ impl Admission {
 mod tests {
     use super::*;
 
+    fn admit(admission: &mut Admission, partition: usize, id: &str, time: i64) -> Admitted {
+        let hash = admission.begin(std::iter::once(id))[0];
+        admission.admit(partition, (id, hash), time, 10)
+    }
+
     #[test]
     fn what_is_too_late_does_not_hang_on_the_other_partition() {
         let order_one = [(0, "a", 100), (1, "b", 500), (0, "c", 80), (0, "d", 95)];
         let order_two = [(1, "b", 500), (0, "a", 100), (0, "c", 80), (0, "d", 95)];
         for order in [order_one, order_two] {
             let mut admission = Admission::new(&[Presence::Expected; 2]);
-            let answer: Vec<_> = order.iter().map(|(p, id, t)| (*id, admission.admit(*p, id, *t, 10))).collect();
+            let answer: Vec<_> = order.iter().map(|(p, id, t)| (*id, admit(&mut admission, *p, id, *t))).collect();
             assert!(answer.contains(&("c", Admitted::Late(10))));
             assert!(answer.contains(&("d", Admitted::Yes)));
         }
@@ -119,7 +126,7 @@ mod tests {
     fn the_horizon_waits_for_an_expected_partition_and_not_for_an_optional_one() {
         for (presence, horizon) in [(Presence::Expected, i64::MIN), (Presence::Optional, 90)] {
             let mut admission = Admission::new(&[Presence::Expected, presence]);
-            admission.admit(0, "a", 100, 10);
+            admit(&mut admission, 0, "a", 100);
             admission.advance();
             assert_eq!(admission.horizon(), horizon);
         }
@@ -128,9 +135,9 @@ mod tests {
     #[test]
     fn an_event_exactly_at_the_bound_is_in_time_and_a_second_one_is_a_duplicate() {
         let mut admission = Admission::new(&[Presence::Expected]);
-        assert_eq!(admission.admit(0, "a", 100, 10), Admitted::Yes);
-        assert_eq!(admission.admit(0, "b", 90, 10), Admitted::Yes);
-        assert_eq!(admission.admit(0, "b", 90, 10), Admitted::Duplicate);
-        assert_eq!(admission.admit(0, "c", 89, 10), Admitted::Late(1));
+        assert_eq!(admit(&mut admission, 0, "a", 100), Admitted::Yes);
+        assert_eq!(admit(&mut admission, 0, "b", 90), Admitted::Yes);
+        assert_eq!(admit(&mut admission, 0, "b", 90), Admitted::Duplicate);
+        assert_eq!(admit(&mut admission, 0, "c", 89), Admitted::Late(1));
     }
 }

@@ -4,6 +4,7 @@ use crate::admission::{Admission, Admitted, Presence};
 use crate::eval::{downcast, evaluate};
 use crate::faults::{Fault, on};
 use crate::group::Runner;
+use crate::index::AHEAD;
 use crate::intern::Interner;
 use crate::plan::{Branch, PackPlan};
 use crate::stream::{Shared, Stream};
@@ -81,6 +82,8 @@ pub struct Engine {
     admission: Admission,
     lateness_us: [i64; 4],
     texts: Interner,
+    /// How long before the horizon a window can still hold a text; `None` when one may hold it for ever.
+    text_reach_us: Option<i64>,
     hasher: DefaultHashBuilder,
     newest: i64,
 }
@@ -89,8 +92,11 @@ impl Engine {
     /// An engine for a pack, `shards` key ranges per window group, and these source partitions.
     pub fn new(pack: PackPlan, shards: usize, partitions: &[Presence], lateness_us: impl Fn(Feed) -> i64) -> Self {
         assert!(shards > 0, "at least one key range");
+        let streams: Vec<Stream> = pack.streams.into_iter().map(|plan| Stream::new(plan, shards)).collect();
+        let text_reaches: Option<Vec<i64>> = streams.iter().flat_map(Stream::text_reaches).collect();
         Engine {
-            streams: pack.streams.into_iter().map(|plan| Stream::new(plan, shards)).collect(),
+            text_reach_us: text_reaches.map(|all| all.into_iter().max().unwrap_or(0)),
+            streams,
             admission: Admission::new(partitions),
             lateness_us: Feed::ALL.map(lateness_us),
             texts: Interner::default(),
@@ -107,13 +113,17 @@ impl Engine {
         self.admission.advance();
         let horizon = if on(Fault::EvictionAtNewest) { self.newest } else { self.admission.horizon() };
         let mut shared =
-            Shared { texts: &mut self.texts, hasher: &self.hasher, runner, horizon, faults: &mut output.facts.faults };
+            Shared { texts: &mut self.texts, hasher: &self.hasher, runner, horizon, newest: self.newest, faults: &mut output.facts.faults };
         for stream in &mut self.streams {
             let rows = stream_rows(stream, &accepted, shared.faults);
             if rows.num_rows() > 0 {
                 stream.step(rows, &mut shared, &mut output.verdicts);
             }
             stream.finish_before(self.admission.horizon(), &mut output.verdicts);
+        }
+        if let Some(reach) = self.text_reach_us {
+            let arrived = batches.iter().map(|b| b.batch.num_rows()).sum::<usize>();
+            self.texts.free_before(horizon.saturating_sub(reach), 2 * arrived + 16);
         }
         output
     }
@@ -146,25 +156,25 @@ impl Engine {
         let times: &TimestampMicrosecondArray = downcast(batch.column(1));
         let lateness = self.lateness_us[feed_batch.feed as usize];
         let mut kept = Vec::with_capacity(batch.num_rows());
-        for row in 0..batch.num_rows() {
-            let verdict = self.admission.admit(feed_batch.partition, ids.value(row), times.value(row), lateness);
-            kept.push(verdict == Admitted::Yes);
-            match verdict {
-                Admitted::Yes => {
-                    output.facts.accepted += 1;
-                    self.newest = self.newest.max(times.value(row));
-                }
-                Admitted::Duplicate => {
-                    output.facts.duplicates += 1;
-                    output.duplicates.push((idx, row));
-                }
-                Admitted::Late(by) => {
-                    output.facts.late += 1;
-                    output.late.push((idx, row, by));
+        for from in (0..batch.num_rows()).step_by(AHEAD) {
+            let rows = from..batch.num_rows().min(from + AHEAD);
+            let hashes = self.admission.begin(rows.clone().map(|row| ids.value(row)));
+            for (row, hash) in rows.zip(hashes) {
+                let (id, time) = ((ids.value(row), hash), times.value(row));
+                let verdict = self.admission.admit(feed_batch.partition, id, time, lateness);
+                kept.push(verdict == Admitted::Yes);
+                match verdict {
+                    Admitted::Yes => self.newest = self.newest.max(time),
+                    Admitted::Duplicate => output.duplicates.push((idx, row)),
+                    Admitted::Late(by) => output.late.push((idx, row, by)),
                 }
             }
         }
-        if kept.iter().all(|k| *k) {
+        let accepted = kept.iter().filter(|k| **k).count();
+        output.facts.accepted += accepted as u64;
+        output.facts.duplicates = output.duplicates.len() as u64;
+        output.facts.late = output.late.len() as u64;
+        if accepted == kept.len() {
             return batch.clone();
         }
         arrow_select::filter::filter_record_batch(batch, &BooleanArray::from(kept)).expect("one flag per row")

@@ -124,6 +124,7 @@ pub(crate) fn array_to_cells(
     array: &ArrayRef,
     kind: ValueKind,
     texts: &mut Interner,
+    newest: i64,
 ) -> (Vec<i64>, Option<arrow_buffer::NullBuffer>) {
     let nulls = array.logical_nulls();
     let values = match kind {
@@ -137,11 +138,7 @@ pub(crate) fn array_to_cells(
         ValueKind::Double => {
             downcast::<Float64Array>(array).values().iter().map(|v| v.to_bits().cast_signed()).collect()
         }
-        ValueKind::Text => {
-            let strings = downcast::<arrow_array::StringArray>(array);
-            let id = |i: usize| if strings.is_null(i) { 0 } else { texts.intern(strings.value(i)) };
-            (0..strings.len()).map(id).collect()
-        }
+        ValueKind::Text => texts.intern_all(downcast(array), newest),
     };
     (values, nulls)
 }

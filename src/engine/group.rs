@@ -3,14 +3,16 @@
 use crate::accumulator::Cell;
 use crate::eval::downcast;
 use crate::faults::{Fault, on};
+use crate::index::{AHEAD, Index};
 use crate::intern::Interner;
 use crate::key_log::{KeyLog, Layout, NULL_BIT};
 use crate::plan::GroupPlan;
 use crate::rows::YoungRows;
 use arrow_array::{Array, ArrayRef, StringArray};
 use arrow_schema::DataType;
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::DefaultHashBuilder;
 use std::hash::BuildHasher;
+use std::hint::black_box;
 
 /// Runs the tasks of a level. The engine owns no thread: the caller brings one of these.
 pub trait Runner {
@@ -154,9 +156,16 @@ pub(crate) struct Answers {
     pub(crate) places: Vec<u64>,
 }
 
+impl Answers {
+    fn with_capacity(rows: usize, answers: usize) -> Self {
+        let (causes, cells) = (Vec::with_capacity(rows), Vec::with_capacity(rows * answers));
+        Answers { rows: Vec::with_capacity(rows), causes, cells, places: Vec::with_capacity(rows) }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct KeyRange {
-    table: HashTable<u32>,
+    index: Index,
     logs: Vec<KeyLog>,
     free: Vec<u32>,
     changed: Vec<u32>,
@@ -195,7 +204,7 @@ impl Group {
     }
 
     pub(crate) fn key_count(&self) -> usize {
-        self.ranges.iter().map(|r| r.table.len()).sum()
+        self.ranges.iter().map(|r| r.index.len()).sum()
     }
 }
 
@@ -209,63 +218,86 @@ impl KeyRange {
         inputs: &Inputs<'_>,
         context: &Context<'_>,
     ) -> Answers {
-        let mut answers = Answers::default();
+        let mut answers = Answers::with_capacity(work.entering.len(), layout.answers);
         for leaving in &work.leaving {
             self.note(leaving.place as u32, context.young.time(leaving.row), leaving.cause);
         }
-        let mut slots = Vec::with_capacity(work.entering.len());
-        for at in &work.entering {
-            let at = *at as usize;
-            let slot = self.slot(inputs.keys.get(at), inputs.keys.hashes[at], layout, context.hasher);
-            self.note(slot, inputs.times[at], inputs.causes[at]);
-            slots.push(slot);
-            answers.places.push((number as u64) << 32 | u64::from(slot));
-        }
-        for slot in &self.changed {
-            self.logs[*slot as usize].rewind(layout, context.texts);
+        let mut entering = Chains::new(work.entering.len());
+        for (from, rows) in work.entering.chunks(AHEAD).enumerate() {
+            self.begin(rows, inputs);
+            for (nth, at) in rows.iter().enumerate() {
+                let at = *at as usize;
+                let slot = self.slot(inputs.keys.get(at), inputs.keys.hashes[at], layout);
+                let changed = self.note(slot, inputs.times[at], inputs.causes[at]);
+                entering.add(changed, from * AHEAD + nth);
+                answers.places.push((number as u64) << 32 | u64::from(slot));
+            }
         }
         for Leaving { row, place, .. } in &work.leaving {
-            self.logs[*place as u32 as usize].remove(context.young.time(*row), *row, layout);
+            let log = &mut self.logs[*place as u32 as usize];
+            log.rewind(layout, context.texts);
+            log.remove(context.young.time(*row), *row, layout);
         }
+        let changed = std::mem::take(&mut self.changed);
         let mut entry = Vec::with_capacity(layout.stride);
-        for (at, slot) in work.entering.iter().zip(&slots) {
-            inputs.write_entry(*at as usize, &mut entry);
-            let id = || context.young.event_id(inputs.rows[*at as usize]);
-            let is_after = |other: u64| !on(Fault::TiesByArrival) && context.young.event_id(other) > id();
-            self.logs[*slot as usize].insert(&entry, layout, is_after);
-        }
-        for slot in std::mem::take(&mut self.changed) {
-            let log = &mut self.logs[slot as usize];
-            let (cause, from) = (log.cause, log.changed_from);
-            log.replay(layout, context.texts, |row, cells| {
-                let is_old = row < context.first_new;
-                let is_peer = is_old && on(Fault::PeersNotJudgedAgain) && context.young.time(row) == from;
-                if !(is_peer || is_old && on(Fault::NoCorrection)) {
-                    answers.rows.push(row);
-                    answers.causes.push(cause);
-                    answers.cells.extend_from_slice(cells);
+        for (from, slots) in changed.chunks(AHEAD).enumerate() {
+            self.warm(slots, layout);
+            for (nth, slot) in slots.iter().enumerate() {
+                let log = &mut self.logs[*slot as usize];
+                log.rewind(layout, context.texts);
+                for nth in entering.of(from * AHEAD + nth) {
+                    let at = work.entering[nth] as usize;
+                    inputs.write_entry(at, &mut entry);
+                    let id = || context.young.event_id(inputs.rows[at]);
+                    let is_after = |other: u64| !on(Fault::TiesByArrival) && context.young.event_id(other) > id();
+                    log.insert(&entry, layout, is_after);
                 }
-            });
-            log.evict(context.horizon, layout);
+            }
+            slots.iter().for_each(|slot| self.logs[*slot as usize].begin(layout));
+            slots.iter().for_each(|slot| answer(&mut self.logs[*slot as usize], layout, context, &mut answers));
         }
-        self.sweep(work.entering.len() * 2 + 16, layout, context);
+        self.sweep(work.entering.len() + 16, layout, context);
         answers
     }
 
-    fn note(&mut self, slot: u32, time: i64, row: u64) {
+    /// Loads what the look-ups of these rows will need.
+    fn begin(&self, rows: &[u32], inputs: &Inputs<'_>) {
+        let mut guesses = [None; AHEAD];
+        for (guess, at) in guesses.iter_mut().zip(rows) {
+            *guess = self.index.guess(inputs.keys.hashes[*at as usize]);
+        }
+        for slot in guesses.into_iter().flatten() {
+            black_box(self.logs[slot as usize].key.first().copied());
+        }
+    }
+
+    /// Loads what the steps of these logs will need: each loop asks for lines that do not wait for each other.
+    fn warm(&self, slots: &[u32], layout: &Layout) {
+        for slot in slots {
+            self.logs[*slot as usize].warm(layout);
+        }
+        for slot in slots {
+            self.logs[*slot as usize].warm_more(layout);
+        }
+    }
+
+    /// Notes a change of a log; its place among the changed ones of this step.
+    fn note(&mut self, slot: u32, time: i64, row: u64) -> usize {
         let log = &mut self.logs[slot as usize];
         if log.changed_from == i64::MAX {
+            log.changed_at = self.changed.len() as u32;
             self.changed.push(slot);
         }
         log.note_change(time, row);
+        log.changed_at as usize
     }
 
-    fn slot(&mut self, key: &[u8], hash: u64, layout: &Layout, hasher: &DefaultHashBuilder) -> u32 {
+    fn slot(&mut self, key: &[u8], hash: u64, layout: &Layout) -> u32 {
         let logs = &self.logs;
-        if let Some(slot) = self.table.find(hash, |s| logs[*s as usize].key.as_ref() == key) {
-            return *slot;
+        if let Some(slot) = self.index.find(hash, |s| logs[s as usize].key.as_ref() == key) {
+            return slot;
         }
-        let log = KeyLog::new(key, layout);
+        let log = KeyLog::new(key, hash, layout);
         let slot = if let Some(free) = self.free.pop() {
             self.logs[free as usize] = log;
             free
@@ -273,8 +305,7 @@ impl KeyRange {
             self.logs.push(log);
             u32::try_from(self.logs.len() - 1).expect("fewer than 2^32 keys fit in memory")
         };
-        let logs = &self.logs;
-        self.table.insert_unique(hash, slot, |s| hasher.hash_one(logs[*s as usize].key.as_ref()));
+        self.index.insert(hash, slot);
         slot
     }
 
@@ -282,18 +313,68 @@ impl KeyRange {
     fn sweep(&mut self, count: usize, layout: &Layout, context: &Context<'_>) {
         for _ in 0..count.min(self.logs.len()) {
             self.sweep_at = (self.sweep_at + 1) % self.logs.len();
-            let slot = self.sweep_at as u32;
             let log = &self.logs[self.sweep_at];
-            if !log.is_idle(context.horizon, layout) {
+            if log.is_free || !log.is_idle(context.horizon, layout) {
                 continue;
             }
-            let hash = context.hasher.hash_one(log.key.as_ref());
-            if let Ok(found) = self.table.find_entry(hash, |s| *s == slot) {
-                found.remove();
-                self.logs[self.sweep_at] = KeyLog::new(&[], layout);
-                self.free.push(slot);
-            }
+            let slot = self.sweep_at as u32;
+            self.index.remove(log.hash, slot);
+            self.logs[self.sweep_at] = KeyLog::free();
+            self.free.push(slot);
         }
+    }
+}
+
+/// Answers for the rows of a log from its first change on, and lets go of what is past.
+fn answer(log: &mut KeyLog, layout: &Layout, context: &Context<'_>, answers: &mut Answers) {
+    let (cause, from) = (log.cause, log.changed_from);
+    log.replay(layout, context.texts, |row, cells| {
+        let is_old = row < context.first_new;
+        let is_peer = is_old && on(Fault::PeersNotJudgedAgain) && context.young.time(row) == from;
+        if !(is_peer || is_old && on(Fault::NoCorrection)) {
+            answers.rows.push(row);
+            answers.causes.push(cause);
+            answers.cells.extend_from_slice(cells);
+        }
+    });
+    log.evict(context.horizon, layout);
+}
+
+/// The entering rows of each changed log, in their order.
+struct Chains {
+    /// Of each changed log: its first and last entering row.
+    ends: Vec<(u32, u32)>,
+    /// Of each entering row: the next of the same log.
+    next: Vec<u32>,
+}
+
+const NONE: u32 = u32::MAX;
+
+impl Chains {
+    fn new(rows: usize) -> Self {
+        Chains { ends: Vec::with_capacity(rows), next: vec![NONE; rows] }
+    }
+
+    fn add(&mut self, changed: usize, row: usize) {
+        if self.ends.len() <= changed {
+            self.ends.resize(changed + 1, (NONE, NONE));
+        }
+        let (first, last) = &mut self.ends[changed];
+        if *first == NONE {
+            *first = row as u32;
+        } else {
+            self.next[*last as usize] = row as u32;
+        }
+        *last = row as u32;
+    }
+
+    fn of(&self, changed: usize) -> impl Iterator<Item = usize> {
+        let mut at = self.ends.get(changed).map_or(NONE, |e| e.0);
+        std::iter::from_fn(move || {
+            let row = at as usize;
+            at = *self.next.get(row)?;
+            Some(row)
+        })
     }
 }
 
@@ -301,7 +382,6 @@ impl KeyRange {
 pub(crate) struct Context<'a> {
     pub(crate) young: &'a YoungRows,
     pub(crate) texts: &'a Interner,
-    pub(crate) hasher: &'a DefaultHashBuilder,
     pub(crate) horizon: i64,
     pub(crate) first_new: u64,
 }

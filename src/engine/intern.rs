@@ -1,32 +1,103 @@
-//! Text arguments as small numbers, and back. One table per engine; an id is never reused.
+//! Text arguments as small numbers, and back. One table per engine; an id is free again when no live window can hold it.
 
-use hashbrown::HashMap;
+use crate::index::{AHEAD, Index};
+use arrow_array::{Array, StringArray};
+use hashbrown::DefaultHashBuilder;
+use std::hash::BuildHasher;
+use std::hint::black_box;
 use std::sync::Arc;
 
 #[derive(Debug, Default)]
 pub(crate) struct Interner {
-    ids: HashMap<Arc<str>, u32>,
-    texts: Vec<Arc<str>>,
+    hasher: DefaultHashBuilder,
+    index: Index,
+    texts: Vec<Text>,
+    free: Vec<u32>,
+    sweep_at: usize,
+}
+
+#[derive(Debug)]
+struct Text {
+    text: Arc<str>,
+    hash: u64,
+    /// Newest event time when it was last handed out; what holds the id is no younger.
+    stamp: i64,
+    is_free: bool,
 }
 
 impl Interner {
-    pub(crate) fn intern(&mut self, text: &str) -> i64 {
-        if let Some(id) = self.ids.get(text) {
-            return i64::from(*id);
+    /// The ids of a column, 0 where it is NULL. `newest` is the newest event time so far.
+    pub(crate) fn intern_all(&mut self, column: &StringArray, newest: i64) -> Vec<i64> {
+        let mut ids = Vec::with_capacity(column.len());
+        let mut hashes = Vec::with_capacity(AHEAD);
+        for from in (0..column.len()).step_by(AHEAD) {
+            let rows = from..column.len().min(from + AHEAD);
+            hashes.clear();
+            hashes.extend(rows.clone().map(|row| self.hasher.hash_one(column.value(row))));
+            self.begin(&hashes);
+            for (row, hash) in rows.zip(&hashes) {
+                let id = if column.is_null(row) { 0 } else { self.intern(column.value(row), *hash, newest) };
+                ids.push(i64::from(id));
+            }
         }
-        let id = u32::try_from(self.texts.len()).expect("fewer than 2^32 texts fit in memory");
-        let shared: Arc<str> = text.into();
-        self.ids.insert(shared.clone(), id);
-        self.texts.push(shared);
-        i64::from(id)
+        ids
     }
 
-    pub(crate) fn find(&self, text: &str) -> Option<i64> {
-        self.ids.get(text).map(|id| i64::from(*id))
+    /// Loads what the look-ups of these hashes will need.
+    fn begin(&self, hashes: &[u64]) {
+        let mut guesses = [None; AHEAD];
+        for (guess, hash) in guesses.iter_mut().zip(hashes) {
+            *guess = self.index.guess(*hash);
+        }
+        for number in guesses.into_iter().flatten() {
+            black_box(self.texts[number as usize].text.as_bytes().first().copied());
+        }
+    }
+
+    fn intern(&mut self, text: &str, hash: u64, newest: i64) -> u32 {
+        let texts = &self.texts;
+        if let Some(id) = self.index.find(hash, |n| texts[n as usize].text.as_ref() == text) {
+            self.texts[id as usize].stamp = newest;
+            return id;
+        }
+        let new = Text { text: text.into(), hash, stamp: newest, is_free: false };
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.texts[id as usize] = new;
+                id
+            }
+            None => {
+                self.texts.push(new);
+                u32::try_from(self.texts.len() - 1).expect("fewer than 2^32 texts fit in memory")
+            }
+        };
+        self.index.insert(hash, id);
+        id
     }
 
     pub(crate) fn text(&self, id: i64) -> &Arc<str> {
         let idx = usize::try_from(id).expect("an interned id is not negative");
-        self.texts.get(idx).expect("an interned id was handed out by `intern`")
+        &self.texts.get(idx).expect("an interned id was handed out by `intern_all`").text
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Frees the ids last handed out before `time`, looking at so many of them. A log that nothing has touched since may
+    /// still hold such an id: it lets go of it before it answers again.
+    pub(crate) fn free_before(&mut self, time: i64, count: usize) {
+        for _ in 0..count.min(self.texts.len()) {
+            self.sweep_at = (self.sweep_at + 1) % self.texts.len();
+            let text = &mut self.texts[self.sweep_at];
+            if text.stamp >= time || text.is_free {
+                continue;
+            }
+            text.is_free = true;
+            text.text = "".into();
+            let id = u32::try_from(self.sweep_at).expect("ids have 32 bits");
+            self.index.remove(text.hash, id);
+            self.free.push(id);
+        }
     }
 }

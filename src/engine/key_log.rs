@@ -8,10 +8,14 @@
 use crate::accumulator::{Accumulator, Cell};
 use crate::faults::{Fault, on};
 use crate::intern::Interner;
+use std::hint::black_box;
+use std::mem::discriminant;
 use crate::plan::{CursorPlan, Frame, Function, GroupPlan};
 
 /// Words of an entry before the arguments: time, row number, flags.
 const HEAD_WORDS: usize = 3;
+/// A log begins so many look-ups of distinct values before it runs: their lines must stay in the first two caches.
+const BEGIN_MAX: u64 = 512;
 /// Flags: filter results from bit 0, NULL marks of arguments from this bit.
 pub(crate) const NULL_BIT: usize = 32;
 
@@ -20,6 +24,8 @@ pub(crate) const NULL_BIT: usize = 32;
 pub(crate) struct Layout {
     pub(crate) stride: usize,
     pub(crate) cursors: Vec<CursorPlan>,
+    /// Of each cursor: its first accumulator.
+    firsts: Vec<usize>,
     kinds: Vec<crate::plan::ValueKind>,
     /// Entries younger than the horizon less this may be needed.
     reach_us: i64,
@@ -35,13 +41,17 @@ impl Layout {
         let mut layout = Layout {
             stride: HEAD_WORDS + group.arguments.len(),
             cursors: group.cursors.clone(),
+            firsts: Vec::new(),
             kinds: group.arguments.iter().map(|a| a.1).collect(),
             reach_us: 0,
             reach_rows: 0,
             keeps_keys: false,
             answers: group.cursors.iter().map(|c| c.accumulators.len()).sum(),
         };
+        let mut first = 0;
         for cursor in &group.cursors {
+            layout.firsts.push(first);
+            first += cursor.accumulators.len();
             match cursor.frame {
                 Frame::Range { preceding, end } => {
                     layout.reach_us = layout.reach_us.max(preceding.unwrap_or(end)).max(end);
@@ -60,6 +70,17 @@ impl Layout {
         }
         layout
     }
+
+    /// `None` when it holds no text, else how long before the horizon it can, `Some(None)` for ever. `min` and `max` find
+    /// a text by its content when it leaves, which may be long after.
+    pub(crate) fn text_reach(&self) -> Option<Option<i64>> {
+        use crate::plan::ValueKind::Text;
+        let is_text = |a: &crate::plan::AccumulatorPlan| a.argument.is_some_and(|a| self.kinds[a] == Text);
+        let mut texts = self.cursors.iter().flat_map(|c| &c.accumulators).filter(|a| is_text(a)).peekable();
+        texts.peek()?;
+        let finds_by_content = texts.any(|a| matches!(a.function, Function::Min | Function::Max));
+        Some((!self.keeps_keys && !finds_by_content).then_some(self.reach_us))
+    }
 }
 
 /// First and one past the last position inside a cursor's frame.
@@ -72,8 +93,11 @@ struct Bounds {
 #[derive(Debug)]
 pub(crate) struct KeyLog {
     pub(crate) key: Box<[u8]>,
+    pub(crate) hash: u64,
     /// Position of the first entry still held; positions count from the first entry ever.
     base: u64,
+    /// One past the last entry.
+    end: u64,
     /// Words of `data` before the first entry still held.
     skip: usize,
     data: Vec<i64>,
@@ -84,29 +108,52 @@ pub(crate) struct KeyLog {
     stands_at: i64,
     /// Earliest time changed in this step; `i64::MAX` when nothing changed.
     pub(crate) changed_from: i64,
+    /// Its place among the logs changed in this step.
+    pub(crate) changed_at: u32,
+    /// Its slot belongs to no key.
+    pub(crate) is_free: bool,
     /// Lowest row number among this step's changes.
     pub(crate) cause: u64,
 }
 
 impl KeyLog {
-    pub(crate) fn new(key: &[u8], layout: &Layout) -> Self {
+    pub(crate) fn new(key: &[u8], hash: u64, layout: &Layout) -> Self {
         let accumulators = layout.cursors.iter().flat_map(|c| &c.accumulators);
         let kind = |argument: Option<usize>| argument.map(|a| layout.kinds[a]);
         KeyLog {
             key: key.into(),
+            hash,
             base: 0,
+            end: 0,
             skip: 0,
             data: Vec::new(),
             bounds: vec![Bounds::default(); layout.cursors.len()].into(),
             accumulators: accumulators.map(|a| Accumulator::new(a.function, kind(a.argument))).collect(),
             stands_at: i64::MIN,
             changed_from: i64::MAX,
+            changed_at: 0,
+            is_free: false,
             cause: u64::MAX,
         }
     }
 
-    fn end(&self, layout: &Layout) -> u64 {
-        self.base + ((self.data.len() - self.skip) / layout.stride) as u64
+    /// What stands in a slot without a key.
+    pub(crate) fn free() -> Self {
+        KeyLog {
+            key: Box::default(),
+            hash: 0,
+            base: 0,
+            end: 0,
+            skip: 0,
+            data: Vec::new(),
+            bounds: Box::default(),
+            accumulators: Box::default(),
+            stands_at: i64::MIN,
+            changed_from: i64::MAX,
+            changed_at: 0,
+            is_free: true,
+            cause: u64::MAX,
+        }
     }
 
     fn entry(&self, position: u64, layout: &Layout) -> &[i64] {
@@ -119,14 +166,48 @@ impl KeyLog {
     }
 
     /// Time of the youngest entry, or `i64::MIN`.
-    pub(crate) fn last_time(&self, layout: &Layout) -> i64 {
-        let end = self.end(layout);
-        if end == self.base { i64::MIN } else { self.time(end - 1, layout) }
+    fn last_time(&self, layout: &Layout) -> i64 {
+        if self.end == self.base { i64::MIN } else { self.time(self.end - 1, layout) }
     }
 
-    /// Does the youngest entry lie before all that the horizon may still need?
+    /// Do all entries lie before all that the horizon may still need?
     pub(crate) fn is_idle(&self, horizon: i64, layout: &Layout) -> bool {
-        !layout.keeps_keys && self.last_time(layout) < horizon.saturating_sub(layout.reach_us)
+        // No entry is younger than where the cursors stand.
+        !layout.keeps_keys && self.stands_at < horizon.saturating_sub(layout.reach_us)
+    }
+
+    /// Loads the lines that a step on this log will need, without waiting for one before asking for the next.
+    pub(crate) fn warm(&self, layout: &Layout) {
+        let last_entry = self.data.len().saturating_sub(layout.stride);
+        black_box((self.data.last().copied(), self.data.get(last_entry).copied(), self.bounds.first().copied()));
+        black_box((self.accumulators.first().map(discriminant), self.accumulators.last().map(discriminant)));
+    }
+
+    /// The same for what stands behind the lines loaded by [`KeyLog::warm`].
+    pub(crate) fn warm_more(&self, layout: &Layout) {
+        for bounds in &self.bounds {
+            let head = bounds.head.saturating_sub(self.base) as usize * layout.stride + self.skip;
+            black_box(self.data.get(head).copied());
+        }
+        self.accumulators.iter().for_each(Accumulator::warm);
+    }
+
+    /// Loads what the rows will meet that now enter and leave the frames: the values of the first ones.
+    pub(crate) fn begin(&self, layout: &Layout) {
+        let youngest = self.last_time(layout);
+        for (cursor, (bounds, first)) in layout.cursors.iter().zip(self.bounds.iter().zip(&layout.firsts)) {
+            let accumulators = cursor.accumulators.iter().zip(&self.accumulators[*first..]);
+            for (plan, accumulator) in accumulators.filter(|(_, a)| a.has_table()) {
+                let values = |from: u64, until: i64| {
+                    let rows = (from..self.end.min(from + BEGIN_MAX)).map(|p| self.entry(p, layout));
+                    rows.take_while(move |e| e[0] <= until).for_each(|e| accumulator.begin(argument(e, plan.argument)));
+                };
+                values(bounds.tail.max(self.base), i64::MAX);
+                if let Frame::Range { preceding: Some(width), .. } = cursor.frame {
+                    values(bounds.head.max(self.base), youngest.saturating_sub(width));
+                }
+            }
+        }
     }
 
     /// Notes a change at `time`, made by row `cause`.
@@ -137,7 +218,7 @@ impl KeyLog {
 
     /// First position whose time is at least `time`, searched back from the end: changes are young.
     fn position_at(&self, time: i64, layout: &Layout) -> u64 {
-        let mut at = self.end(layout);
+        let mut at = self.end;
         while at > self.base && self.time(at - 1, layout) >= time {
             at -= 1;
         }
@@ -197,7 +278,7 @@ impl KeyLog {
     }
 
     fn apply(&mut self, idx: usize, position: u64, enters: bool, layout: &Layout, texts: &Interner) {
-        let first = layout.cursors[..idx].iter().map(|c| c.accumulators.len()).sum::<usize>();
+        let first = layout.firsts[idx];
         let at = self.skip + (position - self.base) as usize * layout.stride;
         let entry = &self.data[at..at + layout.stride];
         for (plan, accumulator) in layout.cursors[idx].accumulators.iter().zip(&mut self.accumulators[first..]) {
@@ -215,7 +296,7 @@ impl KeyLog {
 
     /// Puts an entry in its place. `is_after` tells whether the row of an entry of the same time sorts after the new one.
     pub(crate) fn insert(&mut self, entry: &[i64], layout: &Layout, is_after: impl Fn(u64) -> bool) {
-        let mut at = self.end(layout);
+        let mut at = self.end;
         while at > self.base {
             let other = self.entry(at - 1, layout);
             let sorts_after = other[0] > entry[0] || (other[0] == entry[0] && is_after(row_number(other)));
@@ -225,6 +306,7 @@ impl KeyLog {
             at -= 1;
         }
         let word = self.skip + (at - self.base) as usize * layout.stride;
+        self.end += 1;
         if word == self.data.len() {
             self.data.extend_from_slice(entry);
         } else {
@@ -240,12 +322,13 @@ impl KeyLog {
         }
         let word = self.skip + (at - self.base) as usize * layout.stride;
         self.data.drain(word..word + layout.stride);
+        self.end -= 1;
     }
 
     /// Does the entry of a row hold exactly these words?
     pub(crate) fn holds(&self, entry: &[i64], layout: &Layout) -> bool {
         let mut at = self.position_at(entry[0], layout);
-        while at < self.end(layout) {
+        while at < self.end {
             let other = self.entry(at, layout);
             if other[1] == entry[1] {
                 return other == entry;
@@ -257,14 +340,14 @@ impl KeyLog {
 
     /// Runs the cursors over every row from the first change on and hands out each row's answers.
     pub(crate) fn replay(&mut self, layout: &Layout, texts: &Interner, mut emit: impl FnMut(u64, &[Cell])) {
-        let end = self.end(layout);
+        let end = self.end;
         let mut answers: Vec<Cell> = Vec::with_capacity(layout.answers);
         for position in self.position_at(self.changed_from, layout)..end {
             answers.clear();
             let time = self.time(position, layout);
             for idx in 0..layout.cursors.len() {
                 self.advance(idx, position, time, end, layout, texts);
-                self.answer(idx, position, layout, texts, &mut answers);
+                self.answer(idx, position, layout, &mut answers);
             }
             emit(row_number(self.entry(position, layout)), &answers);
         }
@@ -306,8 +389,8 @@ impl KeyLog {
         self.bounds[idx] = now;
     }
 
-    fn answer(&self, idx: usize, position: u64, layout: &Layout, texts: &Interner, answers: &mut Vec<Cell>) {
-        let first = layout.cursors[..idx].iter().map(|c| c.accumulators.len()).sum::<usize>();
+    fn answer(&self, idx: usize, position: u64, layout: &Layout, answers: &mut Vec<Cell>) {
+        let first = layout.firsts[idx];
         for (plan, accumulator) in layout.cursors[idx].accumulators.iter().zip(&self.accumulators[first..]) {
             answers.push(match plan.function {
                 Function::RowNumber => i64::try_from(position + 1).ok(),
@@ -315,14 +398,14 @@ impl KeyLog {
                     argument(self.entry(position - n, layout), plan.argument)
                 }
                 Function::Lag(_) => None,
-                function => accumulator.answer(function, texts),
+                function => accumulator.answer(function),
             });
         }
     }
 
     /// Lets go of entries that no row at or after the horizon can reach.
     pub(crate) fn evict(&mut self, horizon: i64, layout: &Layout) {
-        let end = self.end(layout);
+        let end = self.end;
         let limit = horizon.saturating_sub(layout.reach_us);
         let mut to = self.base;
         while to < end && self.time(to, layout) < limit {

@@ -10,10 +10,13 @@ mod engine;
 mod eval;
 pub mod faults;
 mod group;
+mod index;
 mod intern;
 mod key_log;
+mod multiset;
 mod plan;
 mod rows;
+mod seen;
 mod stream;
 
 pub use admission::Presence;

@@ -34,6 +34,8 @@ pub(crate) struct Shared<'a> {
     pub(crate) hasher: &'a DefaultHashBuilder,
     pub(crate) runner: &'a dyn Runner,
     pub(crate) horizon: i64,
+    /// Newest event time so far.
+    pub(crate) newest: i64,
     pub(crate) faults: &'a mut u64,
 }
 
@@ -48,6 +50,11 @@ impl Stream {
 
     pub(crate) fn young_count(&self) -> usize {
         self.young.len()
+    }
+
+    /// For each group: how long before the horizon it can hold a text, `None` for ever.
+    pub(crate) fn text_reaches(&self) -> impl Iterator<Item = Option<i64>> {
+        self.groups.iter().filter_map(|g| g.layout.text_reach())
     }
 
     pub(crate) fn key_count(&self) -> usize {
@@ -101,7 +108,7 @@ impl Stream {
             let mut arguments = Vec::with_capacity(plan.arguments.len());
             for (argument, kind) in &plan.arguments {
                 let array = expr(*argument, shared);
-                arguments.push(array_to_cells(&array, *kind, shared.texts));
+                arguments.push(array_to_cells(&array, *kind, shared.texts, shared.newest));
             }
             let works = Vec::new();
             stage.groups.push(GroupInput { group, keys, passes, arguments, flags, works });
@@ -190,7 +197,6 @@ impl Stream {
             let context = Context {
                 young: &self.young,
                 texts: shared.texts,
-                hasher: shared.hasher,
                 horizon: shared.horizon,
                 first_new,
             };
