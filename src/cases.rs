@@ -3,7 +3,7 @@
 use crate::net::Net;
 use crate::pool::Pool;
 use foreshock_compiler::cases::{Case, read};
-use foreshock_compiler::{Pack, RuleFile, Settings, batch, compile};
+use foreshock_compiler::{Pack, RuleFile, Settings, compile};
 use foreshock_core::time::DAY_US;
 use foreshock_core::{Detection, Feed};
 use foreshock_engine::{Engine, FeedBatch, Presence};
@@ -63,7 +63,9 @@ fn check(rule: &RuleFile, views: &[RuleFile], case: &Case) -> Result<(), Vec<Str
     let pack = compile(std::slice::from_ref(rule), views, &settings)
         .map_err(|p| p.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let events = case.batches().map_err(one)?;
-    let by_batch = run_batch(&pack, &events).map_err(one)?;
+    let all = events.iter().map(|(feed, rows)| (*feed, vec![rows.clone()])).collect();
+    let by_batch = Net::of_batch(&pack, &all).map_err(|e| one(format!("{e:#}")))?;
+    let by_batch: Vec<Detection> = by_batch.rows.into_values().map(|(detection, _)| detection).collect();
     case.compare(&by_batch).map_err(|p| label(p, "batch"))?;
     for cut in [1, usize::MAX] {
         let live = run_live(&pack, &events, cut);
@@ -77,16 +79,6 @@ fn check(rule: &RuleFile, views: &[RuleFile], case: &Case) -> Result<(), Vec<Str
 
 fn label(problems: Vec<String>, side: &str) -> Vec<String> {
     problems.into_iter().map(|p| format!("{side}: {p}")).collect()
-}
-
-fn run_batch(pack: &Pack, events: &BTreeMap<Feed, arrow::array::RecordBatch>) -> Result<Vec<Detection>, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|e| e.to_string())?;
-    let events = events.iter().map(|(f, b)| (*f, vec![b.clone()])).collect();
-    let mut all = Vec::new();
-    for rule in &pack.rules {
-        all.extend(runtime.block_on(batch::run_rule(pack, rule, &events)).map_err(|e| e.to_string())?);
-    }
-    Ok(all)
 }
 
 fn run_live(pack: &Pack, events: &BTreeMap<Feed, arrow::array::RecordBatch>, cut: usize) -> Vec<Detection> {

@@ -47,6 +47,10 @@ pub struct Health {
     pub young_rows: AtomicU64,
     /// Keys in window groups.
     pub keys: AtomicU64,
+    /// Event ids remembered.
+    pub event_ids: AtomicU64,
+    /// Texts that windows hold.
+    pub texts: AtomicU64,
     /// Microseconds.
     pub horizon_us: AtomicI64,
 }
@@ -107,6 +111,8 @@ impl Health {
         for (name, help, value) in [
             ("young_rows", "Rows that can still be judged again.", &self.young_rows),
             ("keys", "Keys in window groups.", &self.keys),
+            ("event_ids", "Event ids remembered against duplicates.", &self.event_ids),
+            ("texts", "Texts that windows hold.", &self.texts),
         ] {
             let name = format!("foreshock_{name}_count");
             let _ =

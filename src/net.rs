@@ -1,6 +1,9 @@
 //! The net result of a run: detections that stand at its end, in the form of `--out`.
 
-use foreshock_compiler::{Pack, Rule};
+use anyhow::Context;
+use arrow::array::RecordBatch;
+use foreshock_compiler::{Pack, Rule, batch};
+use foreshock_core::Feed;
 use foreshock_core::time::format_rfc3339;
 use foreshock_core::{Detection, Value};
 use foreshock_engine::{State, Verdict};
@@ -19,6 +22,20 @@ pub struct Net {
 }
 
 impl Net {
+    /// The rows that every rule of a pack gives as a batch.
+    ///
+    /// # Errors
+    /// What DataFusion says, with the rule.
+    pub fn of_batch(pack: &Pack, events: &BTreeMap<Feed, Vec<RecordBatch>>) -> anyhow::Result<Net> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let mut net = Net::default();
+        for rule in &pack.rules {
+            let detections = runtime.block_on(batch::run_rule(pack, rule, events));
+            net.extend(rule, detections.with_context(|| format!("rule `{}` as a batch", rule.header.id))?);
+        }
+        Ok(net)
+    }
+
     /// Takes in what the engine said.
     pub fn apply(&mut self, pack: &Pack, verdict: &Verdict) {
         let rule = pack.rule_at(&verdict.stream, verdict.rule).expect("verdicts come from this pack");
@@ -34,8 +51,7 @@ impl Net {
         }
     }
 
-    /// Adds the batch's rows of one rule.
-    pub fn extend(&mut self, rule: &Rule, detections: Vec<Detection>) {
+    fn extend(&mut self, rule: &Rule, detections: Vec<Detection>) {
         for detection in detections {
             let key = (detection.event_time, rule.header.id.clone(), detection.event_id.clone());
             self.rows.insert(key, (detection, rule.longest_frame_us));

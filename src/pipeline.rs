@@ -142,9 +142,12 @@ impl Pipeline {
         add(&self.health.duplicates, output.facts.duplicates);
         add(&self.health.late, output.facts.late);
         add(&self.health.faults, output.facts.faults);
-        let (young, keys, _) = self.engine.sizes();
-        self.health.young_rows.store(young as u64, Ordering::Relaxed);
-        self.health.keys.store(keys as u64, Ordering::Relaxed);
+        let sizes = self.engine.sizes();
+        let set = |gauge: &std::sync::atomic::AtomicU64, n: usize| gauge.store(n as u64, Ordering::Relaxed);
+        set(&self.health.young_rows, sizes.young_rows);
+        set(&self.health.keys, sizes.keys);
+        set(&self.health.event_ids, sizes.event_ids);
+        set(&self.health.texts, sizes.texts);
         self.health.horizon_us.store(self.engine.horizon(), Ordering::Relaxed);
     }
 

@@ -2,6 +2,7 @@
 
 mod demo;
 mod evaluate;
+mod explain;
 mod generate;
 mod import;
 pub mod replay;

@@ -6,10 +6,10 @@ use crate::pool::Pool;
 use crate::sources::files::Loaded;
 use anyhow::Context;
 use arrow::array::{BooleanArray, RecordBatch};
-use foreshock_compiler::{Pack, batch};
+use foreshock_compiler::Pack;
 use foreshock_core::Feed;
 use foreshock_core::time::SECOND_US;
-use foreshock_engine::{Engine, FeedBatch, Output, Presence, StepFacts};
+use foreshock_engine::{Engine, FeedBatch, Output, Presence, Sizes, StepFacts};
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::io::{BufWriter, IsTerminal};
@@ -71,6 +71,10 @@ pub struct Run {
     pub latency: Histogram<u64>,
     /// Time spent in the engine.
     pub engine_seconds: f64,
+    /// What the engine held after the last event.
+    pub sizes: Sizes,
+    /// Memory of the process then.
+    pub resident_bytes: Option<u64>,
 }
 
 /// How a live run is cut.
@@ -102,6 +106,8 @@ pub fn run_live(pack: &Pack, loaded: &Loaded, cut: Cut, mut progress: impl FnMut
         accepted: BTreeMap::new(),
         latency,
         engine_seconds: 0.0,
+        sizes: Sizes::default(),
+        resident_bytes: None,
     };
     for batches in loaded.batches(cut.batch) {
         let events: usize = batches.iter().map(|b| b.batch.num_rows()).sum();
@@ -117,9 +123,17 @@ pub fn run_live(pack: &Pack, loaded: &Loaded, cut: Cut, mut progress: impl FnMut
         take(pack, output, &mut run);
         progress(events as u64);
     }
+    (run.sizes, run.resident_bytes) = (engine.sizes(), resident_bytes());
     let output = engine.finish();
     take(pack, output, &mut run);
     run
+}
+
+/// Memory that this process holds; `None` where the system does not tell.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kb| kb << 10)
 }
 
 fn take(pack: &Pack, output: Output, run: &mut Run) {
@@ -148,20 +162,6 @@ fn keep_accepted(batches: &[FeedBatch], output: &Output, accepted: &mut BTreeMap
     }
 }
 
-/// Runs every rule of a pack as a batch.
-///
-/// # Errors
-/// What DataFusion says, with the rule.
-pub fn run_batch(pack: &Pack, events: &BTreeMap<Feed, Vec<RecordBatch>>) -> anyhow::Result<Net> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let mut net = Net::default();
-    for rule in &pack.rules {
-        let detections = runtime.block_on(batch::run_rule(pack, rule, events));
-        net.extend(rule, detections.with_context(|| format!("rule `{}` as a batch", rule.header.id))?);
-    }
-    Ok(net)
-}
-
 impl Replay {
     /// Runs the command.
     ///
@@ -178,14 +178,18 @@ impl Replay {
         }
         let lateness_us = i64::from(self.lateness) * SECOND_US;
         let cut = Cut { shards: self.shards, batch: self.batch, lateness_us, keep_accepted: self.compare };
+        let before = resident_bytes();
         let run = run_live(&pack, &loaded, cut, |n| bar.inc(n));
         bar.finish_and_clear();
         summary(&run);
+        if let (Some(before), Some(after)) = (before, run.resident_bytes) {
+            println!("resident memory grew by {} MB while the engine ran", after.saturating_sub(before) >> 20);
+        }
         write_out(self.out.as_deref(), &run.net)?;
         if !self.compare {
             return Ok(Exit::Ok);
         }
-        let batch = run_batch(&pack, &run.accepted)?;
+        let batch = Net::of_batch(&pack, &run.accepted)?;
         let differences = run.net.differences(&batch);
         for difference in differences.iter().take(50) {
             println!("{difference}");
@@ -213,7 +217,7 @@ impl Backtest {
             events.entry(*feed).or_default().push(arrow::compute::filter_record_batch(rows, &first)?);
         }
         let start = Instant::now();
-        let net = run_batch(&pack, &events)?;
+        let net = Net::of_batch(&pack, &events)?;
         let seconds = start.elapsed().as_secs_f64();
         println!("{} events, {} rules, {seconds:.2} s", loaded.event_count(), pack.rules.len());
         print_counts(&net);
@@ -252,6 +256,11 @@ fn summary(run: &Run) {
         run.net.rows.len(),
         run.retractions,
         run.revisions
+    );
+    let s = &run.sizes;
+    println!(
+        "held at the end: {} young rows, {} keys, {} event ids, {} texts",
+        s.young_rows, s.keys, s.event_ids, s.texts
     );
     print_counts(&run.net);
 }

@@ -1,10 +1,8 @@
 //! `rules list`, `rules check`, `rules explain`.
 
 use crate::cases;
-use crate::cli::{Exit, RuleOptions};
+use crate::cli::{Exit, RuleOptions, explain::explain};
 use clap::Subcommand;
-use foreshock_compiler::Pack;
-use foreshock_engine::{GroupPlan, StreamPlan};
 use std::path::Path;
 
 /// `foreshock rules`
@@ -78,51 +76,4 @@ fn test(options: &RuleOptions) -> anyhow::Result<Exit> {
         failed += outcome.failures.len();
     }
     Ok(if failed == 0 { Exit::Ok } else { Exit::Findings })
-}
-
-/// Bytes of an entry in a key's log: time, row number, flags and one word for each argument.
-fn entry_bytes(group: &GroupPlan) -> usize {
-    8 * (3 + group.arguments.len())
-}
-
-fn explain(options: &RuleOptions) -> anyhow::Result<Exit> {
-    let all = RuleOptions { ids: Vec::new(), ..options.clone() };
-    let Some(pack) = all.load()? else { return Ok(Exit::Findings) };
-    for rule in pack.rules.iter().filter(|r| options.ids.is_empty() || options.ids.contains(&r.header.id)) {
-        println!("{} {} (version {}), over `{}`", rule.header.id, rule.header.title.en, rule.version, rule.stream);
-        let alone = RuleOptions { ids: vec![rule.header.id.clone()], ..options.clone() };
-        let Some(own) = alone.load()? else { return Ok(Exit::Findings) };
-        for stream in &own.plan.streams {
-            stream.groups.iter().for_each(|group| print_group(stream, group));
-        }
-        let names = |p: &Pack| p.plan.streams.iter().map(|s| s.groups.len()).sum::<usize>();
-        println!(
-            "  {} window groups alone; the whole pack of {} rules needs {}",
-            names(&own),
-            pack.rules.len(),
-            names(&pack)
-        );
-    }
-    Ok(Exit::Ok)
-}
-
-fn print_group(stream: &StreamPlan, group: &GroupPlan) {
-    let name = |idx: usize| column_names(stream, idx);
-    let keys: Vec<String> = group.keys.iter().map(|k| name(*k)).collect();
-    println!("  level {} key ({}): {} bytes per event", group.level, keys.join(", "), entry_bytes(group));
-    for cursor in &group.cursors {
-        let functions: Vec<String> = cursor.accumulators.iter().map(|a| format!("{:?}", a.function)).collect();
-        println!("    {:?}: {}", cursor.frame, functions.join(", "));
-    }
-}
-
-/// The columns an expression reads.
-fn column_names(stream: &StreamPlan, idx: usize) -> String {
-    let fields = stream.schema.fields();
-    let names: Vec<String> = stream.exprs[idx]
-        .columns()
-        .iter()
-        .map(|c| fields.get(*c).map_or(format!("window {}", c - fields.len().min(*c)), |f| f.name().clone()))
-        .collect();
-    names.join(" ")
 }

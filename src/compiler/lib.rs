@@ -5,6 +5,8 @@ pub mod aggregates;
 pub mod batch;
 pub mod cases;
 mod checked;
+mod checks;
+mod currency;
 mod dialect;
 mod expr;
 pub mod header;
@@ -14,6 +16,7 @@ mod problem;
 mod session;
 mod source;
 mod stream;
+mod walk;
 mod windows;
 
 pub use header::{Header, Status};

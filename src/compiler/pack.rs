@@ -1,21 +1,17 @@
 //! All rules of a folder compiled together: checked, shared, versioned.
 
 use crate::aggregates::Params;
-use crate::dialect::{self, Checked};
+use crate::checks::{check_defaults, check_plan};
+use crate::currency::{CURRENCY_HINT, fixes_currency, mentions};
+use crate::dialect;
 use crate::header::{self, Header, ParamValue};
-use crate::nullness::is_never_null;
 use crate::problem::Problem;
 use crate::session::{analysed_plan, register_empty, session};
-use crate::source::{Source, feed_sources, substitute, view_source};
-use crate::stream::{StreamBuilder, window_name, windows_read};
-use crate::windows::{self, Call, Refusal};
-use datafusion::arrow::datatypes::DataType;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::utils::split_conjunction_owned;
-use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Volatility};
-use datafusion::prelude::SessionContext;
+use crate::source::{Source, feed_sources, view_source};
+use crate::stream::{StreamBuilder, windows_read};
+use crate::walk::{Relation, Walker, is_key};
 use datafusion::scalar::ScalarValue;
-use foreshock_engine::{Frame, PackPlan, RulePlan};
+use foreshock_engine::{PackPlan, RulePlan};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -122,20 +118,6 @@ fn check_settings(rules: &[Rule], settings: &Settings, problems: &mut Vec<Proble
     }
 }
 
-struct Walker<'a> {
-    stream: Option<StreamBuilder>,
-    sources: &'a [Source],
-    streams: &'a mut BTreeMap<String, StreamBuilder>,
-    checked: &'a Checked,
-    longest_frame_us: i64,
-}
-
-/// What a plan node gives: its columns and all filters passed, over base and window columns.
-struct Relation {
-    columns: Vec<Expr>,
-    filters: Vec<Expr>,
-}
-
 fn compile_rule(
     file: &RuleFile,
     sources: &[Source],
@@ -210,44 +192,12 @@ fn bad_value(header: &Header, name: &str, text: &str) -> Problem {
     Problem::at((1, 1), message, "the value comes from configuration or --set")
 }
 
-fn scalar(value: &ParamValue) -> ScalarValue {
+pub(crate) fn scalar(value: &ParamValue) -> ScalarValue {
     match value {
         ParamValue::Bool(v) => ScalarValue::Boolean(Some(*v)),
         ParamValue::Int(v) => ScalarValue::Int64(Some(*v)),
         ParamValue::Text(v) => ScalarValue::Utf8(Some(v.clone())),
     }
-}
-
-/// Every `param` of the body must stand in the header with the same default.
-fn check_defaults(ctx: &SessionContext, sql: &str, header: &Header, place: (u64, u64)) -> Result<(), Problem> {
-    let raw = futures::executor::block_on(ctx.state().create_logical_plan(sql))
-        .map_err(|e| Problem::from_datafusion(&e, place))?;
-    let mut found = Vec::new();
-    each_expr(&raw, &mut |e, _| {
-        if let Expr::ScalarFunction(call) = e
-            && call.name() == "param"
-            && let [Expr::Literal(name, _), Expr::Literal(default, _)] = call.args.as_slice()
-        {
-            found.push((name.clone(), default.clone()));
-        }
-        Ok(())
-    })?;
-    for (name, default) in found {
-        let Some(Some(name)) = name.try_as_str() else { continue };
-        let Some(param) = header.params.get(name) else {
-            return Err(Problem::at(
-                place,
-                format!("parameter `{name}` is not in the header"),
-                "add it under `params`",
-            ));
-        };
-        if scalar(&param.default) != default {
-            let message =
-                format!("parameter `{name}`: the body's default {default} differs from the header's {}", param.default);
-            return Err(Problem::at(place, message, "make them equal"));
-        }
-    }
-    Ok(())
 }
 
 fn version(body: &str, source: &Source, params: &Params) -> String {
@@ -258,210 +208,6 @@ fn version(body: &str, source: &Source, params: &Params) -> String {
         hasher.update(format!("\n{name}={value:?}").as_bytes());
     }
     hasher.finalize().to_hex().as_str().chars().take(16).collect()
-}
-
-fn each_expr(
-    plan: &LogicalPlan,
-    visit: &mut dyn FnMut(&Expr, &LogicalPlan) -> Result<(), Problem>,
-) -> Result<(), Problem> {
-    let mut found = None;
-    let walked = plan.apply(|node| {
-        node.apply_expressions(|e| {
-            e.apply(|inner| {
-                if let Err(problem) = visit(inner, node) {
-                    found.get_or_insert(problem);
-                }
-                Ok(TreeNodeRecursion::Continue)
-            })
-        })
-    });
-    walked.map_err(|e| Problem::from_datafusion(&e, (1, 1)))?;
-    found.map_or(Ok(()), Err)
-}
-
-/// Volatile functions and implicit or failing casts, wherever they stand.
-fn check_plan(plan: &LogicalPlan, place: (u64, u64)) -> Result<(), Problem> {
-    each_expr(plan, &mut |expr, node| match expr {
-        Expr::ScalarFunction(f) if f.func.signature().volatility != Volatility::Immutable => {
-            Err(Problem::at(place, format!("`{}` does not give the same answer each time", f.name()), "use event_time"))
-        }
-        Expr::BinaryExpr(b) => check_arithmetic(b, expr, node, place),
-        Expr::Cast(cast) => {
-            let schema = node.inputs().first().map_or_else(|| node.schema().clone(), |i| i.schema().clone());
-            let from = cast.expr.get_type(&schema).unwrap_or(DataType::Null);
-            let to = cast.field.data_type();
-            let is_text = |t: &DataType| matches!(t, DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8);
-            let is_time =
-                |t: &DataType| matches!(t, DataType::Timestamp(..) | DataType::Interval(_) | DataType::Duration(_));
-            let is_literal = matches!(cast.expr.as_ref(), Expr::Literal(..));
-            let mixes = is_text(&from) != is_text(to) && from != DataType::Null && !(is_literal && is_time(to));
-            if !mixes {
-                return Ok(());
-            }
-            let column = cast.expr.spans().and_then(|s| s.first()).map_or(place, |s| (s.start.line, s.start.column));
-            Err(Problem::at(
-                column,
-                format!("`{}` of type {from} is used as {to}", cast.expr),
-                "compare equal types, or write try_cast(x AS BIGINT)",
-            ))
-        }
-        _ => Ok(()),
-    })
-}
-
-/// Ratios as floats, and unsigned with signed numbers (which become decimals).
-fn check_arithmetic(b: &BinaryExpr, expr: &Expr, node: &LogicalPlan, place: (u64, u64)) -> Result<(), Problem> {
-    let is_float = |e: &Expr| matches!(e, Expr::Literal(ScalarValue::Float64(_) | ScalarValue::Float32(_), _));
-    if b.op == Operator::Multiply && (is_float(&b.left) || is_float(&b.right)) {
-        let hint = "multiply out in integers: 10 * a >= 8 * b instead of a >= 0.8 * b";
-        return Err(Problem::at(place, format!("`{expr}` is computed in floats"), hint));
-    }
-    let schema = node.inputs().first().map_or_else(|| node.schema().clone(), |i| i.schema().clone());
-    match expr.get_type(&schema) {
-        Ok(DataType::Decimal128(..) | DataType::Decimal256(..)) => {
-            let hint = "CAST(row_number() OVER (..) AS BIGINT)";
-            Err(Problem::at(place, format!("`{expr}` mixes unsigned and signed numbers"), hint))
-        }
-        _ => Ok(()),
-    }
-}
-
-impl Walker<'_> {
-    fn walk(&mut self, plan: &LogicalPlan) -> Result<Relation, Problem> {
-        match plan {
-            LogicalPlan::TableScan(scan) => self.scan(scan.table_name.table(), plan),
-            LogicalPlan::SubqueryAlias(alias) => self.walk(&alias.input),
-            LogicalPlan::Filter(filter) => {
-                let mut relation = self.walk(&filter.input)?;
-                let predicate = self.inline(&filter.predicate, &filter.input, &relation)?;
-                relation.filters.extend(split_conjunction_owned(predicate));
-                Ok(relation)
-            }
-            LogicalPlan::Projection(projection) => {
-                let relation = self.walk(&projection.input)?;
-                let inline = |e| self.inline(e, &projection.input, &relation);
-                let columns = projection.expr.iter().map(inline).collect::<Result<_, _>>()?;
-                Ok(Relation { columns, filters: relation.filters })
-            }
-            LogicalPlan::Window(window) => {
-                let mut relation = self.walk(&window.input)?;
-                let mut columns = Vec::new();
-                for expr in &window.window_expr {
-                    columns.push(self.window(expr, &window.input, &relation)?);
-                }
-                relation.columns.extend(columns);
-                Ok(relation)
-            }
-            other => {
-                let name = other.display().to_string();
-                let name = name.split([':', ' ']).next().unwrap_or_default().to_owned();
-                Err(self.problem(format!("`{name}` is not supported in a rule"), "docs/rules.md lists what is"))
-            }
-        }
-    }
-
-    fn problem(&self, message: String, hint: &str) -> Problem {
-        Problem::at(self.checked.select, message, hint)
-    }
-
-    fn scan(&mut self, table: &str, plan: &LogicalPlan) -> Result<Relation, Problem> {
-        let source = self.sources.iter().find(|s| s.name == table);
-        let source =
-            source.ok_or_else(|| self.problem(format!("no table or view `{table}`"), "docs/rules.md lists them"))?;
-        let stream = self.streams.remove(table).unwrap_or_else(|| StreamBuilder::new(source.clone()));
-        self.stream = Some(stream);
-        let columns = plan.schema().fields().iter().map(|f| crate::expr::column(f.name())).collect();
-        Ok(Relation { columns, filters: Vec::new() })
-    }
-
-    fn inline(&self, expr: &Expr, input: &LogicalPlan, relation: &Relation) -> Result<Expr, Problem> {
-        substitute(expr, input.schema(), &relation.columns)
-            .ok_or_else(|| self.problem(format!("`{expr}` reads a column that is not there"), ""))
-    }
-
-    fn window(&mut self, expr: &Expr, input: &LogicalPlan, relation: &Relation) -> Result<Expr, Problem> {
-        let mut inner = expr;
-        while let Expr::Alias(alias) = inner {
-            inner = &alias.expr;
-        }
-        let Expr::WindowFunction(function) = inner else {
-            return Err(self.problem(format!("`{expr}` is no window call"), ""));
-        };
-        let params = &function.params;
-        let inline_all =
-            |exprs: &[Expr]| exprs.iter().map(|e| self.inline(e, input, relation)).collect::<Result<Vec<_>, _>>();
-        let arguments = inline_all(&params.args)?;
-        let keys = inline_all(&params.partition_by)?;
-        let order = params.order_by.iter().map(|s| self.inline(&s.expr, input, relation)).collect::<Result<_, _>>()?;
-        let filter = params.filter.as_ref().map(|f| self.inline(f, input, relation)).transpose()?;
-        let types = params.args.iter().map(|a| a.get_type(input.schema())).collect::<Result<_, _>>();
-        let argument_types = types.map_err(|e| Problem::from_datafusion(&e, self.checked.select))?;
-        let name = function.fun.name().to_ascii_lowercase();
-        let at = self.place_of(&name);
-        let refused = |(message, hint): Refusal| Problem::at(at, message, hint);
-        let input_filters = relation.filters.clone();
-        let call = Call { function, arguments, argument_types, filter, keys, order, input_filters };
-        let spec = windows::spec(call).map_err(refused)?;
-        let stream = self.stream.as_mut().expect("a window stands above a scan");
-        for key in &spec.keys {
-            if !windows_read(key).is_empty() {
-                // DataFusion 55.2 mixes up the partitions of such a window (docs/decisions/0005): no oracle, so no rule.
-                let message = format!("the partition key `{}` reads a window result", function.params.partition_by[0]);
-                return Err(Problem::at(at, message, "partition by columns of the event"));
-            }
-            if !is_key(key, &relation.filters, stream) {
-                let message = format!("the partition key `{key}` can be NULL");
-                return Err(Problem::at(at, message, "add WHERE .. IS NOT NULL below the window, or coalesce(..)"));
-            }
-        }
-        check_currency(&spec, &stream.source).map_err(refused)?;
-        if let Frame::Range { preceding: Some(width), .. } = spec.frame {
-            self.longest_frame_us = self.longest_frame_us.max(width);
-        }
-        Ok(crate::expr::column(&window_name(stream.window(spec))))
-    }
-
-    fn place_of(&self, name: &str) -> (u64, u64) {
-        self.checked.window_calls.iter().find(|c| c.name == name).map_or(self.checked.select, |c| c.place)
-    }
-}
-
-fn is_key(key: &Expr, filters: &[Expr], stream: &StreamBuilder) -> bool {
-    let schema = &stream.source.schema;
-    is_never_null(key, filters, &|name| schema.field_with_name(name).is_ok_and(|f| !f.is_nullable()))
-}
-
-fn mentions(expr: &Expr, columns: &[String]) -> bool {
-    let mut found = false;
-    let _ = expr.apply(|e| {
-        found |= matches!(e, Expr::Column(c) if columns.contains(&c.name));
-        Ok(TreeNodeRecursion::Continue)
-    });
-    found
-}
-
-/// Is one of the conditions `currency = <constant>`?
-fn fixes_currency(conditions: &[Expr]) -> bool {
-    conditions.iter().flat_map(|c| split_conjunction_owned(c.clone())).any(|c| {
-        let Expr::BinaryExpr(b) = &c else { return false };
-        let currency = crate::expr::column("currency");
-        let sides = [(&b.left, &b.right), (&b.right, &b.left)];
-        b.op == Operator::Eq && sides.iter().any(|(l, r)| ***l == currency && matches!(r.as_ref(), Expr::Literal(..)))
-    })
-}
-
-const CURRENCY_HINT: &str = "add `currency = param('currency', 'CNY')` to the WHERE below it or to its FILTER";
-
-fn check_currency(spec: &crate::stream::WindowSpec, source: &Source) -> Result<(), Refusal> {
-    use foreshock_engine::Function::{Count, CountDistinct, Earliest, Lag, Latest};
-    let adds = !matches!(spec.function, Count | CountDistinct | Earliest | Latest | Lag(_));
-    let is_money = spec.argument.as_ref().is_some_and(|(a, _)| mentions(a, &source.money));
-    let by_key = spec.keys.contains(&crate::expr::column("currency"));
-    let by_filter = spec.filter.as_ref().is_some_and(|f| fixes_currency(std::slice::from_ref(f)));
-    if adds && is_money && !by_key && !by_filter && !fixes_currency(&spec.input_filters) {
-        return Err(("amounts of different currencies are mixed".into(), CURRENCY_HINT.into()));
-    }
-    Ok(())
 }
 
 fn output(

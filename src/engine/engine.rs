@@ -75,6 +75,19 @@ pub struct Output {
     pub facts: StepFacts,
 }
 
+/// What the engine holds, in numbers of things.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// Rows over all streams that can still be judged again.
+    pub young_rows: usize,
+    /// Keys over all window groups.
+    pub keys: usize,
+    /// Event ids remembered against duplicates.
+    pub event_ids: usize,
+    /// Texts that windows hold.
+    pub texts: usize,
+}
+
 /// The window engine.
 #[derive(Debug)]
 pub struct Engine {
@@ -112,8 +125,14 @@ impl Engine {
             batches.iter().enumerate().map(|(idx, b)| (b.feed, self.admit(idx, b, &mut output))).collect();
         self.admission.advance();
         let horizon = if on(Fault::EvictionAtNewest) { self.newest } else { self.admission.horizon() };
-        let mut shared =
-            Shared { texts: &mut self.texts, hasher: &self.hasher, runner, horizon, newest: self.newest, faults: &mut output.facts.faults };
+        let mut shared = Shared {
+            texts: &mut self.texts,
+            hasher: &self.hasher,
+            runner,
+            horizon,
+            newest: self.newest,
+            faults: &mut output.facts.faults,
+        };
         for stream in &mut self.streams {
             let rows = stream_rows(stream, &accepted, shared.faults);
             if rows.num_rows() > 0 {
@@ -143,11 +162,14 @@ impl Engine {
         self.admission.horizon()
     }
 
-    /// Young rows over all streams, live keys over all window groups, event ids remembered.
-    pub fn sizes(&self) -> (usize, usize, usize) {
-        let young = self.streams.iter().map(Stream::young_count).sum();
-        let keys = self.streams.iter().map(Stream::key_count).sum();
-        (young, keys, self.admission.seen_count())
+    /// What the engine holds.
+    pub fn sizes(&self) -> Sizes {
+        Sizes {
+            young_rows: self.streams.iter().map(Stream::young_count).sum(),
+            keys: self.streams.iter().map(Stream::key_count).sum(),
+            event_ids: self.admission.seen_count(),
+            texts: self.texts.len(),
+        }
     }
 
     fn admit(&mut self, idx: usize, feed_batch: &FeedBatch, output: &mut Output) -> RecordBatch {

@@ -8,9 +8,9 @@
 use crate::accumulator::{Accumulator, Cell};
 use crate::faults::{Fault, on};
 use crate::intern::Interner;
+use crate::plan::{CursorPlan, Frame, Function, GroupPlan};
 use std::hint::black_box;
 use std::mem::discriminant;
-use crate::plan::{CursorPlan, Frame, Function, GroupPlan};
 
 /// Words of an entry before the arguments: time, row number, flags.
 const HEAD_WORDS: usize = 3;
@@ -69,6 +69,14 @@ impl Layout {
             }
         }
         layout
+    }
+
+    /// See [`GroupPlan::key_bytes`].
+    pub(crate) fn key_bytes(&self) -> usize {
+        // An index is between a quarter and half full.
+        let index_slot = 3 * size_of::<u64>();
+        let cursors = self.cursors.len() * size_of::<Bounds>();
+        size_of::<KeyLog>() + index_slot + cursors + self.answers * size_of::<Accumulator>()
     }
 
     /// `None` when it holds no text, else how long before the horizon it can, `Some(None)` for ever. `min` and `max` find

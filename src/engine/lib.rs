@@ -20,7 +20,7 @@ mod seen;
 mod stream;
 
 pub use admission::Presence;
-pub use engine::{Engine, FeedBatch, Output, State, StepFacts, Verdict};
+pub use engine::{Engine, FeedBatch, Output, Sizes, State, StepFacts, Verdict};
 pub use eval::Expr;
 pub use group::{Inline, Runner};
 pub use plan::{

@@ -1,6 +1,7 @@
 //! What the compiler hands over: streams, window groups, cursors, accumulators, rules. Plain data; no rule text.
 
 use crate::eval::Expr;
+use crate::key_log::Layout;
 use arrow_schema::SchemaRef;
 use foreshock_core::Feed;
 use std::sync::Arc;
@@ -120,6 +121,19 @@ pub struct GroupPlan {
     pub filters: Vec<ExprIdx>,
     /// Frames.
     pub cursors: Vec<CursorPlan>,
+}
+
+impl GroupPlan {
+    /// Bytes of one event in a key's log.
+    pub fn entry_bytes(&self) -> usize {
+        Layout::new(self).stride * size_of::<i64>()
+    }
+
+    /// Bytes of a key without its events: head, index slot, cursors, accumulators. The key's own bytes, distinct
+    /// values, `min`, `max` and positions come on top.
+    pub fn key_bytes(&self) -> usize {
+        Layout::new(self).key_bytes()
+    }
 }
 
 /// One SELECT of a stream's rows from a feed table.

@@ -194,12 +194,7 @@ impl Stream {
             results.extend(busy.map(|(number, _)| (input, number, None)));
         }
         {
-            let context = Context {
-                young: &self.young,
-                texts: shared.texts,
-                horizon: shared.horizon,
-                first_new,
-            };
+            let context = Context { young: &self.young, texts: shared.texts, horizon: shared.horizon, first_new };
             let mut states: HashMap<(usize, usize), (&mut KeyRange, &Layout)> = HashMap::new();
             for (idx, Group { layout, ranges }) in self.groups.iter_mut().enumerate() {
                 let layout = &*layout;

@@ -4,6 +4,8 @@ use foreshock_compiler::Rule;
 use foreshock_core::time::format_rfc3339;
 use foreshock_engine::{State, Verdict};
 use foreshock_feeds::Reject;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -51,29 +53,75 @@ impl Position {
     }
 }
 
+/// Does the rule hold for the event?
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum DetectionState {
+    /// It holds. A higher revision of the same detection replaces a lower one.
+    Detected,
+    /// It no longer holds: a late or corrected event changed what the windows contain.
+    Retracted,
+}
+
+/// One revision of a detection: a rule's verdict on one event.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DetectionMessage")]
+struct DetectionMessage<'a> {
+    /// The same for the same rule version and event, on every run.
+    detection_id: &'a str,
+    /// Counts up from 1.
+    revision: u32,
+    state: DetectionState,
+    /// Of a rule on trial: no act follows.
+    shadow: bool,
+    rule_id: &'a str,
+    /// Changes with the rule's SQL, its views or its parameters.
+    rule_version: &'a str,
+    /// The event that triggered it.
+    event_id: &'a str,
+    #[schemars(extend("format" = "date-time"))]
+    event_time: String,
+    /// Event time less the rule's longest frame.
+    #[schemars(extend("format" = "date-time"))]
+    window_start: String,
+    /// What it is about: an account, number, device, person or place, by its token.
+    subject: &'a str,
+    /// The rule's other columns by name; money in minor units.
+    values: serde_json::Map<String, serde_json::Value>,
+    /// The event that made this revision.
+    cause: &'a str,
+    engine_version: &'static str,
+}
+
 /// A verdict for `detection.v1`.
 pub fn detection(rule: &Rule, id: &str, verdict: &Verdict, is_shadow: bool) -> Message {
     let detection = &verdict.detection;
     let state = match verdict.state {
-        State::Detected => "detected",
-        State::Retracted => "retracted",
+        State::Detected => DetectionState::Detected,
+        State::Retracted => DetectionState::Retracted,
     };
-    let body = json!({
-        "detection_id": id,
-        "revision": verdict.revision,
-        "state": state,
-        "shadow": is_shadow,
-        "rule_id": rule.header.id,
-        "rule_version": rule.version,
-        "event_id": detection.event_id,
-        "event_time": format_rfc3339(detection.event_time),
-        "window_start": format_rfc3339(detection.event_time - rule.longest_frame_us),
-        "subject": detection.subject,
-        "values": crate::net::values(detection),
-        "cause": verdict.cause,
-        "engine_version": env!("CARGO_PKG_VERSION"),
-    });
-    Message { topic: DETECTIONS, key: detection.subject.clone(), payload: body.to_string().into_bytes() }
+    let message = DetectionMessage {
+        detection_id: id,
+        revision: verdict.revision,
+        state,
+        shadow: is_shadow,
+        rule_id: &rule.header.id,
+        rule_version: &rule.version,
+        event_id: &detection.event_id,
+        event_time: format_rfc3339(detection.event_time),
+        window_start: format_rfc3339(detection.event_time - rule.longest_frame_us),
+        subject: &detection.subject,
+        values: crate::net::values(detection),
+        cause: &verdict.cause,
+        engine_version: env!("CARGO_PKG_VERSION"),
+    };
+    let payload = serde_json::to_vec(&message).expect("a detection is plain data");
+    Message { topic: DETECTIONS, key: detection.subject.clone(), payload }
+}
+
+/// The JSON Schema of `detection.v1`.
+pub fn detection_schema() -> serde_json::Value {
+    schemars::schema_for!(DetectionMessage<'_>).to_value()
 }
 
 /// A refused record for `rejected.v1`: where it stood and why, no byte of it.

@@ -1,0 +1,132 @@
+//! From a rule's analysed plan to window specs: one walk from the scan up, every column inlined down to the stream's own.
+
+use crate::currency::check_currency;
+use crate::dialect::Checked;
+use crate::nullness::is_never_null;
+use crate::problem::Problem;
+use crate::source::{Source, substitute};
+use crate::stream::{StreamBuilder, window_name, windows_read};
+use crate::windows::{self, Call, Refusal};
+use datafusion::logical_expr::utils::split_conjunction_owned;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
+use foreshock_engine::Frame;
+use std::collections::BTreeMap;
+
+pub(crate) struct Walker<'a> {
+    pub(crate) stream: Option<StreamBuilder>,
+    pub(crate) sources: &'a [Source],
+    pub(crate) streams: &'a mut BTreeMap<String, StreamBuilder>,
+    pub(crate) checked: &'a Checked,
+    pub(crate) longest_frame_us: i64,
+}
+
+/// What a plan node gives: its columns and all filters passed, over base and window columns.
+pub(crate) struct Relation {
+    pub(crate) columns: Vec<Expr>,
+    pub(crate) filters: Vec<Expr>,
+}
+
+impl Walker<'_> {
+    pub(crate) fn walk(&mut self, plan: &LogicalPlan) -> Result<Relation, Problem> {
+        match plan {
+            LogicalPlan::TableScan(scan) => self.scan(scan.table_name.table(), plan),
+            LogicalPlan::SubqueryAlias(alias) => self.walk(&alias.input),
+            LogicalPlan::Filter(filter) => {
+                let mut relation = self.walk(&filter.input)?;
+                let predicate = self.inline(&filter.predicate, &filter.input, &relation)?;
+                relation.filters.extend(split_conjunction_owned(predicate));
+                Ok(relation)
+            }
+            LogicalPlan::Projection(projection) => {
+                let relation = self.walk(&projection.input)?;
+                let inline = |e| self.inline(e, &projection.input, &relation);
+                let columns = projection.expr.iter().map(inline).collect::<Result<_, _>>()?;
+                Ok(Relation { columns, filters: relation.filters })
+            }
+            LogicalPlan::Window(window) => {
+                let mut relation = self.walk(&window.input)?;
+                let mut columns = Vec::new();
+                for expr in &window.window_expr {
+                    columns.push(self.window(expr, &window.input, &relation)?);
+                }
+                relation.columns.extend(columns);
+                Ok(relation)
+            }
+            other => {
+                let name = other.display().to_string();
+                let name = name.split([':', ' ']).next().unwrap_or_default().to_owned();
+                Err(self.problem(format!("`{name}` is not supported in a rule"), "docs/rules.md lists what is"))
+            }
+        }
+    }
+
+    fn problem(&self, message: String, hint: &str) -> Problem {
+        Problem::at(self.checked.select, message, hint)
+    }
+
+    fn scan(&mut self, table: &str, plan: &LogicalPlan) -> Result<Relation, Problem> {
+        let source = self.sources.iter().find(|s| s.name == table);
+        let source =
+            source.ok_or_else(|| self.problem(format!("no table or view `{table}`"), "docs/rules.md lists them"))?;
+        let stream = self.streams.remove(table).unwrap_or_else(|| StreamBuilder::new(source.clone()));
+        self.stream = Some(stream);
+        let columns = plan.schema().fields().iter().map(|f| crate::expr::column(f.name())).collect();
+        Ok(Relation { columns, filters: Vec::new() })
+    }
+
+    fn inline(&self, expr: &Expr, input: &LogicalPlan, relation: &Relation) -> Result<Expr, Problem> {
+        substitute(expr, input.schema(), &relation.columns)
+            .ok_or_else(|| self.problem(format!("`{expr}` reads a column that is not there"), ""))
+    }
+
+    fn window(&mut self, expr: &Expr, input: &LogicalPlan, relation: &Relation) -> Result<Expr, Problem> {
+        let mut inner = expr;
+        while let Expr::Alias(alias) = inner {
+            inner = &alias.expr;
+        }
+        let Expr::WindowFunction(function) = inner else {
+            return Err(self.problem(format!("`{expr}` is no window call"), ""));
+        };
+        let params = &function.params;
+        let inline_all =
+            |exprs: &[Expr]| exprs.iter().map(|e| self.inline(e, input, relation)).collect::<Result<Vec<_>, _>>();
+        let arguments = inline_all(&params.args)?;
+        let keys = inline_all(&params.partition_by)?;
+        let order = params.order_by.iter().map(|s| self.inline(&s.expr, input, relation)).collect::<Result<_, _>>()?;
+        let filter = params.filter.as_ref().map(|f| self.inline(f, input, relation)).transpose()?;
+        let types = params.args.iter().map(|a| a.get_type(input.schema())).collect::<Result<_, _>>();
+        let argument_types = types.map_err(|e| Problem::from_datafusion(&e, self.checked.select))?;
+        let name = function.fun.name().to_ascii_lowercase();
+        let at = self.place_of(&name);
+        let refused = |(message, hint): Refusal| Problem::at(at, message, hint);
+        let input_filters = relation.filters.clone();
+        let call = Call { function, arguments, argument_types, filter, keys, order, input_filters };
+        let spec = windows::spec(call).map_err(refused)?;
+        let stream = self.stream.as_mut().expect("a window stands above a scan");
+        for key in &spec.keys {
+            if !windows_read(key).is_empty() {
+                // DataFusion 55.2 mixes up the partitions of such a window (docs/decisions/0005): no oracle, so no rule.
+                let message = format!("the partition key `{}` reads a window result", function.params.partition_by[0]);
+                return Err(Problem::at(at, message, "partition by columns of the event"));
+            }
+            if !is_key(key, &relation.filters, stream) {
+                let message = format!("the partition key `{key}` can be NULL");
+                return Err(Problem::at(at, message, "add WHERE .. IS NOT NULL below the window, or coalesce(..)"));
+            }
+        }
+        check_currency(&spec, &stream.source).map_err(refused)?;
+        if let Frame::Range { preceding: Some(width), .. } = spec.frame {
+            self.longest_frame_us = self.longest_frame_us.max(width);
+        }
+        Ok(crate::expr::column(&window_name(stream.window(spec))))
+    }
+
+    fn place_of(&self, name: &str) -> (u64, u64) {
+        self.checked.window_calls.iter().find(|c| c.name == name).map_or(self.checked.select, |c| c.place)
+    }
+}
+
+pub(crate) fn is_key(key: &Expr, filters: &[Expr], stream: &StreamBuilder) -> bool {
+    let schema = &stream.source.schema;
+    is_never_null(key, filters, &|name| schema.field_with_name(name).is_ok_and(|f| !f.is_nullable()))
+}

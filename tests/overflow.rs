@@ -1,0 +1,34 @@
+//! Arithmetic beyond BIGINT is a fault on both executors, never a wrapped number.
+#![allow(clippy::unwrap_used)]
+
+use foreshock::net::Net;
+use foreshock::pool::Pool;
+use foreshock::sources::files::{Loaded, from_events};
+use foreshock_compiler::{RuleFile, Settings, compile};
+use foreshock_engine::{Engine, Presence};
+use foreshock_feeds::{Counts, Record, decode};
+use std::collections::BTreeMap;
+
+const RULE: &str = "/*---\nid: R\ntitle: { zh: 规则, en: rule }\ncategory: flow\nseverity: low\naction: detect\n\
+    subject: payer_account\nfraud_type: OTHER\nlegal_basis: [regulation-30]\nowner: test\nstatus: draft\n---*/\n\
+    SELECT event_id, event_time, payer_account AS subject, amount FROM transactions\n\
+    WHERE currency = 'CNY' AND amount * 9223372036854775807 < 0";
+
+#[test]
+fn an_overflow_is_a_counted_fault_live_and_an_error_in_batch() {
+    let rule = RuleFile { path: "R.sql".into(), text: RULE.into() };
+    let pack = compile(&[rule], &[], &Settings::default()).unwrap();
+    let line = foreshock_generator::few1(1, 10, 5, 0, 0).map(|l| l.json);
+    let events = line
+        .map(|l| decode(&Record { bytes: l.as_bytes(), ..Record::default() }, &mut Counts::default()).unwrap())
+        .collect();
+    let loaded = Loaded { files: vec![from_events(events)], ..Loaded::default() };
+    let mut engine = Engine::new(pack.plan.clone(), 1, &[Presence::Expected], |_| 0);
+    let batches: Vec<_> = loaded.batches(100).flatten().collect();
+    let output = engine.step(&batches, &Pool { threads: 1 });
+    assert_eq!(output.facts.faults, 10);
+    assert!(output.verdicts.is_empty());
+    let rows: BTreeMap<_, _> = batches.into_iter().map(|b| (b.feed, vec![b.batch])).collect();
+    let error = format!("{:#}", Net::of_batch(&pack, &rows).unwrap_err());
+    assert!(error.contains("rule `R`") && error.contains("verflow"), "{error}");
+}
