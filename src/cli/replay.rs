@@ -73,8 +73,8 @@ pub struct Run {
     pub engine_seconds: f64,
     /// What the engine held after the last event.
     pub sizes: Sizes,
-    /// Memory of the process then.
-    pub resident_bytes: Option<u64>,
+    /// Entries of all window logs then, and the bytes of the windows' state.
+    pub weight: (u64, usize),
 }
 
 /// How a live run is cut.
@@ -107,7 +107,7 @@ pub fn run_live(pack: &Pack, loaded: &Loaded, cut: Cut, mut progress: impl FnMut
         latency,
         engine_seconds: 0.0,
         sizes: Sizes::default(),
-        resident_bytes: None,
+        weight: (0, 0),
     };
     for batches in loaded.batches(cut.batch) {
         let events: usize = batches.iter().map(|b| b.batch.num_rows()).sum();
@@ -123,17 +123,10 @@ pub fn run_live(pack: &Pack, loaded: &Loaded, cut: Cut, mut progress: impl FnMut
         take(pack, output, &mut run);
         progress(events as u64);
     }
-    (run.sizes, run.resident_bytes) = (engine.sizes(), resident_bytes());
+    (run.sizes, run.weight) = (engine.sizes(), engine.weigh_windows());
     let output = engine.finish();
     take(pack, output, &mut run);
     run
-}
-
-/// Memory that this process holds; `None` where the system does not tell.
-fn resident_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
-    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kb| kb << 10)
 }
 
 fn take(pack: &Pack, output: Output, run: &mut Run) {
@@ -178,13 +171,9 @@ impl Replay {
         }
         let lateness_us = i64::from(self.lateness) * SECOND_US;
         let cut = Cut { shards: self.shards, batch: self.batch, lateness_us, keep_accepted: self.compare };
-        let before = resident_bytes();
         let run = run_live(&pack, &loaded, cut, |n| bar.inc(n));
         bar.finish_and_clear();
         summary(&run);
-        if let (Some(before), Some(after)) = (before, run.resident_bytes) {
-            println!("resident memory grew by {} MB while the engine ran", after.saturating_sub(before) >> 20);
-        }
         write_out(self.out.as_deref(), &run.net)?;
         if !self.compare {
             return Ok(Exit::Ok);
@@ -262,6 +251,8 @@ fn summary(run: &Run) {
         "held at the end: {} young rows, {} keys, {} event ids, {} texts",
         s.young_rows, s.keys, s.event_ids, s.texts
     );
+    let (entries, bytes) = run.weight;
+    println!("windows: {entries} live entries in {} MB", bytes >> 20);
     print_counts(&run.net);
 }
 

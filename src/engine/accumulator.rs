@@ -75,6 +75,20 @@ impl Accumulator {
         }
     }
 
+    /// Bytes of the state, with an estimate of a B-tree's nodes.
+    pub(crate) fn bytes(&self) -> usize {
+        let behind = match self {
+            Accumulator::Distinct(set) => set.bytes(),
+            Accumulator::Moments(_) => size_of::<(i128, i128, i128)>(),
+            Accumulator::Numbers(map) => map.len() * 2 * size_of::<(i64, u32)>(),
+            Accumulator::Texts(map) => map.len() * 2 * size_of::<(Arc<str>, (i64, u32))>(),
+            Accumulator::Median(sorted) => sorted.capacity() * size_of::<i64>(),
+            Accumulator::Positions(rows) => rows.capacity() * size_of::<(u64, Cell)>(),
+            Accumulator::Count(_) | Accumulator::Sum { .. } | Accumulator::Stateless => 0,
+        };
+        size_of::<Accumulator>() + behind
+    }
+
     /// Is [`Accumulator::begin`] of use?
     pub(crate) fn has_table(&self) -> bool {
         matches!(self, Accumulator::Distinct(set) if set.is_large())

@@ -172,6 +172,12 @@ impl Engine {
         }
     }
 
+    /// Events in the logs of all windows (once for each window group), and the bytes of the windows' state. Walks every
+    /// key: not for each step.
+    pub fn weigh_windows(&self) -> (u64, usize) {
+        self.streams.iter().map(Stream::weigh).fold((0, 0), |sum, stream| (sum.0 + stream.0, sum.1 + stream.1))
+    }
+
     fn admit(&mut self, idx: usize, feed_batch: &FeedBatch, output: &mut Output) -> RecordBatch {
         let batch = &feed_batch.batch;
         let ids: &StringArray = downcast(batch.column(0));

@@ -203,6 +203,10 @@ impl Group {
         log.key.as_ref() == inputs.keys.get(at) && log.holds(&entry, &self.layout)
     }
 
+    pub(crate) fn weigh(&self) -> (u64, usize) {
+        self.ranges.iter().map(KeyRange::weigh).fold((0, 0), |sum, range| (sum.0 + range.0, sum.1 + range.1))
+    }
+
     pub(crate) fn key_count(&self) -> usize {
         self.ranges.iter().map(|r| r.index.len()).sum()
     }
@@ -258,6 +262,12 @@ impl KeyRange {
         }
         self.sweep(work.entering.len() + 16, layout, context);
         answers
+    }
+
+    /// Entries in all logs, and the bytes of the range.
+    fn weigh(&self) -> (u64, usize) {
+        let logs = self.logs.iter().map(KeyLog::weigh);
+        logs.fold((0, self.index.bytes()), |sum, log| (sum.0 + log.0, sum.1 + log.1))
     }
 
     /// Loads what the look-ups of these rows will need.

@@ -32,6 +32,10 @@ impl Index {
         self.used
     }
 
+    pub(crate) fn bytes(&self) -> usize {
+        self.slots.len() * size_of::<u64>()
+    }
+
     fn home(&self, slot: u64) -> usize {
         tag(slot) as usize & (self.slots.len() - 1)
     }

@@ -218,6 +218,14 @@ impl KeyLog {
         }
     }
 
+    /// Entries held, and the bytes of the log with all that belongs to it.
+    pub(crate) fn weigh(&self) -> (u64, usize) {
+        let data = self.data.capacity() * size_of::<i64>();
+        let bounds = size_of_val(&*self.bounds);
+        let state: usize = self.accumulators.iter().map(Accumulator::bytes).sum();
+        (self.end - self.base, size_of::<KeyLog>() + self.key.len() + data + bounds + state)
+    }
+
     /// Notes a change at `time`, made by row `cause`.
     pub(crate) fn note_change(&mut self, time: i64, cause: u64) {
         self.changed_from = self.changed_from.min(time);

@@ -29,6 +29,15 @@ impl Multiset {
         }
     }
 
+    /// Bytes behind the set's own place.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Multiset::One(..) => 0,
+            Multiset::Small(pairs) => pairs.capacity() * size_of::<(i64, u32)>(),
+            Multiset::Large(table) => size_of::<Table>() + table.slots.len() * size_of::<(i64, u32)>(),
+        }
+    }
+
     /// Loads what a look-up of the value will need.
     pub(crate) fn begin(&self, value: i64) {
         if let Multiset::Large(table) = self {

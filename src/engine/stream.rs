@@ -57,6 +57,10 @@ impl Stream {
         self.groups.iter().filter_map(|g| g.layout.text_reach())
     }
 
+    pub(crate) fn weigh(&self) -> (u64, usize) {
+        self.groups.iter().map(Group::weigh).fold((0, 0), |sum, group| (sum.0 + group.0, sum.1 + group.1))
+    }
+
     pub(crate) fn key_count(&self) -> usize {
         self.groups.iter().map(Group::key_count).sum()
     }
