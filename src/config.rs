@@ -34,6 +34,8 @@ pub struct Kafka {
     pub properties: BTreeMap<String, String>,
     /// Reporter of records that name none, by topic.
     pub default_reporter: BTreeMap<String, String>,
+    /// How results go out.
+    pub delivery: Delivery,
     /// Partitions of topics made by `topics create`.
     pub partitions: i32,
     /// Replicas of topics made by `topics create`.
@@ -47,10 +49,21 @@ impl Default for Kafka {
             group_id: "foreshock".into(),
             properties: BTreeMap::new(),
             default_reporter: BTreeMap::new(),
+            delivery: Delivery::Transactions,
             partitions: 4,
             replication: 1,
         }
     }
+}
+
+/// How results go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Delivery {
+    /// A batch's results and its progress in one Kafka transaction: a reader with `read_committed` sees each once.
+    Transactions,
+    /// For brokers without transactions: after a crash the last batch's results may come twice, with the same ids.
+    Idempotent,
 }
 
 /// `[engine]`

@@ -72,6 +72,22 @@ impl Health {
         }
     }
 
+    /// Sets the counters back: what was counted while a state was made again was counted before.
+    pub fn forget_counts(&self) {
+        let counters = [
+            &self.accepted,
+            &self.duplicates,
+            &self.late,
+            &self.rejected,
+            &self.faults,
+            &self.detections,
+            &self.retractions,
+            &self.blocking_drafts,
+            &self.warning_drafts,
+        ];
+        counters.into_iter().for_each(|counter| counter.store(0, Ordering::Relaxed));
+    }
+
     /// Is every dependency up, and what each looks like.
     pub fn ready(&self) -> (bool, String) {
         let mut names: Vec<_> = self.dependencies.iter().map(|e| (*e.key(), e.value().clone())).collect();

@@ -9,6 +9,7 @@ pub mod health;
 pub mod net;
 pub mod pipeline;
 pub mod pool;
+pub mod progress;
 pub mod rules;
 pub mod schemas;
 pub mod sinks;

@@ -51,7 +51,8 @@ impl Net {
         }
     }
 
-    fn extend(&mut self, rule: &Rule, detections: Vec<Detection>) {
+    /// Adds the rows of one rule.
+    pub fn extend(&mut self, rule: &Rule, detections: Vec<Detection>) {
         for detection in detections {
             let key = (detection.event_time, rule.header.id.clone(), detection.event_id.clone());
             self.rows.insert(key, (detection, rule.longest_frame_us));

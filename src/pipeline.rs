@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::health::Health;
 use crate::pool::Pool;
+use crate::progress::{Progress, ranges};
 use crate::sinks::kafka::KafkaSink;
 use crate::sinks::wire::{self, Message, Position};
 use crate::sources::kafka::{KafkaRecord, KafkaSource};
@@ -12,6 +13,7 @@ use foreshock_core::Feed;
 use foreshock_core::time::SECOND_US;
 use foreshock_engine::{Engine, FeedBatch, Output, State};
 use foreshock_feeds::{Counts, Event, Record, decode, to_record_batch};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +29,9 @@ pub struct Pipeline {
     source: KafkaSource,
     sink: KafkaSink,
     health: Arc<Health>,
+    /// Number of the next batch.
+    number: u64,
+    rules: String,
 }
 
 /// What one turn did.
@@ -56,7 +61,37 @@ impl Pipeline {
             place_code: w.place_code,
             agency_code: w.agency_code,
         });
-        Pipeline { config, pack, engine, actions, facts, source, sink, health }
+        let rules = rules_hash(&pack, config.engine.lateness_s);
+        Pipeline { config, pack, engine, actions, facts, source, sink, health, number: 0, rules }
+    }
+
+    /// Makes the state again that the batches of the log led to, and says nothing meanwhile.
+    ///
+    /// # Errors
+    /// When the broker does not give the records again.
+    pub fn recover(&mut self, log: &[Progress], stop: &AtomicBool) -> anyhow::Result<()> {
+        if log.last().is_some_and(|last| last.rules != self.rules) {
+            tracing::warn!(
+                "rules, parameters or lateness differ from the last run's: windows are made again for the new ones; \
+                 what they would have said in the past is not said"
+            );
+        }
+        for progress in log {
+            if stop.load(Ordering::Acquire) {
+                anyhow::bail!("asked to stop while the state was made again; nothing was changed");
+            }
+            let records = self.source.take_again(&progress.ranges)?;
+            self.process(&records);
+            self.number = progress.number + 1;
+        }
+        self.source.end_again()?;
+        self.health.forget_counts();
+        Ok(())
+    }
+
+    /// Records that the broker no longer had when they were asked for.
+    pub fn lost(&self) -> u64 {
+        self.source.lost
     }
 
     /// Runs until `stop` is set; what was taken is finished first.
@@ -85,20 +120,34 @@ impl Pipeline {
         if records.is_empty() {
             return Ok(Turn { lost: self.source.lost, ..Turn::default() });
         }
-        let mut messages = Vec::new();
-        let (batches, positions) = self.decode(&records, &mut messages);
-        let output = self.engine.step(&batches, &Pool { threads: self.config.engine.shards });
-        self.note(&output);
-        self.messages(&batches, &positions, &output, &mut messages);
+        let messages = self.process(&records);
+        let progress = Progress {
+            number: self.number,
+            ranges: ranges(&records),
+            messages: messages.len(),
+            waits_for: if self.number == 0 { self.source.waits_for() } else { Vec::new() },
+            rules: self.rules.clone(),
+        };
         let (source, health) = (&mut self.source, &self.health);
-        self.sink.deliver(&messages, || {
+        self.sink.deliver(&messages, &progress, || {
             health.set("kafka sink", false, "waiting for acknowledgements");
             source.hold();
         })?;
+        self.number += 1;
         health.set("kafka sink", true, "");
         source.go_on();
         source.commit(&records)?;
         Ok(Turn { records: records.len(), messages, lost: self.source.lost })
+    }
+
+    /// Judges a batch: everything it causes, in order. The same batches in the same order give the same messages.
+    fn process(&mut self, records: &[KafkaRecord]) -> Vec<Message> {
+        let mut messages = Vec::new();
+        let (batches, positions) = self.decode(records, &mut messages);
+        let output = self.engine.step(&batches, &Pool { threads: self.config.engine.shards });
+        self.note(&output);
+        self.messages(&batches, &positions, &output, &mut messages);
+        messages
     }
 
     #[allow(clippy::type_complexity)] // batches with the position of each of their rows
@@ -185,6 +234,15 @@ impl Pipeline {
         let acts = self.actions.close_before(self.engine.horizon());
         messages.extend(acts.into_iter().map(|act| act_message(act, &self.health)));
     }
+}
+
+fn rules_hash(pack: &Pack, lateness_s: u32) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(lateness_s.to_le_bytes());
+    for rule in &pack.rules {
+        hasher.update(format!("{}={};", rule.header.id, rule.version));
+    }
+    hasher.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect()
 }
 
 fn act_message(act: Act, health: &Health) -> Message {

@@ -1,9 +1,10 @@
 //! `demo`: a labelled day through the real Kafka client path, on a broker inside this process.
 
 use crate::cli::{Exit, run};
-use crate::config::Config;
+use crate::config::{Config, Delivery};
 use crate::health::Health;
 use crate::pipeline::{Pipeline, Turn};
+use crate::progress::PROGRESS;
 use crate::rules::Choice;
 use crate::sinks::wire::{self, Message, OUT_TOPICS};
 use anyhow::{Context, bail};
@@ -60,6 +61,8 @@ impl Demo {
         let mut config = Config::default();
         config.rules.dir.clone_from(&self.rules);
         config.engine.refuse_future = false;
+        // The embedded broker knows no transactions worth the name.
+        config.kafka.delivery = Delivery::Idempotent;
         config.engine.batch_events_max = 2_000;
         let pack = match crate::rules::load(&config.rules.dir, &choice, &config.settings())? {
             Ok(pack) => pack,
@@ -90,7 +93,7 @@ impl Demo {
         let total = city.history.len() + city.day.len();
         let feeds: Vec<Feed> =
             Feed::ALL.into_iter().filter(|f| city.history.iter().chain(&city.day).any(|l| l.feed == *f)).collect();
-        let (source, sink) = run::connect(&config, &feeds)?;
+        let (source, sink, _) = run::connect(&config, &feeds)?;
         let health = Arc::new(Health::default());
         let brokers = config.kafka.brokers.clone();
         let mut pipeline = Pipeline::new(config, pack, source, sink, health.clone());
@@ -126,7 +129,7 @@ impl Demo {
 
 fn cluster() -> anyhow::Result<MockCluster<'static, DefaultProducerContext>> {
     let cluster = MockCluster::new(1).context("cannot start the embedded broker")?;
-    for topic in Feed::ALL.map(Feed::topic).into_iter().chain(OUT_TOPICS) {
+    for topic in Feed::ALL.map(Feed::topic).into_iter().chain(OUT_TOPICS).chain([PROGRESS]) {
         cluster.create_topic(topic, 1, 1).with_context(|| format!("cannot make topic {topic}"))?;
     }
     Ok(cluster)

@@ -4,6 +4,7 @@ use crate::cli::Exit;
 use crate::config::Config;
 use crate::health::{Health, serve};
 use crate::pipeline::Pipeline;
+use crate::progress::{PROGRESS, Progress, read_all};
 use crate::rules::Choice;
 use crate::sinks::kafka::{KafkaSink, client_config};
 use crate::sinks::wire::OUT_TOPICS;
@@ -91,18 +92,24 @@ impl Run {
             let address = serve(&config.http.listen, health.clone()).context("cannot serve health and metrics")?;
             tracing::info!(%address, "health and metrics");
         }
-        let (source, sink) = match connect(&config, &[]) {
+        let (source, sink, log) = match connect(&config, &[]) {
             Ok(parts) => parts,
             Err(error) => {
                 eprintln!("{error:#}");
                 return Ok(Exit::Unreachable);
             }
         };
-        tracing::warn!(
-            "windows start empty: recovery after a restart is not built yet, rules with long frames are blind at first"
-        );
-        tracing::info!(rules = pack.rules.len(), brokers = config.kafka.brokers, "started");
+        tracing::info!(rules = pack.rules.len(), brokers = config.kafka.brokers, batches = log.len(), "connected");
         let mut pipeline = Pipeline::new(config, pack, source, sink, health.clone());
+        let start = std::time::Instant::now();
+        pipeline.recover(&log, &stop)?;
+        if pipeline.lost() > 0 {
+            tracing::error!(
+                lost = pipeline.lost(),
+                "the broker no longer has records that were judged before: windows that reach back to them are incomplete"
+            );
+        }
+        tracing::info!(batches = log.len(), seconds = start.elapsed().as_secs_f32(), "started: the state is whole");
         pipeline.run(&stop, |turn| {
             if turn.lost > 0 {
                 tracing::error!(lost = turn.lost, "the broker no longer had these records when we came to them");
@@ -121,8 +128,11 @@ impl Run {
 ///
 /// # Errors
 /// When the broker cannot be reached or lacks a topic.
-pub fn connect(config: &Config, expected: &[Feed]) -> anyhow::Result<(KafkaSource, KafkaSink)> {
-    Ok((KafkaSource::new(&config.kafka, expected)?, KafkaSink::new(&config.kafka)?))
+pub fn connect(config: &Config, expected: &[Feed]) -> anyhow::Result<(KafkaSource, KafkaSink, Vec<Progress>)> {
+    // In this order: once the sink is open no other process of the group can commit, so the log stands still.
+    let sink = KafkaSink::new(&config.kafka)?;
+    let log = read_all(&config.kafka)?;
+    Ok((KafkaSource::new(&config.kafka, expected, &log)?, sink, log))
 }
 
 /// `foreshock topics`
@@ -146,7 +156,7 @@ impl Topics {
     /// # Errors
     /// When the broker cannot be reached.
     pub fn run(&self) -> anyhow::Result<Exit> {
-        let names: Vec<&str> = Feed::ALL.iter().map(|f| f.topic()).chain(OUT_TOPICS).collect();
+        let names: Vec<&str> = Feed::ALL.iter().map(|f| f.topic()).chain(OUT_TOPICS).chain([PROGRESS]).collect();
         match &self.action {
             TopicsAction::Create(option) => create(&Config::read(&option.config)?, &names),
             TopicsAction::Describe(option) => describe(&Config::read(&option.config)?, &names),
@@ -158,14 +168,18 @@ fn create(config: &Config, names: &[&str]) -> anyhow::Result<Exit> {
     let admin: AdminClient<_> = client_config(&config.kafka, &[]).create()?;
     let topics: Vec<NewTopic<'_>> = names
         .iter()
-        .map(|n| NewTopic::new(n, config.kafka.partitions, TopicReplication::Fixed(config.kafka.replication)))
+        .map(|n| {
+            let partitions = if *n == PROGRESS { 1 } else { config.kafka.partitions };
+            let topic = NewTopic::new(n, partitions, TopicReplication::Fixed(config.kafka.replication));
+            if *n == PROGRESS { topic.set("retention.ms", "-1") } else { topic }
+        })
         .collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(30)));
     let results = runtime.block_on(admin.create_topics(&topics, &options)).context("the broker does not answer")?;
     for result in results {
         match result {
-            Ok(name) => println!("{name}: made, {} partitions", config.kafka.partitions),
+            Ok(name) => println!("{name}: made"),
             Err((name, RDKafkaErrorCode::TopicAlreadyExists)) => println!("{name}: was there"),
             Err((name, error)) => bail!("{name}: {error}"),
         }

@@ -1,16 +1,22 @@
-//! Delivery to Kafka: idempotent producer, a batch is done when every message of it was acknowledged.
+//! Delivery to Kafka. A batch goes out whole: its messages and its progress record in one transaction, or, where the
+//! broker has none, by an idempotent producer with the progress record last.
 
-use crate::config::Kafka;
+use crate::config::{Delivery, Kafka};
+use crate::progress::{PROGRESS, Progress, last_number};
 use crate::sinks::wire::Message;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::{ClientContext, Message as _};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
+
+/// Below `socket.timeout.ms`: what is not answered by then counts as not known.
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Client settings from configuration: the operator's own properties win.
 pub fn client_config(kafka: &Kafka, defaults: &[(&str, &str)]) -> ClientConfig {
@@ -29,9 +35,15 @@ pub fn client_config(kafka: &Kafka, defaults: &[(&str, &str)]) -> ClientConfig {
 struct Deliveries {
     open: AtomicI64,
     error: Mutex<Option<String>>,
+    transport_errors: AtomicU64,
 }
 
-impl ClientContext for Deliveries {}
+impl ClientContext for Deliveries {
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.transport_errors.fetch_add(1, Ordering::AcqRel);
+        tracing::warn!(%error, reason, "producer");
+    }
+}
 
 impl ProducerContext for Deliveries {
     type DeliveryOpaque = ();
@@ -47,26 +59,83 @@ impl ProducerContext for Deliveries {
 
 /// The producer.
 pub struct KafkaSink {
+    kafka: Kafka,
     producer: BaseProducer<Deliveries>,
 }
 
 impl KafkaSink {
-    /// Connects.
+    /// Connects. In transactions this ends any other process of the same group: what it has not committed is void.
     ///
     /// # Errors
-    /// When a setting is not valid.
+    /// When a setting is not valid or the broker does not answer.
     pub fn new(kafka: &Kafka) -> anyhow::Result<KafkaSink> {
-        let defaults =
-            [("enable.idempotence", "true"), ("acks", "all"), ("linger.ms", "1"), ("message.timeout.ms", "300000")];
-        let producer = client_config(kafka, &defaults).create_with_context(Deliveries::default());
-        Ok(KafkaSink { producer: producer.context("cannot make the Kafka producer")? })
+        let sink = KafkaSink { kafka: kafka.clone(), producer: producer(kafka)? };
+        if kafka.delivery == Delivery::Transactions {
+            sink.producer.init_transactions(CALL_TIMEOUT).context("cannot begin transactions with the broker")?;
+        }
+        Ok(sink)
     }
 
-    /// Delivers all messages, in order, and returns when the broker has them. `on_wait` is called every 100 ms meanwhile.
+    /// Delivers a batch, in order, and returns when the broker has all of it. `on_wait` is called while it takes long.
     ///
     /// # Errors
-    /// When a message cannot be delivered: nothing that caused it may be committed.
-    pub fn deliver(&self, messages: &[Message], mut on_wait: impl FnMut()) -> anyhow::Result<()> {
+    /// When it cannot be delivered: the batch is not done.
+    pub fn deliver(
+        &mut self,
+        messages: &[Message],
+        progress: &Progress,
+        mut on_wait: impl FnMut(),
+    ) -> anyhow::Result<()> {
+        if self.kafka.delivery == Delivery::Idempotent {
+            self.send(messages, &mut on_wait)?;
+            self.flush(&mut on_wait)?;
+            self.send(&[progress_message(progress)], &mut on_wait)?;
+            return self.flush(&mut on_wait);
+        }
+        while let Err(error) = self.transaction(messages, progress, &mut on_wait) {
+            if is_fenced(&error) {
+                return Err(error).context("another process of this group has taken over");
+            }
+            tracing::warn!(error = format!("{error:#}"), batch = progress.number, "asking whether it was committed");
+            if self.is_committed(progress.number, &mut on_wait)? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// One try. After any error nothing is known about it.
+    fn transaction(&self, messages: &[Message], progress: &Progress, on_wait: &mut dyn FnMut()) -> anyhow::Result<()> {
+        let errors = || self.producer.context().transport_errors.load(Ordering::Acquire);
+        let before = errors();
+        self.producer.begin_transaction()?;
+        self.send(messages, on_wait)?;
+        self.send(&[progress_message(progress)], on_wait)?;
+        self.flush(on_wait)?;
+        self.producer.commit_transaction(CALL_TIMEOUT)?;
+        if errors() != before {
+            // librdkafka may have asked twice inside the call: its Ok may be that of another transaction.
+            bail!("the connection failed while a transaction was committed");
+        }
+        Ok(())
+    }
+
+    /// A new producer, for the old one must never be used again, and the word of the topic itself.
+    fn is_committed(&mut self, number: u64, on_wait: &mut dyn FnMut()) -> anyhow::Result<bool> {
+        loop {
+            on_wait();
+            self.producer = producer(&self.kafka)?;
+            let answer = self.producer.init_transactions(CALL_TIMEOUT).map_err(anyhow::Error::from);
+            match answer.and_then(|()| last_number(&self.kafka)) {
+                Ok(last) => return Ok(last.is_some_and(|last| last >= number)),
+                Err(error) if is_fenced(&error) => return Err(error),
+                Err(error) => tracing::warn!(error = format!("{error:#}"), "the broker does not answer yet"),
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    fn send(&self, messages: &[Message], on_wait: &mut dyn FnMut()) -> anyhow::Result<()> {
         for message in messages {
             let open = &self.producer.context().open;
             open.fetch_add(1, Ordering::AcqRel);
@@ -74,6 +143,7 @@ impl KafkaSink {
             // A full local queue is back-pressure: wait for room.
             while let Err((error, back)) = self.producer.send(record) {
                 if !matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) {
+                    open.fetch_sub(1, Ordering::AcqRel);
                     return Err(error).with_context(|| format!("cannot send to {}", message.topic));
                 }
                 record = back;
@@ -81,14 +151,50 @@ impl KafkaSink {
                 on_wait();
             }
         }
-        while self.producer.context().open.load(Ordering::Acquire) > 0 {
-            let before = self.producer.context().open.load(Ordering::Acquire);
+        Ok(())
+    }
+
+    fn flush(&self, on_wait: &mut dyn FnMut()) -> anyhow::Result<()> {
+        let open = || self.producer.context().open.load(Ordering::Acquire);
+        while open() > 0 {
+            let before = open();
             self.producer.poll(Duration::from_millis(100));
-            if self.producer.context().open.load(Ordering::Acquire) == before {
+            if open() == before {
                 on_wait();
             }
         }
         let error = self.producer.context().error.lock().expect("nobody panics with this lock").take();
         error.map_or(Ok(()), |text| Err(anyhow::anyhow!(text)))
     }
+}
+
+fn producer(kafka: &Kafka) -> anyhow::Result<BaseProducer<Deliveries>> {
+    let id = format!("{}-engine", kafka.group_id);
+    let mut defaults = vec![("enable.idempotence", "true"), ("acks", "all"), ("linger.ms", "1")];
+    if kafka.delivery == Delivery::Transactions {
+        defaults.extend([
+            ("transactional.id", id.as_str()),
+            ("transaction.timeout.ms", "30000"),
+            ("message.timeout.ms", "30000"),
+            ("socket.timeout.ms", "20000"),
+            ("retry.backoff.ms", "5"),
+        ]);
+    } else {
+        defaults.push(("message.timeout.ms", "300000"));
+    }
+    let producer = client_config(kafka, &defaults).create_with_context(Deliveries::default());
+    producer.context("cannot make the Kafka producer")
+}
+
+fn progress_message(progress: &Progress) -> Message {
+    let payload = serde_json::to_vec(progress).expect("progress is plain data");
+    Message { topic: PROGRESS, key: progress.number.to_string(), payload }
+}
+
+fn is_fenced(error: &anyhow::Error) -> bool {
+    use RDKafkaErrorCode::{Fenced, InvalidProducerEpoch, ProducerFenced};
+    error
+        .chain()
+        .filter_map(|e| e.downcast_ref::<KafkaError>())
+        .any(|e| e.rdkafka_error_code().is_some_and(|c| matches!(c, Fenced | ProducerFenced | InvalidProducerEpoch)))
 }

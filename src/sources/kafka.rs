@@ -1,6 +1,7 @@
 //! Records from Kafka: one `BaseConsumer`, polled by one thread; offsets are committed by the pipeline, last.
 
 use crate::config::Kafka;
+use crate::progress::{Progress, Range};
 use crate::sinks::kafka::client_config;
 use crate::sinks::wire::Position;
 use anyhow::{Context, bail};
@@ -10,10 +11,13 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Records of one partition held back while another one catches up.
+const STASH_MAX: usize = 20_000;
 
 /// A broker that has just started answers some questions with "not yet": ask again for this long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -68,19 +72,26 @@ pub struct KafkaSource {
     presence: Vec<Presence>,
     next: BTreeMap<(String, i32), i64>,
     done: BTreeMap<(String, i32), i64>,
-    stash: VecDeque<KafkaRecord>,
+    /// Offset of the first record the broker still had at the start.
+    lows: Vec<i64>,
+    /// Records that came before they were wanted, by partition.
+    stash: Vec<VecDeque<KafkaRecord>>,
     is_paused: bool,
+    /// Partitions paused because they are ahead.
+    held: BTreeSet<usize>,
     last_error: Option<String>,
     /// Records that the broker no longer had.
     pub lost: u64,
 }
 
 impl KafkaSource {
-    /// Connects, takes every partition of the four incoming topics from the committed offsets on.
+    /// Connects and takes every partition of the four incoming topics: from the first batch on that `log` names, so that
+    /// the state can be made again; without a log from the committed offsets on. The horizon waits for the partitions
+    /// that the log names, else for those of the `expected` feeds and those that hold something.
     ///
     /// # Errors
     /// When the broker cannot be reached or a topic is not there.
-    pub fn new(kafka: &Kafka, expected: &[Feed]) -> anyhow::Result<KafkaSource> {
+    pub fn new(kafka: &Kafka, expected: &[Feed], log: &[Progress]) -> anyhow::Result<KafkaSource> {
         let defaults = [
             ("group.id", kafka.group_id.as_str()),
             ("enable.auto.commit", "false"),
@@ -98,14 +109,21 @@ impl KafkaSource {
             presence: Vec::new(),
             next: BTreeMap::new(),
             done: BTreeMap::new(),
-            stash: VecDeque::new(),
+            lows: Vec::new(),
+            stash: Vec::new(),
             is_paused: false,
+            held: BTreeSet::new(),
             last_error: None,
             lost: 0,
         };
         let mut list = TopicPartitionList::new();
         for feed in Feed::ALL {
-            source.add_topic(feed, expected.contains(&feed), &mut list)?;
+            source.add_topic(feed, expected.contains(&feed), log.first(), &mut list)?;
+        }
+        source.stash.resize(source.presence.len(), VecDeque::new());
+        if !log.is_empty() {
+            source.consumer.assign(&source.first_offsets(log)?).context("cannot take the partitions")?;
+            return Ok(source);
         }
         let committed = patiently(|| source.consumer.committed_offsets(list.clone(), METADATA_TIMEOUT))
             .context("cannot read the committed offsets")?;
@@ -118,20 +136,43 @@ impl KafkaSource {
         Ok(source)
     }
 
-    fn add_topic(&mut self, feed: Feed, is_expected: bool, list: &mut TopicPartitionList) -> anyhow::Result<()> {
+    /// Where to begin to make the state of the log again.
+    fn first_offsets(&self, log: &[Progress]) -> anyhow::Result<TopicPartitionList> {
+        let mut list = TopicPartitionList::new();
+        for ((topic, partition), number) in &self.partitions {
+            let ranges = log.iter().flat_map(|p| &p.ranges);
+            let first = ranges.into_iter().find(|r| r.topic == *topic && r.partition == *partition);
+            let low = self.lows[*number];
+            list.add_partition_offset(topic, *partition, Offset::Offset(first.map_or(low, |r| r.from.max(low))))?;
+        }
+        Ok(list)
+    }
+
+    fn add_topic(
+        &mut self,
+        feed: Feed,
+        is_expected: bool,
+        first: Option<&Progress>,
+        list: &mut TopicPartitionList,
+    ) -> anyhow::Result<()> {
         let topic = feed.topic();
         let metadata =
             self.consumer.fetch_metadata(Some(topic), METADATA_TIMEOUT).context("the broker does not answer")?;
-        let partitions: Vec<i32> =
+        let mut partitions: Vec<i32> =
             metadata.topics().iter().flat_map(|t| t.partitions().iter().map(|p| p.id())).collect();
+        partitions.sort_unstable();
         if partitions.is_empty() {
             bail!("topic `{topic}` is not there; `foreshock topics create` makes it");
         }
         for partition in partitions {
             let (low, high) = patiently(|| self.consumer.fetch_watermarks(topic, partition, METADATA_TIMEOUT))?;
-            let presence = if is_expected || low < high { Presence::Expected } else { Presence::Optional };
+            let waits = match first {
+                Some(first) => first.waits_for.contains(&format!("{topic}/{partition}")),
+                None => is_expected || low < high,
+            };
+            self.lows.push(low);
             self.partitions.insert((topic.to_owned(), partition), self.presence.len());
-            self.presence.push(presence);
+            self.presence.push(if waits { Presence::Expected } else { Presence::Optional });
             list.add_partition(topic, partition);
         }
         Ok(())
@@ -142,16 +183,99 @@ impl KafkaSource {
         &self.presence
     }
 
+    /// The partitions that the horizon waits for, as a progress record names them.
+    pub fn waits_for(&self) -> Vec<String> {
+        let waiting = self.partitions.iter().filter(|(_, number)| self.presence[**number] == Presence::Expected);
+        waiting.map(|((topic, partition), _)| format!("{topic}/{partition}")).collect()
+    }
+
     /// What has arrived: waits up to `wait` for a first record, then takes what is there, up to `max`.
     pub fn take(&mut self, max: usize, wait: Duration) -> Vec<KafkaRecord> {
-        let mut records: Vec<KafkaRecord> = self.stash.drain(..).collect();
+        let mut records = Vec::new();
+        for stash in &mut self.stash {
+            let count = stash.len().min(max - records.len());
+            records.extend(stash.drain(..count));
+        }
         let mut patience = if records.is_empty() { wait } else { Duration::ZERO };
         while records.len() < max {
             let Some(record) = self.poll(patience) else { break };
             patience = Duration::ZERO;
-            records.extend(record);
+            // A partition's own order must hold: what is stashed comes first.
+            match record {
+                Some(record) if self.stash[record.partition].is_empty() => records.push(record),
+                Some(record) => self.stash[record.partition].push_back(record),
+                None => {}
+            }
         }
         records
+    }
+
+    /// Exactly the records of a batch that was taken before. What the broker no longer has counts as lost.
+    ///
+    /// # Errors
+    /// When the broker does not give them within a minute.
+    pub fn take_again(&mut self, ranges: &[Range]) -> anyhow::Result<Vec<KafkaRecord>> {
+        let mut records = Vec::new();
+        for range in ranges {
+            let Some(number) = self.partitions.get(&(range.topic.clone(), range.partition)).copied() else {
+                bail!("partition {} of topic `{}` is not there any more", range.partition, range.topic);
+            };
+            let low = self.lows[number];
+            self.lost += u64::try_from((low.min(range.to) - range.from).max(0)).unwrap_or(0);
+            let mut next = range.from.max(low);
+            let start = Instant::now();
+            while next < range.to {
+                match self.stash[number].front() {
+                    Some(record) if record.position.offset >= range.to => break,
+                    Some(record) => {
+                        next = record.position.offset + 1;
+                        records.extend(self.stash[number].pop_front());
+                    }
+                    None if start.elapsed() > PATIENCE => bail!(
+                        "topic `{}`, partition {}: no record up to offset {} in a minute",
+                        range.topic,
+                        range.partition,
+                        range.to
+                    ),
+                    None => {
+                        self.keep_within_bounds(number)?;
+                        self.stash_next();
+                    }
+                }
+            }
+        }
+        Ok(records)
+    }
+
+    /// All batches of the log are taken: every partition may go on.
+    ///
+    /// # Errors
+    /// When the client does not take it.
+    pub fn end_again(&mut self) -> anyhow::Result<()> {
+        self.held.clear();
+        Ok(self.consumer.resume(&self.consumer.assignment()?)?)
+    }
+
+    fn stash_next(&mut self) {
+        if let Some(Some(record)) = self.poll(Duration::from_millis(100)) {
+            let number = record.partition;
+            self.stash[number].push_back(record);
+        }
+    }
+
+    /// A partition that is far ahead of the one read now is paused until it is its turn.
+    fn keep_within_bounds(&mut self, turn: usize) -> anyhow::Result<()> {
+        for ((topic, partition), number) in &self.partitions {
+            let is_full = self.stash[*number].len() > STASH_MAX && *number != turn;
+            let mut one = TopicPartitionList::new();
+            one.add_partition(topic, *partition);
+            if is_full && self.held.insert(*number) {
+                self.consumer.pause(&one)?;
+            } else if self.stash[*number].len() < STASH_MAX / 2 && self.held.remove(number) {
+                self.consumer.resume(&one)?;
+            }
+        }
+        Ok(())
     }
 
     /// `None` when nothing has arrived; `Some(None)` when what arrived was no record.
@@ -194,7 +318,8 @@ impl KafkaSource {
             self.is_paused = true;
         }
         if let Some(Some(record)) = self.poll(Duration::ZERO) {
-            self.stash.push_back(record);
+            let number = record.partition;
+            self.stash[number].push_back(record);
         }
     }
 

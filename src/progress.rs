@@ -1,0 +1,140 @@
+//! What has been done: one record for each micro-batch, written together with everything the batch caused.
+//!
+//! A record names the offsets of its batch. State is a pure function of the input and of these cuts: a process that
+//! starts takes the same batches again, says nothing, and so comes to the state of the one before it, revision numbers
+//! included. What the last record names is done; what comes after it is not.
+
+use crate::config::Kafka;
+use crate::sinks::kafka::client_config;
+use crate::sources::kafka::KafkaRecord;
+use anyhow::{Context, bail, ensure};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::{Message, Offset, TopicPartitionList};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The topic. One partition: its order is the order of the batches.
+pub const PROGRESS: &str = "foreshock.progress";
+
+const WAIT: Duration = Duration::from_secs(10);
+/// A step back from the end of the topic when the last record is looked for: a transaction takes two offsets.
+const TAIL: i64 = 64;
+
+/// Offsets of one partition in a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Range {
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// First offset.
+    pub from: i64,
+    /// One past the last offset.
+    pub to: i64,
+}
+
+/// One micro-batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// 0, 1, 2, ..
+    pub number: u64,
+    /// What it took.
+    pub ranges: Vec<Range>,
+    /// How many messages it caused.
+    pub messages: usize,
+    /// Partitions that the horizon waits for, as `topic/partition`: decided at the first start, kept for ever.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits_for: Vec<String>,
+    /// Hash of rules, their parameters and the lateness.
+    pub rules: String,
+}
+
+/// The offsets that some records take up.
+pub fn ranges(records: &[KafkaRecord]) -> Vec<Range> {
+    let mut ranges: BTreeMap<usize, Range> = BTreeMap::new();
+    for record in records {
+        let at = &record.position;
+        let range = ranges.entry(record.partition).or_insert_with(|| Range {
+            topic: at.topic.clone(),
+            partition: at.partition,
+            from: at.offset,
+            to: at.offset,
+        });
+        range.to = at.offset + 1;
+    }
+    ranges.into_values().collect()
+}
+
+/// Every record, oldest first. Call it when no other process can write any more.
+///
+/// # Errors
+/// When the topic cannot be read, or misses a record.
+pub fn read_all(kafka: &Kafka) -> anyhow::Result<Vec<Progress>> {
+    let (consumer, low, _) = open(kafka)?;
+    let records = read_from(&consumer, low)?;
+    for (nth, record) in records.iter().enumerate() {
+        ensure!(
+            record.number == nth as u64,
+            "topic `{PROGRESS}` misses batch {nth}: was its retention changed? It must keep everything"
+        );
+    }
+    Ok(records)
+}
+
+/// The number of the last record.
+///
+/// # Errors
+/// When the topic cannot be read.
+pub fn last_number(kafka: &Kafka) -> anyhow::Result<Option<u64>> {
+    let (consumer, low, high) = open(kafka)?;
+    let mut back = TAIL;
+    loop {
+        let from = low.max(high - back);
+        match read_from(&consumer, from)?.last() {
+            Some(last) => return Ok(Some(last.number)),
+            None if from == low => return Ok(None),
+            None => back *= 8,
+        }
+    }
+}
+
+fn open(kafka: &Kafka) -> anyhow::Result<(BaseConsumer, i64, i64)> {
+    let group = format!("{}-progress", kafka.group_id);
+    let defaults = [
+        ("group.id", group.as_str()),
+        ("enable.auto.commit", "false"),
+        ("enable.partition.eof", "true"),
+        ("isolation.level", "read_committed"),
+        ("fetch.wait.max.ms", "10"),
+    ];
+    let consumer: BaseConsumer = client_config(kafka, &defaults).create().context("cannot make a Kafka consumer")?;
+    let metadata = consumer.fetch_metadata(Some(PROGRESS), WAIT).context("the broker does not answer")?;
+    match metadata.topics().first().map_or(0, |t| t.partitions().len()) {
+        1 => {}
+        0 => bail!("topic `{PROGRESS}` is not there; `foreshock topics create` makes it"),
+        n => bail!("topic `{PROGRESS}` has {n} partitions; it must have one, for its order counts"),
+    }
+    let (low, high) = consumer.fetch_watermarks(PROGRESS, 0, WAIT).context("the broker does not answer")?;
+    Ok((consumer, low, high))
+}
+
+fn read_from(consumer: &BaseConsumer, from: i64) -> anyhow::Result<Vec<Progress>> {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(PROGRESS, 0, Offset::Offset(from))?;
+    consumer.assign(&list)?;
+    let mut records = Vec::new();
+    loop {
+        match consumer.poll(WAIT) {
+            Some(Ok(message)) => {
+                let bytes = message.payload().unwrap_or_default();
+                let place = || format!("topic `{PROGRESS}`, offset {}: not a progress record", message.offset());
+                records.push(serde_json::from_slice(bytes).with_context(place)?);
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(records),
+            Some(Err(error)) => return Err(error).context(format!("cannot read topic `{PROGRESS}`")),
+            None => bail!("topic `{PROGRESS}`: the broker does not answer"),
+        }
+    }
+}
