@@ -8,9 +8,9 @@ use crate::config::Kafka;
 use crate::sinks::kafka::client_config;
 use crate::sources::kafka::KafkaRecord;
 use anyhow::{Context, bail, ensure};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
-use rdkafka::{Message, Offset, TopicPartitionList};
+use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -100,7 +100,16 @@ pub fn last_number(kafka: &Kafka) -> anyhow::Result<Option<u64>> {
     }
 }
 
-fn open(kafka: &Kafka) -> anyhow::Result<(BaseConsumer, i64, i64)> {
+/// Errors come back from `poll`; the end of the partition, which is one of them, is no news for a log.
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn error(&self, _: KafkaError, _: &str) {}
+}
+
+impl ConsumerContext for Quiet {}
+
+fn open(kafka: &Kafka) -> anyhow::Result<(BaseConsumer<Quiet>, i64, i64)> {
     let group = format!("{}-progress", kafka.group_id);
     let defaults = [
         ("group.id", group.as_str()),
@@ -109,7 +118,8 @@ fn open(kafka: &Kafka) -> anyhow::Result<(BaseConsumer, i64, i64)> {
         ("isolation.level", "read_committed"),
         ("fetch.wait.max.ms", "10"),
     ];
-    let consumer: BaseConsumer = client_config(kafka, &defaults).create().context("cannot make a Kafka consumer")?;
+    let consumer = client_config(kafka, &defaults).create_with_context(Quiet);
+    let consumer: BaseConsumer<Quiet> = consumer.context("cannot make a Kafka consumer")?;
     let metadata = consumer.fetch_metadata(Some(PROGRESS), WAIT).context("the broker does not answer")?;
     match metadata.topics().first().map_or(0, |t| t.partitions().len()) {
         1 => {}
@@ -120,7 +130,7 @@ fn open(kafka: &Kafka) -> anyhow::Result<(BaseConsumer, i64, i64)> {
     Ok((consumer, low, high))
 }
 
-fn read_from(consumer: &BaseConsumer, from: i64) -> anyhow::Result<Vec<Progress>> {
+fn read_from(consumer: &BaseConsumer<Quiet>, from: i64) -> anyhow::Result<Vec<Progress>> {
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(PROGRESS, 0, Offset::Offset(from))?;
     consumer.assign(&list)?;

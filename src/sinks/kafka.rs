@@ -12,10 +12,12 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::{ClientContext, Message as _};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Below `socket.timeout.ms`: what is not answered by then counts as not known.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+const POLL: Duration = Duration::from_millis(1);
+const PATIENCE: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Client settings from configuration: the operator's own properties win.
@@ -147,21 +149,28 @@ impl KafkaSink {
                     return Err(error).with_context(|| format!("cannot send to {}", message.topic));
                 }
                 record = back;
-                self.producer.poll(Duration::from_millis(100));
-                on_wait();
+                self.serve(on_wait);
             }
         }
         Ok(())
     }
 
-    fn flush(&self, on_wait: &mut dyn FnMut()) -> anyhow::Result<()> {
+    /// Takes acknowledgements as they come; `on_wait` when none has come for long.
+    fn serve(&self, on_wait: &mut dyn FnMut()) {
         let open = || self.producer.context().open.load(Ordering::Acquire);
-        while open() > 0 {
-            let before = open();
-            self.producer.poll(Duration::from_millis(100));
-            if open() == before {
-                on_wait();
+        let (before, start) = (open(), Instant::now());
+        while open() == before {
+            // `BaseProducer::poll` stays for its whole time even when something came: ask for little.
+            self.producer.poll(POLL);
+            if start.elapsed() > PATIENCE {
+                return on_wait();
             }
+        }
+    }
+
+    fn flush(&self, on_wait: &mut dyn FnMut()) -> anyhow::Result<()> {
+        while self.producer.context().open.load(Ordering::Acquire) > 0 {
+            self.serve(on_wait);
         }
         let error = self.producer.context().error.lock().expect("nobody panics with this lock").take();
         error.map_or(Ok(()), |text| Err(anyhow::anyhow!(text)))
