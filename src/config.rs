@@ -74,6 +74,9 @@ pub struct Engine {
     pub shards: usize,
     /// How late an event may come, in seconds.
     pub lateness_s: u32,
+    /// After so many seconds without a record the horizon no longer waits for a partition; 0 for never. What it sends
+    /// later is too late when it lies before the horizon.
+    pub idle_s: u32,
     /// Most events of one micro-batch.
     pub batch_events_max: usize,
     /// Refuse events more than five minutes ahead of their record's timestamp.
@@ -85,6 +88,7 @@ impl Default for Engine {
         Engine {
             shards: 2,
             lateness_s: 120,
+            idle_s: 600,
             batch_events_max: foreshock_core::limits::BATCH_EVENTS_MAX,
             refuse_future: true,
         }

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::health::Health;
 use crate::pool::Pool;
-use crate::progress::{Progress, ranges};
+use crate::progress::{Progress, Tick, ranges};
 use crate::sinks::kafka::KafkaSink;
 use crate::sinks::wire::{self, Message, Position};
 use crate::sources::kafka::{KafkaRecord, KafkaSource};
@@ -81,6 +81,7 @@ impl Pipeline {
                 anyhow::bail!("asked to stop while the state was made again; nothing was changed");
             }
             let records = self.source.take_again(&progress.ranges)?;
+            self.raise(&progress.ticks);
             self.process(&records);
             self.number = progress.number + 1;
         }
@@ -120,10 +121,13 @@ impl Pipeline {
         if records.is_empty() {
             return Ok(Turn { lost: self.source.lost, ..Turn::default() });
         }
+        let ticks = self.ticks();
+        self.raise(&ticks);
         let messages = self.process(&records);
         let progress = Progress {
             number: self.number,
             ranges: ranges(&records),
+            ticks,
             messages: messages.len(),
             waits_for: if self.number == 0 { self.source.waits_for() } else { Vec::new() },
             rules: self.rules.clone(),
@@ -138,6 +142,25 @@ impl Pipeline {
         source.go_on();
         source.commit(&records)?;
         Ok(Turn { records: records.len(), messages, lost: self.source.lost })
+    }
+
+    /// Partitions that have been silent for long, with the bound to raise them to.
+    fn ticks(&mut self) -> Vec<Tick> {
+        if self.config.engine.idle_s == 0 {
+            return Vec::new();
+        }
+        let silent = self.source.silent(Duration::from_secs(u64::from(self.config.engine.idle_s)));
+        let numbers: Vec<usize> = silent.iter().map(|s| s.2).collect();
+        let Some(bound_us) = self.engine.tick(&numbers).filter(|_| !silent.is_empty()) else { return Vec::new() };
+        silent.into_iter().map(|(topic, partition, _)| Tick { topic, partition, bound_us }).collect()
+    }
+
+    fn raise(&mut self, ticks: &[Tick]) {
+        for tick in ticks {
+            if let Some(number) = self.source.number(&tick.topic, tick.partition) {
+                self.engine.raise(number, tick.bound_us);
+            }
+        }
     }
 
     /// Judges a batch: everything it causes, in order. The same batches in the same order give the same messages.

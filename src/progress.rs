@@ -35,6 +35,17 @@ pub struct Range {
     pub to: i64,
 }
 
+/// A partition that had sent nothing for long, and the bound it was raised to before the batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tick {
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// Event time in microseconds: what comes from it and is older is too late.
+    pub bound_us: i64,
+}
+
 /// One micro-batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
@@ -42,6 +53,9 @@ pub struct Progress {
     pub number: u64,
     /// What it took.
     pub ranges: Vec<Range>,
+    /// Partitions raised before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ticks: Vec<Tick>,
     /// How many messages it caused.
     pub messages: usize,
     /// Partitions that the horizon waits for, as `topic/partition`: decided at the first start, kept for ever.

@@ -1,4 +1,5 @@
-//! Exactly once across kill -9: what a reader of committed results sees equals the batch, each revision once.
+//! Exactly once across kill -9 and take-over: what a reader of committed results sees equals the batch, each revision
+//! once. A process is killed, or left running while the next one takes over from it.
 //!
 //! `FORESHOCK_KILLS=500 cargo test --test recovery` for more kills; a failing seed is printed (`FORESHOCK_KILL_SEED`).
 #![allow(clippy::unwrap_used)]
@@ -154,7 +155,7 @@ fn net(detections: &[Value]) -> BTreeMap<(String, String), Value> {
 }
 
 #[test]
-fn nothing_is_lost_or_doubled_when_the_process_is_killed_again_and_again() {
+fn nothing_is_lost_or_doubled_when_processes_are_killed_or_taken_over_again_and_again() {
     let Some(broker) = Broker::start() else { return };
     let (kills, mut seed) = (number("FORESHOCK_KILLS", 20), number("FORESHOCK_KILL_SEED", 1));
     println!("{kills} kills, seed {seed}");
@@ -174,24 +175,34 @@ fn nothing_is_lost_or_doubled_when_the_process_is_killed_again_and_again() {
     let input = Input::new(kills as usize * EVENTS_PER_KILL, &mut seed);
 
     let mut chunks = input.lines.chunks(EVENTS_PER_KILL);
+    let mut zombie = None;
     for kill in 0..kills {
         produce(&address, chunks.next().unwrap_or_default());
         let running = Running::start(&["run", "--config", &path]);
         let before = read_all(&config.kafka).map_or(0, |log| taken(&log));
         // Any moment from the start of the process to long after it has begun to deliver.
-        let moment = Duration::from_millis(300 + next(&mut seed) % 1_500);
+        let moment = Duration::from_millis(300 + next(&mut seed) % 2_000);
         let start = Instant::now();
         while start.elapsed() < moment {
             std::thread::park_timeout(moment.saturating_sub(start.elapsed()));
         }
-        drop(running);
+        let dies = next(&mut seed) % 3 > 0;
+        // The one before it, if it was left alive, has lost its right to commit by now; it goes at last.
+        drop(zombie.take());
+        if dies {
+            drop(running);
+        } else {
+            zombie = Some(running);
+        }
         let after = read_all(&config.kafka).map_or(0, |log| taken(&log));
-        println!("kill {kill} after {} ms: {before} to {after} events done", moment.as_millis());
+        let end = if dies { "killed" } else { "left alive" };
+        println!("process {kill} {end} after {} ms: {before} to {after} events done", moment.as_millis());
     }
     chunks.for_each(|chunk| produce(&address, chunk));
     let running = Running::start(&["run", "--config", &path]);
     let log = wait_until_taken(&config.kafka, input.lines.len());
     assert_eq!(running.stop(), Some(0));
+    drop(zombie);
     assert_eq!(taken(&log), input.lines.len(), "each event is in one batch");
 
     let detections = committed(&address, "detection.v1");

@@ -110,12 +110,16 @@ impl Run {
             );
         }
         tracing::info!(batches = log.len(), seconds = start.elapsed().as_secs_f32(), "started: the state is whole");
-        pipeline.run(&stop, |turn| {
+        let done = pipeline.run(&stop, |turn| {
             if turn.lost > 0 {
                 tracing::error!(lost = turn.lost, "the broker no longer had these records when we came to them");
             }
             Ok(())
-        })?;
+        });
+        if let Err(error) = done {
+            tracing::error!(error = format!("{error:#}"), "ended; what was not committed is done by the next start");
+            return Ok(Exit::Unreachable);
+        }
         tracing::info!(
             accepted = health.accepted.load(Ordering::Relaxed),
             "stopped: everything taken was delivered and committed"

@@ -85,6 +85,17 @@ impl Admission {
         }
     }
 
+    /// The bound that silent partitions may be raised to: the lowest of all others that have sent something.
+    pub(crate) fn tick(&self, silent: &[usize]) -> Option<i64> {
+        let others = self.bounds.iter().enumerate().filter(|(p, bound)| !silent.contains(p) && **bound > i64::MIN);
+        others.map(|(_, bound)| *bound).min()
+    }
+
+    /// Raises a silent partition's bound. Should it send again, then it is judged by this bound.
+    pub(crate) fn raise(&mut self, partition: usize, bound: i64) {
+        self.bounds[partition] = self.bounds[partition].max(bound);
+    }
+
     /// Moves the horizon after a batch and forgets ids that can no longer come again.
     pub(crate) fn advance(&mut self) {
         let counts = |(bound, presence): (&i64, &Presence)| {
@@ -130,6 +141,24 @@ mod tests {
             admission.advance();
             assert_eq!(admission.horizon(), horizon);
         }
+    }
+
+    #[test]
+    fn a_silent_partition_is_raised_to_the_lowest_bound_of_the_others_and_judged_by_it_when_it_returns() {
+        let mut admission = Admission::new(&[Presence::Expected; 3]);
+        admit(&mut admission, 0, "a", 100);
+        admit(&mut admission, 1, "b", 500);
+        admit(&mut admission, 2, "c", 400);
+        admission.advance();
+        assert_eq!(admission.horizon(), 90);
+        let bound = admission.tick(&[0]).unwrap();
+        assert_eq!(bound, 390);
+        admission.raise(0, bound);
+        admission.advance();
+        assert_eq!(admission.horizon(), 390);
+        assert_eq!(admit(&mut admission, 0, "d", 389), Admitted::Late(1));
+        assert_eq!(admit(&mut admission, 0, "e", 390), Admitted::Yes);
+        assert_eq!(admission.tick(&[0, 1, 2]), None);
     }
 
     #[test]

@@ -147,6 +147,17 @@ impl Engine {
         output
     }
 
+    /// The bound that these silent partitions may be raised to: the lowest of all others. `None` when nothing else is
+    /// under way. The caller writes it into the log before it calls [`Engine::raise`], for the engine reads no clock.
+    pub fn tick(&self, silent: &[usize]) -> Option<i64> {
+        self.admission.tick(silent)
+    }
+
+    /// Raises the admission bound of a silent partition, so that the horizon no longer waits for it.
+    pub fn raise(&mut self, partition: usize, bound_us: i64) {
+        self.admission.raise(partition, bound_us);
+    }
+
     /// Nothing more will come: says what is still to be said.
     pub fn finish(&mut self) -> Output {
         self.admission.close();

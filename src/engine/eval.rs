@@ -3,12 +3,12 @@
 use crate::accumulator::Cell;
 use crate::intern::Interner;
 use crate::plan::{ExprIdx, StreamPlan, ValueKind};
-use crate::rows::YoungRows;
+use crate::rows::{Places, YoungRows};
 use arrow_array::builder::StringBuilder;
 use arrow_array::types::Int64Type;
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, PrimitiveArray, RecordBatch, TimestampMicrosecondArray,
-    UInt64Array, new_null_array,
+    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, PrimitiveArray, TimestampMicrosecondArray, UInt64Array,
+    new_null_array,
 };
 use arrow_schema::DataType;
 use std::fmt::Debug;
@@ -49,14 +49,23 @@ pub(crate) fn evaluate(expr: &dyn Expr, columns: &[ArrayRef], rows: usize, fault
 pub(crate) struct Evaluation<'a> {
     plan: &'a StreamPlan,
     rows: &'a [u64],
-    base: RecordBatch,
+    places: Places,
+    base: Vec<Option<ArrayRef>>,
     windows: Vec<Option<ArrayRef>>,
     exprs: Vec<Option<ArrayRef>>,
 }
 
 impl<'a> Evaluation<'a> {
-    pub(crate) fn new(plan: &'a StreamPlan, rows: &'a [u64], base: RecordBatch) -> Self {
-        Evaluation { plan, rows, base, windows: vec![None; plan.windows.len()], exprs: vec![None; plan.exprs.len()] }
+    pub(crate) fn new(plan: &'a StreamPlan, rows: &'a [u64], young: &YoungRows) -> Self {
+        let base = vec![None; plan.schema.fields().len()];
+        Evaluation {
+            plan,
+            rows,
+            places: young.places(rows),
+            base,
+            windows: vec![None; plan.windows.len()],
+            exprs: vec![None; plan.exprs.len()],
+        }
     }
 
     /// The value of an expression for every row.
@@ -72,11 +81,10 @@ impl<'a> Evaluation<'a> {
     }
 
     fn column(&mut self, idx: usize, young: &YoungRows, texts: &Interner) -> ArrayRef {
-        let base_count = self.base.num_columns();
-        if idx < base_count {
-            return self.base.column(idx).clone();
+        if let Some(base) = self.base.get_mut(idx) {
+            return base.get_or_insert_with(|| young.column(idx, &self.places)).clone();
         }
-        let window = idx - base_count;
+        let window = idx - self.base.len();
         let (plan, rows) = (self.plan, self.rows);
         self.windows[window]
             .get_or_insert_with(|| {

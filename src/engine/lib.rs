@@ -6,6 +6,7 @@
 
 pub mod accumulator;
 mod admission;
+mod dirty;
 mod engine;
 mod eval;
 pub mod faults;

@@ -2,7 +2,7 @@
 //! verdicts. Any of them can still be judged again.
 
 use crate::accumulator::Cell;
-use arrow_array::{RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
 use foreshock_core::Detection;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
@@ -24,6 +24,15 @@ pub(crate) struct Published {
 struct Segment {
     first_row: u64,
     batch: RecordBatch,
+}
+
+/// Where the rows of a stage stand.
+#[derive(Debug)]
+pub(crate) enum Places {
+    /// They are the last batch, all of it.
+    LastBatch,
+    /// (one of `segments`, row in it) for each.
+    Scattered { segments: Vec<usize>, indices: Vec<(usize, usize)> },
 }
 
 #[derive(Debug)]
@@ -119,28 +128,37 @@ impl YoungRows {
         self.inputs[at] = input;
     }
 
-    /// The base columns of any young rows, in the order asked for.
-    pub(crate) fn gather(&self, rows: &[u64]) -> RecordBatch {
+    /// Where these rows stand, for [`YoungRows::column`].
+    pub(crate) fn places(&self, rows: &[u64]) -> Places {
         let last = self.segments.back().expect("a step has rows");
         let is_last_batch = rows.len() == last.batch.num_rows() && rows.first() == Some(&last.first_row);
         if is_last_batch && rows.windows(2).all(|w| w[0] + 1 == w[1]) {
-            return last.batch.clone();
+            return Places::LastBatch;
         }
-        let mut used: Vec<usize> = rows.iter().map(|r| self.segment(*r)).collect();
-        let place: Vec<usize> = used.clone();
-        used.sort_unstable();
-        used.dedup();
-        let batches: Vec<&RecordBatch> = used.iter().map(|s| &self.segments[*s].batch).collect();
-        let indices: Vec<(usize, usize)> = rows
-            .iter()
-            .zip(&place)
-            .map(|(row, segment)| {
-                let batch = used.partition_point(|s| s < segment);
-                (batch, (row - self.segments[*segment].first_row) as usize)
-            })
-            .collect();
-        arrow_select::interleave::interleave_record_batch(&batches, &indices)
-            .expect("segments of one stream have one schema")
+        let mut used: Vec<usize> = Vec::new();
+        let mut indices = Vec::with_capacity(rows.len());
+        let mut segment = 0;
+        for row in rows {
+            let holds = |s: &Segment| s.first_row <= *row && *row < s.first_row + s.batch.num_rows() as u64;
+            if used.is_empty() || !holds(&self.segments[segment]) {
+                segment = self.segment(*row);
+                used.push(segment);
+            }
+            indices.push((used.len() - 1, (row - self.segments[segment].first_row) as usize));
+        }
+        Places::Scattered { segments: used, indices }
+    }
+
+    /// A base column of the rows at `places`. Most expressions read few of a feed's columns.
+    pub(crate) fn column(&self, idx: usize, places: &Places) -> ArrayRef {
+        match places {
+            Places::LastBatch => self.segments.back().expect("a step has rows").batch.column(idx).clone(),
+            Places::Scattered { segments, indices } => {
+                let columns: Vec<&dyn Array> =
+                    segments.iter().map(|s| self.segments[*s].batch.column(idx).as_ref()).collect();
+                arrow_select::interleave::interleave(&columns, indices).expect("segments of one stream have one schema")
+            }
+        }
     }
 
     /// Lets go of rows before the horizon and hands out what is still to be said about them.

@@ -1,5 +1,6 @@
 //! One stream's step: new rows in, levels of window groups one after the other, verdicts out.
 
+use crate::dirty::Dirty;
 use crate::engine::{State, Verdict};
 use crate::eval::{Evaluation, array_to_cells, downcast};
 use crate::faults::{Fault, on};
@@ -15,7 +16,6 @@ use arrow_array::{
 use arrow_schema::{DataType, TimeUnit};
 use foreshock_core::{Detection, Value};
 use hashbrown::{DefaultHashBuilder, HashMap};
-use std::collections::BTreeMap;
 
 /// Stages of fewer rows run on the calling thread: handing them over costs more than the work (docs/benchmarks.md).
 const INLINE_ROWS_MAX: usize = 512;
@@ -69,12 +69,13 @@ impl Stream {
     pub(crate) fn step(&mut self, batch: RecordBatch, shared: &mut Shared<'_>, verdicts: &mut Vec<Verdict>) {
         let first_new = self.young.push(batch);
         let new_rows: Vec<u64> = (first_new..self.young.next()).collect();
-        // Old rows one of whose window results changed in this step, with the row that caused it.
-        let mut dirty: BTreeMap<u64, u64> = BTreeMap::new();
+        // Old rows one of whose window results changed in this step.
+        let mut dirty = Dirty::default();
         for level in 0..self.levels {
             let rows = with_old(&dirty, &new_rows);
             let stage = self.gather(level, &rows, first_new, shared, &mut dirty);
             self.run_level(&stage, first_new, shared, &mut dirty);
+            dirty.settle();
         }
         let rows = with_old(&dirty, &new_rows);
         self.judge(&rows, first_new, &dirty, shared, verdicts);
@@ -87,12 +88,12 @@ impl Stream {
         rows: &'r [u64],
         first_new: u64,
         shared: &mut Shared<'_>,
-        dirty: &mut BTreeMap<u64, u64>,
+        dirty: &mut Dirty,
     ) -> Stage<'r> {
-        let mut evaluation = Evaluation::new(&self.plan, rows, self.young.gather(rows));
+        let mut evaluation = Evaluation::new(&self.plan, rows, &self.young);
         let times: Vec<i64> = rows.iter().map(|r| self.young.time(*r)).collect();
         let order = log_order(rows, &times, &self.young);
-        let causes = rows.iter().map(|r| dirty.get(r).copied().unwrap_or(*r)).collect();
+        let causes = dirty.rows().iter().map(|r| r.1).chain(rows[dirty.rows().len()..].iter().copied()).collect();
         let mut stage = Stage { rows, times, causes, keys: Vec::new(), groups: Vec::new() };
         let mut keys_of: HashMap<&[usize], usize> = HashMap::new();
         for (group, plan) in self.plan.groups.iter().enumerate().filter(|(_, g)| g.level == level) {
@@ -132,7 +133,7 @@ impl Stream {
         input: &GroupInput,
         order: &[u32],
         first_new: u64,
-        dirty: &mut BTreeMap<u64, u64>,
+        dirty: &mut Dirty,
     ) -> Vec<Work> {
         let passes = input.passes.as_ref().map(downcast::<BooleanArray>);
         let inputs = stage.inputs(input);
@@ -173,25 +174,19 @@ impl Stream {
     }
 
     /// A row that leaves a group has no answers there any more.
-    fn clear_answers(&mut self, row: u64, group: usize, dirty: &mut BTreeMap<u64, u64>) {
+    fn clear_answers(&mut self, row: u64, group: usize, dirty: &mut Dirty) {
         self.young.set_input(row, group, NO_INPUT);
         let mut changed = false;
         for accumulator in self.plan.groups[group].cursors.iter().flat_map(|c| &c.accumulators) {
             changed |= self.young.set_cell(row, accumulator.window, None);
         }
-        let cause = dirty.get(&row).copied().unwrap_or(row);
         if changed {
-            note_dirty(dirty, row, cause);
+            let cause = dirty.cause(row);
+            dirty.note(row, cause);
         }
     }
 
-    fn run_level(
-        &mut self,
-        stage: &Stage<'_>,
-        first_new: u64,
-        shared: &mut Shared<'_>,
-        dirty: &mut BTreeMap<u64, u64>,
-    ) {
+    fn run_level(&mut self, stage: &Stage<'_>, first_new: u64, shared: &mut Shared<'_>, dirty: &mut Dirty) {
         let mut results: Vec<(&GroupInput, usize, Option<Answers>)> = Vec::new();
         for input in &stage.groups {
             let busy = input.works.iter().enumerate().filter(|(_, w)| !w.is_empty());
@@ -220,15 +215,7 @@ impl Stream {
         }
     }
 
-    fn store(
-        &mut self,
-        group: usize,
-        answers: &Answers,
-        work: &Work,
-        rows: &[u64],
-        first_new: u64,
-        dirty: &mut BTreeMap<u64, u64>,
-    ) {
+    fn store(&mut self, group: usize, answers: &Answers, work: &Work, rows: &[u64], first_new: u64, dirty: &mut Dirty) {
         for (at, place) in work.entering.iter().zip(&answers.places) {
             self.young.set_input(rows[*at as usize], group, *place);
         }
@@ -242,7 +229,7 @@ impl Stream {
                 changed |= self.young.set_cell(*row, *window, *cell);
             }
             if changed && *row < first_new {
-                note_dirty(dirty, *row, *cause);
+                dirty.note(*row, *cause);
             }
         }
     }
@@ -251,11 +238,11 @@ impl Stream {
         &mut self,
         rows: &[u64],
         first_new: u64,
-        dirty: &BTreeMap<u64, u64>,
+        dirty: &Dirty,
         shared: &mut Shared<'_>,
         verdicts: &mut Vec<Verdict>,
     ) {
-        let mut evaluation = Evaluation::new(&self.plan, rows, self.young.gather(rows));
+        let mut evaluation = Evaluation::new(&self.plan, rows, &self.young);
         for (number, rule) in self.plan.rules.iter().enumerate() {
             let holds = rule.predicate.map(|p| evaluation.expr(p, &self.young, shared.texts, shared.faults));
             let holds = holds.as_ref().map(downcast::<BooleanArray>);
@@ -264,7 +251,7 @@ impl Stream {
             let key = |row: u64| (row, number as u32);
             for (at, row) in rows.iter().enumerate().take_while(|(_, row)| **row < first_new) {
                 if !is_true(at) && self.young.published.contains_key(&key(*row)) {
-                    let cause = self.young.event_id(dirty[row]).to_owned();
+                    let cause = self.young.event_id(dirty.cause(*row)).to_owned();
                     retract(&mut self.young, key(*row), number, &cause, verdicts, &self.plan.name);
                 }
             }
@@ -275,7 +262,7 @@ impl Stream {
             let detections = output(&self.plan, rule, &mut evaluation, &at, &self.young, shared);
             for (at, detection) in firing.iter().zip(detections) {
                 let row = rows[*at as usize];
-                let cause = dirty.get(&row).copied().unwrap_or(row);
+                let cause = dirty.cause(row);
                 publish(&mut self.young, key(row), number, cause, detection, verdicts, &self.plan.name);
             }
         }
@@ -302,11 +289,6 @@ impl Stream {
     }
 }
 
-fn note_dirty(dirty: &mut BTreeMap<u64, u64>, row: u64, cause: u64) {
-    let entry = dirty.entry(row).or_insert(cause);
-    *entry = cause.min(*entry);
-}
-
 fn set_flags(flags: &mut [i64], bit: usize, filter: &BooleanArray) {
     for (at, flag) in flags.iter_mut().enumerate() {
         *flag |= i64::from(filter.is_valid(at) && filter.value(at)) << bit;
@@ -327,8 +309,8 @@ fn log_order(rows: &[u64], times: &[i64], young: &YoungRows) -> Vec<u32> {
 }
 
 /// Old rows to judge again, then the new ones.
-fn with_old(dirty: &BTreeMap<u64, u64>, new_rows: &[u64]) -> Vec<u64> {
-    dirty.keys().copied().chain(new_rows.iter().copied()).collect()
+fn with_old(dirty: &Dirty, new_rows: &[u64]) -> Vec<u64> {
+    dirty.rows().iter().map(|r| r.0).chain(new_rows.iter().copied()).collect()
 }
 
 /// The inputs of all groups of one level.

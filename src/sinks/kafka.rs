@@ -43,7 +43,7 @@ struct Deliveries {
 impl ClientContext for Deliveries {
     fn error(&self, error: KafkaError, reason: &str) {
         self.transport_errors.fetch_add(1, Ordering::AcqRel);
-        tracing::warn!(%error, reason, "producer");
+        tracing::debug!(%error, reason, "producer");
     }
 }
 

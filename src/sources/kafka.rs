@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How often silent partitions are looked for, and how long one may take.
+const LOOK: Duration = Duration::from_secs(1);
 /// Records of one partition held back while another one catches up.
 const STASH_MAX: usize = 20_000;
 
@@ -74,6 +76,10 @@ pub struct KafkaSource {
     done: BTreeMap<(String, i32), i64>,
     /// Offset of the first record the broker still had at the start.
     lows: Vec<i64>,
+    /// When each partition last gave a record.
+    heard: Vec<Instant>,
+    /// When silent partitions were last looked for.
+    looked: Instant,
     /// Records that came before they were wanted, by partition.
     stash: Vec<VecDeque<KafkaRecord>>,
     is_paused: bool,
@@ -110,6 +116,8 @@ impl KafkaSource {
             next: BTreeMap::new(),
             done: BTreeMap::new(),
             lows: Vec::new(),
+            heard: Vec::new(),
+            looked: Instant::now(),
             stash: Vec::new(),
             is_paused: false,
             held: BTreeSet::new(),
@@ -171,6 +179,7 @@ impl KafkaSource {
                 None => is_expected || low < high,
             };
             self.lows.push(low);
+            self.heard.push(Instant::now());
             self.partitions.insert((topic.to_owned(), partition), self.presence.len());
             self.presence.push(if waits { Presence::Expected } else { Presence::Optional });
             list.add_partition(topic, partition);
@@ -297,14 +306,38 @@ impl KafkaSource {
             let found = h.iter().find(|x| x.key == "ce_source")?;
             std::str::from_utf8(found.value?).ok().map(str::to_owned)
         });
+        let number = *self.partitions.get(&place)?;
+        self.heard[number] = Instant::now();
         Some(Some(KafkaRecord {
-            partition: *self.partitions.get(&place)?,
+            partition: number,
             position: Position { topic: place.0, partition: place.1, offset: message.offset() },
             feed,
             bytes: message.payload().unwrap_or_default().to_vec(),
             source,
             time_us: message.timestamp().to_millis().map(|ms| ms * 1_000),
         }))
+    }
+
+    /// Number of a partition in the engine.
+    pub fn number(&self, topic: &str, partition: i32) -> Option<usize> {
+        self.partitions.get(&(topic.to_owned(), partition)).copied()
+    }
+
+    /// Partitions that have given nothing for so long and hold nothing that we have not had. Looked for once a second.
+    pub fn silent(&mut self, idle: Duration) -> Vec<(String, i32, usize)> {
+        if self.looked.elapsed() < LOOK {
+            return Vec::new();
+        }
+        self.looked = Instant::now();
+        let quiet =
+            self.partitions.iter().filter(|(_, n)| self.heard[**n].elapsed() >= idle && self.stash[**n].is_empty());
+        let all_read = |(place, number): &(&(String, i32), &usize)| {
+            let next = self.next.get(*place).copied().unwrap_or(self.lows[**number]);
+            let marks = self.consumer.fetch_watermarks(&place.0, place.1, LOOK);
+            // The last offset may be a transaction's marker, which is no record.
+            marks.is_ok_and(|(_, high)| next + 1 >= high)
+        };
+        quiet.filter(all_read).map(|(place, number)| (place.0.clone(), place.1, *number)).collect()
     }
 
     /// The consumer's last error, once.
