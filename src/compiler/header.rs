@@ -64,6 +64,17 @@ pub enum Status {
     Retired,
 }
 
+/// When a detection is published.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Emit {
+    /// As soon as the rule holds; a late event may take it back or make it later.
+    #[default]
+    Arrival,
+    /// Once, when nothing can change it any more: later by the lateness, never taken back.
+    Final,
+}
+
 /// Value of a parameter.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
@@ -127,6 +138,9 @@ pub struct Header {
     pub owner: String,
     /// Where it may run.
     pub status: Status,
+    /// When a detection is published.
+    #[serde(default)]
+    pub emit: Emit,
     /// Event time after which an alert closes, e.g. `1h`; default one hour.
     pub quiet: Option<String>,
     /// Parameters.

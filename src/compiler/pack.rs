@@ -157,6 +157,7 @@ fn compile_rule(
         plan.id.clone_from(&header.id);
         plan.version.clone_from(&version);
         plan.longest_frame_us = longest_frame_us;
+        plan.is_final = header.emit == header::Emit::Final;
         stream.rules.push(plan);
         let (path, sql) = (file.path.clone(), file.text.clone());
         let position = stream.rules.len() - 1;
@@ -252,5 +253,5 @@ fn output(
         }
     }
     let (id, version) = (String::new(), String::new());
-    Ok(RulePlan { id, version, predicate, head, values, longest_frame_us: 0 })
+    Ok(RulePlan { id, version, predicate, head, values, is_final: false, longest_frame_us: 0 })
 }

@@ -160,6 +160,8 @@ pub struct RulePlan {
     pub head: [ExprIdx; 3],
     /// The other output columns.
     pub values: Vec<(String, ExprIdx)>,
+    /// Detections are said once, when the row is final.
+    pub is_final: bool,
     /// Longest frame, microseconds: `window_start` is this much before the event.
     pub longest_frame_us: i64,
 }

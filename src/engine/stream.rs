@@ -263,12 +263,16 @@ impl Stream {
             for (at, detection) in firing.iter().zip(detections) {
                 let row = rows[*at as usize];
                 let cause = dirty.cause(row);
-                publish(&mut self.young, key(row), number, cause, detection, verdicts, &self.plan.name);
+                if rule.is_final {
+                    hold(&mut self.young, key(row), cause, detection);
+                } else {
+                    publish(&mut self.young, key(row), number, cause, detection, verdicts, &self.plan.name);
+                }
             }
         }
     }
 
-    /// Lets go of rows before the horizon; values that changed since they were published are said once more.
+    /// Lets go of rows before the horizon: what waited for that is said, and values that changed since they were published.
     pub(crate) fn finish_before(&mut self, horizon: i64, verdicts: &mut Vec<Verdict>) {
         let name = self.plan.name.clone();
         let mut finals = Vec::new();
@@ -410,6 +414,13 @@ fn retract(
         let (revision, cause) = (published.revision, cause.to_owned());
         verdicts.push(Verdict { stream: stream.to_owned(), rule, state: State::Retracted, revision, detection, cause });
     }
+}
+
+/// Keeps a detection until its row is final.
+fn hold(young: &mut YoungRows, key: (u64, u32), cause: u64, detection: Detection) {
+    let cause = young.event_id(cause).to_owned();
+    let published = young.published.entry(key).or_insert(Published { revision: 0, said: None, pending: None });
+    published.pending = Some((detection, cause));
 }
 
 /// Says a detection when it is new or again true; a change of values alone waits until the row is final.

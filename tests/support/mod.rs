@@ -123,9 +123,10 @@ pub fn rule(random: &mut Random) -> String {
         Some((name, _)) if random.one_in(2) => format!("({name} IS NULL OR amount > {name})"),
         _ => "amount > 0".to_owned(),
     };
+    let emit = if random.one_in(6) { "emit: final\n" } else { "" };
     format!(
         "/*---\nid: R\ntitle: {{ zh: 随机, en: random }}\ncategory: flow\nseverity: low\naction: detect\nsubject: payer_account\n\
-         fraud_type: OTHER\nlegal_basis: [regulation-30]\nowner: test\nstatus: draft\n---*/\n\
+         fraud_type: OTHER\nlegal_basis: [regulation-30]\nowner: test\nstatus: draft\n{emit}---*/\n\
          SELECT event_id, event_time, payer_account AS subject, {}\nFROM {source}\nWHERE currency = 'CNY' AND {last}\n",
         names.join(", ")
     )

@@ -4,10 +4,11 @@ use super::support::{Arrival, Random, arrivals, rule};
 use arrow::array::{BooleanArray, RecordBatch};
 use foreshock::net::Net;
 use foreshock::pool::Pool;
+use foreshock_compiler::header::Emit;
 use foreshock_compiler::{Pack, RuleFile, Settings, batch, compile, feed_schema};
 use foreshock_core::Feed;
 use foreshock_core::time::SECOND_US;
-use foreshock_engine::{Engine, FeedBatch, Output, Presence};
+use foreshock_engine::{Engine, FeedBatch, Output, Presence, State, Verdict};
 use foreshock_feeds::to_record_batch;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,6 +55,7 @@ pub fn check(seed: u64) -> Result<(), String> {
 fn live(pack: &Pack, stream: &[Arrival], partitions: usize, cut: usize, shards: usize) -> Live {
     let mut engine = Engine::new(pack.plan.clone(), shards, &vec![Presence::Expected; partitions], |_| LATENESS_US);
     let mut result = Live { net: Net::default(), accepted: Vec::new(), ids: BTreeSet::new() };
+    let mut verdicts = Vec::new();
     for part in stream.chunks(cut.min(stream.len())) {
         let of = |p: usize| {
             let events: Vec<_> = part.iter().filter(|a| a.partition == p).map(|a| a.event.clone()).collect();
@@ -63,9 +65,14 @@ fn live(pack: &Pack, stream: &[Arrival], partitions: usize, cut: usize, shards: 
         let batches: Vec<FeedBatch> = (0..partitions).map(of).collect();
         let output = engine.step(&batches, &Pool { threads: shards });
         accept(&batches, &output, &mut result);
-        output.verdicts.iter().for_each(|v| result.net.apply(pack, v));
+        verdicts.extend(output.verdicts);
     }
-    engine.finish().verdicts.iter().for_each(|v| result.net.apply(pack, v));
+    verdicts.extend(engine.finish().verdicts);
+    if pack.rules[0].header.emit == Emit::Final {
+        let once = |v: &Verdict| v.state == State::Detected && v.revision == 1;
+        assert!(verdicts.iter().all(once), "a final verdict is said once and never taken back");
+    }
+    verdicts.iter().for_each(|v| result.net.apply(pack, v));
     result
 }
 
