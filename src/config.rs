@@ -16,6 +16,8 @@ pub struct Config {
     pub engine: Engine,
     /// Rules and their parameters.
     pub rules: Rules,
+    /// The state on disk.
+    pub snapshots: Snapshots,
     /// Health and metrics.
     pub http: Http,
     /// Who warns.
@@ -108,6 +110,22 @@ pub struct Rules {
 impl Default for Rules {
     fn default() -> Self {
         Rules { dir: "sql".into(), params: BTreeMap::new() }
+    }
+}
+
+/// `[snapshots]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Snapshots {
+    /// Folder for snapshots; empty for none: a start then takes every batch of the log again.
+    pub dir: PathBuf,
+    /// Seconds between two snapshots; one is also written at an orderly end.
+    pub every_s: u32,
+}
+
+impl Default for Snapshots {
+    fn default() -> Self {
+        Snapshots { dir: PathBuf::new(), every_s: 300 }
     }
 }
 

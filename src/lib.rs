@@ -13,5 +13,6 @@ pub mod progress;
 pub mod rules;
 pub mod schemas;
 pub mod sinks;
+pub mod snapshot;
 pub mod sources;
 pub mod telemetry;

@@ -3,9 +3,10 @@
 use crate::config::Config;
 use crate::health::Health;
 use crate::pool::Pool;
-use crate::progress::{Progress, Tick, ranges};
+use crate::progress::{Progress, Resume, Tick, ranges};
 use crate::sinks::kafka::KafkaSink;
 use crate::sinks::wire::{self, Message, Position};
+use crate::snapshot::Snapshot;
 use crate::sources::kafka::{KafkaRecord, KafkaSource};
 use foreshock_actions::{Act, Action, Actions, RuleFacts, Settings, detection_id};
 use foreshock_compiler::{Pack, Status, feed_schema, header};
@@ -17,7 +18,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A live process.
 pub struct Pipeline {
@@ -69,7 +70,15 @@ impl Pipeline {
     ///
     /// # Errors
     /// When the broker does not give the records again.
-    pub fn recover(&mut self, log: &[Progress], stop: &AtomicBool) -> anyhow::Result<()> {
+    pub fn recover(&mut self, resume: &Resume, stop: &AtomicBool) -> anyhow::Result<()> {
+        if let Some(snapshot) = &resume.snapshot {
+            let broken = |error: String| anyhow::anyhow!("snapshot {}: {error}; remove it", snapshot.number);
+            self.engine.load(&snapshot.engine).map_err(broken)?;
+            self.actions.load(&snapshot.actions).map_err(broken)?;
+            self.source.mark_done(&snapshot.partitions);
+            self.number = snapshot.number + 1;
+        }
+        let log = &resume.log;
         if log.last().is_some_and(|last| last.rules != self.rules) {
             tracing::warn!(
                 "rules, parameters or lateness differ from the last run's: windows are made again for the new ones; \
@@ -83,6 +92,7 @@ impl Pipeline {
             let records = self.source.take_again(&progress.ranges)?;
             self.raise(&progress.ticks);
             self.process(&records);
+            self.source.mark_done(&progress.ranges);
             self.number = progress.number + 1;
         }
         self.source.end_again()?;
@@ -104,11 +114,46 @@ impl Pipeline {
         stop: &AtomicBool,
         mut on_turn: impl FnMut(&Turn) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
+        let every = Duration::from_secs(u64::from(self.config.snapshots.every_s));
+        let mut last = Instant::now();
         while !stop.load(Ordering::Acquire) {
             let turn = self.turn()?;
             on_turn(&turn)?;
+            if last.elapsed() >= every {
+                self.snapshot();
+                last = Instant::now();
+            }
         }
+        self.snapshot();
         self.source.commit_last()
+    }
+
+    /// Writes the state down. A failure is loud, but detection goes on: the log still has everything.
+    fn snapshot(&self) {
+        let folder = &self.config.snapshots.dir;
+        if folder.as_os_str().is_empty() || self.number == 0 {
+            return;
+        }
+        let start = Instant::now();
+        let snapshot = Snapshot {
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            rules: self.rules.clone(),
+            number: self.number - 1,
+            partitions: self.source.places(),
+            engine: self.engine.save(),
+            actions: self.actions.save(),
+        };
+        match snapshot.write(folder) {
+            Ok(bytes) => {
+                let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+                tracing::info!(batch = snapshot.number, bytes, millis, "snapshot");
+                self.health.set("snapshots", true, "");
+            }
+            Err(error) => {
+                tracing::error!(error = format!("{error:#}"), "no snapshot: a start will take longer");
+                self.health.set("snapshots", false, &format!("{error:#}"));
+            }
+        }
     }
 
     /// One micro-batch: take, judge, act, deliver, commit.
@@ -259,7 +304,8 @@ impl Pipeline {
     }
 }
 
-fn rules_hash(pack: &Pack, lateness_s: u32) -> String {
+/// Hash of all that changes what the same events lead to.
+pub fn rules_hash(pack: &Pack, lateness_s: u32) -> String {
     let mut hasher = Sha256::new();
     hasher.update(lateness_s.to_le_bytes());
     for rule in &pack.rules {

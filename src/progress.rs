@@ -6,6 +6,7 @@
 
 use crate::config::Kafka;
 use crate::sinks::kafka::client_config;
+use crate::snapshot::Snapshot;
 use crate::sources::kafka::KafkaRecord;
 use anyhow::{Context, bail, ensure};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -63,6 +64,35 @@ pub struct Progress {
     pub waits_for: Vec<String>,
     /// Hash of rules, their parameters and the lateness.
     pub rules: String,
+}
+
+/// How to go on from what was done.
+#[derive(Debug)]
+pub struct Resume {
+    /// Partitions that the horizon waits for.
+    pub waits_for: Vec<String>,
+    /// The state to begin with.
+    pub snapshot: Option<Snapshot>,
+    /// The batches after it.
+    pub log: Vec<Progress>,
+}
+
+impl Resume {
+    /// From the log and a snapshot; `None` when nothing was done yet.
+    pub fn new(mut log: Vec<Progress>, snapshot: Option<Snapshot>) -> Option<Resume> {
+        let waits_for = log.first()?.waits_for.clone();
+        if let Some(snapshot) = &snapshot {
+            log.retain(|p| p.number > snapshot.number);
+        }
+        Some(Resume { waits_for, snapshot, log })
+    }
+
+    /// The first offset of a partition that the state still needs.
+    pub fn offset(&self, topic: &str, partition: i32) -> Option<i64> {
+        let is_it = |r: &&Range| r.topic == topic && r.partition == partition;
+        let saved = self.snapshot.iter().flat_map(|s| &s.partitions).find(is_it).map(|r| r.to);
+        saved.or_else(|| self.log.iter().flat_map(|p| &p.ranges).find(is_it).map(|r| r.from))
+    }
 }
 
 /// The offsets that some records take up.

@@ -164,7 +164,8 @@ fn nothing_is_lost_or_doubled_when_processes_are_killed_or_taken_over_again_and_
     let address = broker.address();
     let toml = format!(
         "[kafka]\nbrokers = \"{address}\"\npartitions = {PARTITIONS}\n[engine]\nrefuse_future = false\nbatch_events_max = 20\n\
-         [http]\nlisten = \"\"\n"
+         [snapshots]\ndir = \"{}\"\nevery_s = 1\n[http]\nlisten = \"\"\n",
+        folder.path().join("state").display()
     );
     std::fs::write(&path, toml).unwrap();
     let config = Config::read(path.as_ref()).unwrap();

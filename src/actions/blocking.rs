@@ -1,15 +1,15 @@
 //! Drafts of blocking requests for `blocking.draft.v1`. An officer checks one, another approves it, elsewhere.
 
-use crate::message::{Bilingual, rfc3339};
+use crate::message::Bilingual;
 use crate::{Verdict, ids, limits};
 use foreshock_core::time::{SECOND_US, format_rfc3339};
 use foreshock_core::{Detection, Value, money};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
 /// Whether a draft stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DraftState {
     /// Waits for an officer.
@@ -19,7 +19,7 @@ pub enum DraftState {
 }
 
 /// The rule behind a draft.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RuleRef {
     /// Rule id.
     pub id: String,
@@ -28,14 +28,14 @@ pub struct RuleRef {
 }
 
 /// Whom the measure is for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Target {
     /// Account token: the subject.
     pub account: String,
 }
 
 /// Why, for whoever decides.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
     /// The detection that opened the episode.
@@ -47,7 +47,7 @@ pub struct Evidence {
 }
 
 /// A proposed blocking request.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BlockingDraft {
     /// 32 hexadecimal digits; the same for the same episode.
@@ -75,11 +75,11 @@ pub struct BlockingDraft {
     /// Why.
     pub evidence: Evidence,
     /// Event time of the detection.
-    #[serde(serialize_with = "rfc3339")]
+    #[serde(with = "crate::message::rfc3339")]
     #[schemars(with = "String")]
     pub created_at: i64,
     /// 48 hours later.
-    #[serde(serialize_with = "rfc3339")]
+    #[serde(with = "crate::message::rfc3339")]
     #[schemars(with = "String")]
     pub expires_at: i64,
     /// The key of the topic; in the message it is `target.account`.

@@ -3,10 +3,11 @@
 use crate::limits::{DETECTIONS_LISTED_MAX, DETECTIONS_TRACKED_MAX};
 use crate::message::{AlertMessage, AlertState};
 use crate::{BlockingDraft, RuleFacts, ids};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// An open episode.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Episode {
     /// What is published of it, as it stands.
     pub message: AlertMessage,

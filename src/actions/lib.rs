@@ -11,6 +11,7 @@ pub mod limits;
 mod message;
 mod personal;
 mod places;
+mod save;
 mod settings;
 mod taking;
 mod warning;

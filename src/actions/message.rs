@@ -1,12 +1,11 @@
 //! What `alert.v1` carries.
 
 use crate::RuleFacts;
-use foreshock_core::time::format_rfc3339;
 use schemars::JsonSchema;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 /// Where an episode stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AlertState {
     /// Its first detection has come.
@@ -18,7 +17,7 @@ pub enum AlertState {
 }
 
 /// A text in both languages.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Bilingual {
     /// Chinese.
     pub zh: String,
@@ -27,7 +26,7 @@ pub struct Bilingual {
 }
 
 /// An episode: detections of one subject under one rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AlertMessage {
     /// UUIDv8 of rule, subject and the event that opened it; the key of the topic.
     pub alert_id: String,
@@ -46,11 +45,11 @@ pub struct AlertMessage {
     /// What it is about.
     pub subject: String,
     /// Event time of its first detection.
-    #[serde(serialize_with = "rfc3339")]
+    #[serde(with = "crate::message::rfc3339")]
     #[schemars(with = "String")]
     pub first: i64,
     /// Event time of its last detection.
-    #[serde(serialize_with = "rfc3339")]
+    #[serde(with = "crate::message::rfc3339")]
     #[schemars(with = "String")]
     pub last: i64,
     /// Detections that stand.
@@ -80,6 +79,18 @@ impl AlertMessage {
 }
 
 /// Event time as text; also for the drafts.
-pub(crate) fn rfc3339<S: Serializer>(us: &i64, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&format_rfc3339(*us))
+pub(crate) mod rfc3339 {
+    use foreshock_core::time::{format_rfc3339, parse_rfc3339};
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for a reference
+    pub fn serialize<S: Serializer>(us: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format_rfc3339(*us))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse_rfc3339(&text).ok_or_else(|| D::Error::custom("not a time"))
+    }
 }

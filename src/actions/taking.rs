@@ -24,13 +24,13 @@ pub struct Counts {
 #[derive(Debug)]
 pub struct Actions {
     settings: Settings,
-    identifiers: Identifiers,
+    pub(crate) identifiers: Identifiers,
     counts: Counts,
-    episodes: BTreeMap<u128, Episode>,
+    pub(crate) episodes: BTreeMap<u128, Episode>,
     /// Open episodes of one rule and subject, in the order they opened.
-    by_subject: BTreeMap<(String, String), Vec<u128>>,
-    deadlines: BTreeSet<(i64, u128)>,
-    tracked_count: usize,
+    pub(crate) by_subject: BTreeMap<(String, String), Vec<u128>>,
+    pub(crate) deadlines: BTreeSet<(i64, u128)>,
+    pub(crate) tracked_count: usize,
     tracked_max: usize,
     open_max: usize,
 }

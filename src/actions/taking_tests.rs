@@ -292,3 +292,17 @@ fn the_schemas_of_alert_and_draft_come_from_the_types() {
         assert!(schema.as_value()["properties"].get("createdAt").is_none_or(|at| at["type"] == "string"));
     }
 }
+
+#[test]
+fn saved_episodes_go_on_as_if_nothing_had_happened() {
+    let rule = rule(Action::Block);
+    let (mut one, mut two) = (Actions::new(Settings::default()), Actions::new(Settings::default()));
+    take(&mut one, &rule, &detection("e1", 0, "acc-1"), true);
+    two.load(&one.save()).unwrap();
+    for (event, minute, detected) in [("e2", 1, true), ("e1", 0, false), ("e2", 1, false), ("e3", 120, true)] {
+        let found = detection(event, minute, "acc-1");
+        let acts = format!("{:?}", take(&mut one, &rule, &found, detected));
+        assert_eq!(acts, format!("{:?}", take(&mut two, &rule, &found, detected)));
+    }
+    assert_eq!(one.save(), two.save());
+}

@@ -30,6 +30,14 @@ pub(crate) struct Identifiers {
 }
 
 impl Identifiers {
+    pub(crate) fn save(&self) -> Vec<((i64, u8), u128)> {
+        self.given.iter().map(|(slot, alert)| (*slot, *alert)).collect()
+    }
+
+    pub(crate) fn load(given: Vec<((i64, u8), u128)>) -> Self {
+        Identifiers { given: given.into_iter().collect() }
+    }
+
     /// The first free (second, number); an episode that opens again gets its own back. The form has one digit for
     /// the number, so an eleventh warning of one second takes the next second.
     fn give(&mut self, second: i64, alert: u128) -> Option<(i64, u8)> {

@@ -93,7 +93,7 @@ impl Demo {
         let total = city.history.len() + city.day.len();
         let feeds: Vec<Feed> =
             Feed::ALL.into_iter().filter(|f| city.history.iter().chain(&city.day).any(|l| l.feed == *f)).collect();
-        let (source, sink, _) = run::connect(&config, &feeds)?;
+        let (source, sink, _) = run::connect(&config, &pack, &feeds)?;
         let health = Arc::new(Health::default());
         let brokers = config.kafka.brokers.clone();
         let mut pipeline = Pipeline::new(config, pack, source, sink, health.clone());

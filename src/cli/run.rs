@@ -3,14 +3,16 @@
 use crate::cli::Exit;
 use crate::config::Config;
 use crate::health::{Health, serve};
-use crate::pipeline::Pipeline;
-use crate::progress::{PROGRESS, Progress, read_all};
+use crate::pipeline::{Pipeline, rules_hash};
+use crate::progress::{PROGRESS, Resume, read_all};
 use crate::rules::Choice;
 use crate::sinks::kafka::{KafkaSink, client_config};
 use crate::sinks::wire::OUT_TOPICS;
+use crate::snapshot::newest;
 use crate::sources::kafka::KafkaSource;
 use anyhow::{Context, bail};
 use clap::Subcommand;
+use foreshock_compiler::Pack;
 use foreshock_core::Feed;
 use rdkafka::Message;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -92,24 +94,29 @@ impl Run {
             let address = serve(&config.http.listen, health.clone()).context("cannot serve health and metrics")?;
             tracing::info!(%address, "health and metrics");
         }
-        let (source, sink, log) = match connect(&config, &[]) {
+        let (source, sink, resume) = match connect(&config, &pack, &[]) {
             Ok(parts) => parts,
             Err(error) => {
                 eprintln!("{error:#}");
                 return Ok(Exit::Unreachable);
             }
         };
-        tracing::info!(rules = pack.rules.len(), brokers = config.kafka.brokers, batches = log.len(), "connected");
+        tracing::info!(rules = pack.rules.len(), brokers = config.kafka.brokers, "connected");
         let mut pipeline = Pipeline::new(config, pack, source, sink, health.clone());
         let start = std::time::Instant::now();
-        pipeline.recover(&log, &stop)?;
+        let batches = resume.as_ref().map_or(0, |r| r.log.len());
+        let snapshot = resume.as_ref().and_then(|r| r.snapshot.as_ref()).map(|s| s.number);
+        if let Some(resume) = &resume {
+            pipeline.recover(resume, &stop)?;
+        }
+        drop(resume);
         if pipeline.lost() > 0 {
             tracing::error!(
                 lost = pipeline.lost(),
                 "the broker no longer has records that were judged before: windows that reach back to them are incomplete"
             );
         }
-        tracing::info!(batches = log.len(), seconds = start.elapsed().as_secs_f32(), "started: the state is whole");
+        tracing::info!(?snapshot, batches, seconds = start.elapsed().as_secs_f32(), "started: the state is whole");
         let done = pipeline.run(&stop, |turn| {
             if turn.lost > 0 {
                 tracing::error!(lost = turn.lost, "the broker no longer had these records when we came to them");
@@ -132,11 +139,18 @@ impl Run {
 ///
 /// # Errors
 /// When the broker cannot be reached or lacks a topic.
-pub fn connect(config: &Config, expected: &[Feed]) -> anyhow::Result<(KafkaSource, KafkaSink, Vec<Progress>)> {
+pub fn connect(
+    config: &Config,
+    pack: &Pack,
+    expected: &[Feed],
+) -> anyhow::Result<(KafkaSource, KafkaSink, Option<Resume>)> {
     // In this order: once the sink is open no other process of the group can commit, so the log stands still.
     let sink = KafkaSink::new(&config.kafka)?;
     let log = read_all(&config.kafka)?;
-    Ok((KafkaSource::new(&config.kafka, expected, &log)?, sink, log))
+    let rules = rules_hash(pack, config.engine.lateness_s);
+    let snapshot = newest(&config.snapshots.dir, &rules, log.last().map(|p| p.number))?;
+    let resume = Resume::new(log, snapshot);
+    Ok((KafkaSource::new(&config.kafka, expected, resume.as_ref())?, sink, resume))
 }
 
 /// `foreshock topics`

@@ -5,6 +5,7 @@ use crate::faults::{Fault, on};
 use crate::intern::Interner;
 use crate::multiset::Multiset;
 use crate::plan::{Function, ValueKind};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::hint::black_box;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 pub(crate) type Cell = Option<i64>;
 
 /// An `i128` that asks for no 16-byte alignment, so that an accumulator has 32 bytes.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Wide([u64; 2]);
 
 impl Wide {
@@ -28,7 +29,7 @@ impl Wide {
 }
 
 /// State of one accumulator of one key.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Accumulator {
     Count(i64),
     Sum {

@@ -6,6 +6,7 @@
 
 use crate::faults::{Fault, on};
 use crate::seen::Seen;
+use serde::{Deserialize, Serialize};
 use std::hint::black_box;
 
 /// What admission says of one event.
@@ -34,6 +35,14 @@ pub(crate) struct Admission {
     bounds: Vec<i64>,
     seen: Seen,
     horizon: i64,
+}
+
+/// What is saved of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SavedAdmission {
+    bounds: Vec<i64>,
+    horizon: i64,
+    seen: Vec<(i64, Vec<String>)>,
 }
 
 impl Admission {
@@ -104,6 +113,22 @@ impl Admission {
         let lowest = self.bounds.iter().zip(&self.presence).filter_map(counts).min().unwrap_or(i64::MIN);
         self.horizon = self.horizon.max(lowest);
         self.seen.forget_before(self.horizon);
+    }
+
+    pub(crate) fn save(&self) -> SavedAdmission {
+        SavedAdmission { bounds: self.bounds.clone(), horizon: self.horizon, seen: self.seen.save() }
+    }
+
+    pub(crate) fn load(&mut self, saved: SavedAdmission) -> Result<(), String> {
+        if saved.bounds.len() != self.bounds.len() {
+            return Err(format!(
+                "it has {} source partitions, now there are {}",
+                saved.bounds.len(),
+                self.bounds.len()
+            ));
+        }
+        (self.bounds, self.horizon, self.seen) = (saved.bounds, saved.horizon, Seen::load(saved.seen));
+        Ok(())
     }
 
     /// Nothing more will come: everything is final.

@@ -91,14 +91,14 @@ pub struct Sizes {
 /// The window engine.
 #[derive(Debug)]
 pub struct Engine {
-    streams: Vec<Stream>,
-    admission: Admission,
+    pub(crate) streams: Vec<Stream>,
+    pub(crate) admission: Admission,
     lateness_us: [i64; 4],
-    texts: Interner,
+    pub(crate) texts: Interner,
     /// How long before the horizon a window can still hold a text; `None` when one may hold it for ever.
     text_reach_us: Option<i64>,
-    hasher: DefaultHashBuilder,
-    newest: i64,
+    pub(crate) hasher: DefaultHashBuilder,
+    pub(crate) newest: i64,
 }
 
 impl Engine {

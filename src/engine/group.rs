@@ -10,7 +10,7 @@ use crate::plan::GroupPlan;
 use crate::rows::YoungRows;
 use arrow_array::{Array, ArrayRef, StringArray};
 use arrow_schema::DataType;
-use hashbrown::DefaultHashBuilder;
+use hashbrown::{DefaultHashBuilder, HashMap};
 use std::hash::BuildHasher;
 use std::hint::black_box;
 
@@ -205,6 +205,32 @@ impl Group {
 
     pub(crate) fn weigh(&self) -> (u64, usize) {
         self.ranges.iter().map(KeyRange::weigh).fold((0, 0), |sum, range| (sum.0 + range.0, sum.1 + range.1))
+    }
+
+    /// Every log with its place.
+    pub(crate) fn logs(&self) -> Vec<(u64, &KeyLog)> {
+        let mut logs = Vec::new();
+        for (number, range) in self.ranges.iter().enumerate() {
+            let live = range.logs.iter().enumerate().filter(|(_, log)| !log.is_free);
+            logs.extend(live.map(|(slot, log)| ((number as u64) << 32 | slot as u64, log)));
+        }
+        logs.sort_unstable_by(|a, b| a.1.key.cmp(&b.1.key));
+        logs
+    }
+
+    /// Takes in saved logs; where each went, by its place in the engine that saved it.
+    pub(crate) fn take_in(&mut self, logs: Vec<(u64, KeyLog)>, hasher: &DefaultHashBuilder) -> HashMap<u64, u64> {
+        let mut places = HashMap::with_capacity(logs.len());
+        for (old, mut log) in logs {
+            log.hash = hasher.hash_one(log.key.as_ref());
+            let number = self.range_of(log.hash);
+            let range = &mut self.ranges[number];
+            let slot = u32::try_from(range.logs.len()).expect("fewer than 2^32 keys fit in memory");
+            range.index.insert(log.hash, slot);
+            range.logs.push(log);
+            places.insert(old, (number as u64) << 32 | u64::from(slot));
+        }
+        places
     }
 
     pub(crate) fn key_count(&self) -> usize {

@@ -75,6 +75,28 @@ impl Interner {
         id
     }
 
+    /// Each text with its stamp, by id; a free id is `None`.
+    pub(crate) fn save(&self) -> Vec<Option<(Arc<str>, i64)>> {
+        self.texts.iter().map(|t| (!t.is_free).then(|| (t.text.clone(), t.stamp))).collect()
+    }
+
+    pub(crate) fn load(texts: Vec<Option<(Arc<str>, i64)>>) -> Self {
+        let mut interner = Interner::default();
+        for (id, text) in texts.into_iter().enumerate() {
+            let id = u32::try_from(id).expect("ids have 32 bits");
+            let is_free = text.is_none();
+            let (text, stamp) = text.unwrap_or_else(|| ("".into(), i64::MIN));
+            let hash = interner.hasher.hash_one(text.as_ref());
+            interner.texts.push(Text { text, hash, stamp, is_free });
+            if is_free {
+                interner.free.push(id);
+            } else {
+                interner.index.insert(hash, id);
+            }
+        }
+        interner
+    }
+
     pub(crate) fn text(&self, id: i64) -> &Arc<str> {
         let idx = usize::try_from(id).expect("an interned id is not negative");
         &self.texts.get(idx).expect("an interned id was handed out by `intern_all`").text

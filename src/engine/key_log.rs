@@ -9,6 +9,7 @@ use crate::accumulator::{Accumulator, Cell};
 use crate::faults::{Fault, on};
 use crate::intern::Interner;
 use crate::plan::{CursorPlan, Frame, Function, GroupPlan};
+use serde::{Deserialize, Serialize};
 use std::hint::black_box;
 use std::mem::discriminant;
 
@@ -92,15 +93,17 @@ impl Layout {
 }
 
 /// First and one past the last position inside a cursor's frame.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Bounds {
     head: u64,
     tail: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct KeyLog {
     pub(crate) key: Box<[u8]>,
+    /// Of this process: hashes differ from one to the next.
+    #[serde(skip)]
     pub(crate) hash: u64,
     /// Position of the first entry still held; positions count from the first entry ever.
     base: u64,
@@ -115,13 +118,26 @@ pub(crate) struct KeyLog {
     /// entry, when that was taken out again.
     stands_at: i64,
     /// Earliest time changed in this step; `i64::MAX` when nothing changed.
+    #[serde(skip, default = "unchanged")]
     pub(crate) changed_from: i64,
     /// Its place among the logs changed in this step.
+    #[serde(skip)]
     pub(crate) changed_at: u32,
     /// Its slot belongs to no key.
+    #[serde(skip)]
     pub(crate) is_free: bool,
     /// Lowest row number among this step's changes.
+    #[serde(skip, default = "no_cause")]
     pub(crate) cause: u64,
+}
+
+/// No row has changed in this step.
+fn unchanged() -> i64 {
+    i64::MAX
+}
+
+fn no_cause() -> u64 {
+    u64::MAX
 }
 
 impl KeyLog {

@@ -17,6 +17,7 @@ mod key_log;
 mod multiset;
 mod plan;
 mod rows;
+mod save;
 mod seen;
 mod stream;
 

@@ -2,6 +2,7 @@
 //! count. Most keys of a busy stream hold one value.
 
 use hashbrown::DefaultHashBuilder;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::hash::BuildHasher;
 use std::hint::black_box;
 
@@ -103,6 +104,31 @@ impl Multiset {
                 }
             }
         }
+    }
+}
+
+/// Its pairs, in the order of the values.
+impl Serialize for Multiset {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut pairs: Vec<(i64, u32)> = match self {
+            Multiset::One(value, count) => Vec::from_iter((*count > 0).then_some((*value, *count))),
+            Multiset::Small(pairs) => pairs.clone(),
+            Multiset::Large(table) => table.pairs().collect(),
+        };
+        pairs.sort_unstable();
+        pairs.serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Multiset {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let pairs = Vec::<(i64, u32)>::deserialize(from)?;
+        Ok(match pairs.as_slice() {
+            [] => Multiset::new(),
+            [(value, count)] => Multiset::One(*value, *count),
+            _ if pairs.len() <= SMALL_MAX => Multiset::Small(pairs),
+            _ => Multiset::Large(Box::new(Table::new(pairs))),
+        })
     }
 }
 

@@ -5,13 +5,14 @@ use crate::accumulator::Cell;
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
 use foreshock_core::Detection;
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// A row in no log of a group.
 pub(crate) const NO_INPUT: u64 = u64::MAX;
 
 /// What has been said about one row by one rule.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Published {
     pub(crate) revision: u32,
     /// The detection as last published; `None` after a retraction.
@@ -47,6 +48,18 @@ pub(crate) struct YoungRows {
     cells: VecDeque<Cell>,
     inputs: VecDeque<u64>,
     pub(crate) published: HashMap<(u64, u32), Published>,
+}
+
+/// What is saved of the young rows.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SavedRows {
+    first: u64,
+    first_row: u64,
+    times: Vec<i64>,
+    cells: Vec<Cell>,
+    inputs: Vec<u64>,
+    published: Vec<((u64, u32), Published)>,
+    batch: Option<Vec<u8>>,
 }
 
 impl YoungRows {
@@ -159,6 +172,43 @@ impl YoungRows {
                 arrow_select::interleave::interleave(&columns, indices).expect("segments of one stream have one schema")
             }
         }
+    }
+
+    pub(crate) fn save(&self) -> SavedRows {
+        let mut published: Vec<_> = self.published.iter().map(|(key, said)| (*key, said.clone())).collect();
+        published.sort_unstable_by_key(|(key, _)| *key);
+        let batches: Vec<&RecordBatch> = self.segments.iter().map(|s| &s.batch).collect();
+        let batch = batches.first().map(|first| {
+            arrow_select::concat::concat_batches(first.schema_ref(), batches.iter().copied())
+                .expect("segments of one stream have one schema")
+        });
+        SavedRows {
+            first: self.first,
+            first_row: self.segments.front().map_or(self.first, |s| s.first_row),
+            times: self.times.iter().copied().collect(),
+            cells: self.cells.iter().copied().collect(),
+            inputs: self.inputs.iter().copied().collect(),
+            published,
+            batch: batch.map(|b| crate::save::batch_to_bytes(&b)),
+        }
+    }
+
+    /// `place` tells where an entry of a group went, by its place in the engine that saved it.
+    pub(crate) fn load(&mut self, saved: SavedRows, place: impl Fn(usize, u64) -> u64) -> Result<(), String> {
+        let rows = saved.times.len();
+        if saved.cells.len() != rows * self.window_count || saved.inputs.len() != rows * self.group_count {
+            return Err("its windows are others".into());
+        }
+        if let Some(bytes) = saved.batch {
+            self.segments
+                .push_back(Segment { first_row: saved.first_row, batch: crate::save::batch_from_bytes(&bytes)? });
+        }
+        let groups = self.group_count;
+        let moved = |(at, old): (usize, u64)| if old == NO_INPUT { old } else { place(at % groups, old) };
+        self.inputs = saved.inputs.into_iter().enumerate().map(moved).collect();
+        (self.first, self.times, self.cells) = (saved.first, saved.times.into(), saved.cells.into());
+        self.published = saved.published.into_iter().collect();
+        Ok(())
     }
 
     /// Lets go of rows before the horizon and hands out what is still to be said about them.

@@ -74,6 +74,28 @@ impl Seen {
         true
     }
 
+    /// The ids by second of event time.
+    pub(crate) fn save(&self) -> Vec<(i64, Vec<String>)> {
+        let id = |second: &Second, number: u32| {
+            let place = self.places[number as usize];
+            let bytes = &second.bytes[place.start as usize..(place.start + place.length) as usize];
+            String::from_utf8_lossy(bytes).into_owned()
+        };
+        let ids = |second: &Second| second.members.iter().map(|m| id(second, m.1)).collect();
+        self.seconds.iter().map(|(at, second)| (*at, ids(second))).collect()
+    }
+
+    pub(crate) fn load(seconds: Vec<(i64, Vec<String>)>) -> Self {
+        let mut seen = Seen::default();
+        for (at, ids) in seconds {
+            for id in ids {
+                let hash = seen.hash(&id);
+                seen.insert(&id, hash, at.saturating_mul(SECOND_US));
+            }
+        }
+        seen
+    }
+
     /// Forgets the ids of seconds that lie wholly before the horizon.
     pub(crate) fn forget_before(&mut self, horizon: i64) {
         let past = horizon.div_euclid(SECOND_US);

@@ -6,9 +6,9 @@ use crate::eval::{Evaluation, array_to_cells, downcast};
 use crate::faults::{Fault, on};
 use crate::group::{Answers, Context, Group, Inline, Inputs, KeyRange, Keys, Leaving, Runner, Work};
 use crate::intern::Interner;
-use crate::key_log::Layout;
+use crate::key_log::{KeyLog, Layout};
 use crate::plan::{RulePlan, StreamPlan};
-use crate::rows::{NO_INPUT, Published, YoungRows};
+use crate::rows::{NO_INPUT, Published, SavedRows, YoungRows};
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray, TimestampNanosecondArray, UInt32Array, UInt64Array,
@@ -46,6 +46,24 @@ impl Stream {
         let groups = plan.groups.iter().map(|g| Group::new(g, shards)).collect();
         let levels = plan.groups.iter().map(|g| g.level + 1).max().unwrap_or(0);
         Stream { plan, groups, young, levels }
+    }
+
+    pub(crate) fn save(&self) -> (SavedRows, Vec<Vec<(u64, &KeyLog)>>) {
+        (self.young.save(), self.groups.iter().map(Group::logs).collect())
+    }
+
+    pub(crate) fn load(
+        &mut self,
+        rows: SavedRows,
+        groups: Vec<Vec<(u64, KeyLog)>>,
+        hasher: &DefaultHashBuilder,
+    ) -> Result<(), String> {
+        if groups.len() != self.groups.len() {
+            return Err("its windows are others".into());
+        }
+        let pairs = self.groups.iter_mut().zip(groups);
+        let places: Vec<HashMap<u64, u64>> = pairs.map(|(group, logs)| group.take_in(logs, hasher)).collect();
+        self.young.load(rows, |group, old| places[group].get(&old).copied().unwrap_or(NO_INPUT))
     }
 
     pub(crate) fn young_count(&self) -> usize {

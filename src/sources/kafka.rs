@@ -1,7 +1,7 @@
 //! Records from Kafka: one `BaseConsumer`, polled by one thread; offsets are committed by the pipeline, last.
 
 use crate::config::Kafka;
-use crate::progress::{Progress, Range};
+use crate::progress::{Range, Resume};
 use crate::sinks::kafka::client_config;
 use crate::sinks::wire::Position;
 use anyhow::{Context, bail};
@@ -91,13 +91,13 @@ pub struct KafkaSource {
 }
 
 impl KafkaSource {
-    /// Connects and takes every partition of the four incoming topics: from the first batch on that `log` names, so that
-    /// the state can be made again; without a log from the committed offsets on. The horizon waits for the partitions
-    /// that the log names, else for those of the `expected` feeds and those that hold something.
+    /// Connects and takes every partition of the four incoming topics: from where `resume` says, so that the state can
+    /// be made again; without it from the committed offsets on. The horizon waits for the partitions that `resume`
+    /// names, else for those of the `expected` feeds and those that hold something.
     ///
     /// # Errors
     /// When the broker cannot be reached or a topic is not there.
-    pub fn new(kafka: &Kafka, expected: &[Feed], log: &[Progress]) -> anyhow::Result<KafkaSource> {
+    pub fn new(kafka: &Kafka, expected: &[Feed], resume: Option<&Resume>) -> anyhow::Result<KafkaSource> {
         let defaults = [
             ("group.id", kafka.group_id.as_str()),
             ("enable.auto.commit", "false"),
@@ -126,11 +126,11 @@ impl KafkaSource {
         };
         let mut list = TopicPartitionList::new();
         for feed in Feed::ALL {
-            source.add_topic(feed, expected.contains(&feed), log.first(), &mut list)?;
+            source.add_topic(feed, expected.contains(&feed), resume, &mut list)?;
         }
         source.stash.resize(source.presence.len(), VecDeque::new());
-        if !log.is_empty() {
-            source.consumer.assign(&source.first_offsets(log)?).context("cannot take the partitions")?;
+        if let Some(resume) = resume {
+            source.consumer.assign(&source.first_offsets(resume)?).context("cannot take the partitions")?;
             return Ok(source);
         }
         let committed = patiently(|| source.consumer.committed_offsets(list.clone(), METADATA_TIMEOUT))
@@ -144,23 +144,39 @@ impl KafkaSource {
         Ok(source)
     }
 
-    /// Where to begin to make the state of the log again.
-    fn first_offsets(&self, log: &[Progress]) -> anyhow::Result<TopicPartitionList> {
+    /// Where to begin to make the state again.
+    fn first_offsets(&self, resume: &Resume) -> anyhow::Result<TopicPartitionList> {
         let mut list = TopicPartitionList::new();
         for ((topic, partition), number) in &self.partitions {
-            let ranges = log.iter().flat_map(|p| &p.ranges);
-            let first = ranges.into_iter().find(|r| r.topic == *topic && r.partition == *partition);
-            let low = self.lows[*number];
-            list.add_partition_offset(topic, *partition, Offset::Offset(first.map_or(low, |r| r.from.max(low))))?;
+            let (low, first) = (self.lows[*number], resume.offset(topic, *partition));
+            list.add_partition_offset(topic, *partition, Offset::Offset(first.map_or(low, |f| f.max(low))))?;
         }
         Ok(list)
+    }
+
+    /// Every partition in the order of the engine, with the next offset to take.
+    pub fn places(&self) -> Vec<Range> {
+        let mut places: Vec<_> = self.partitions.iter().collect();
+        places.sort_unstable_by_key(|(_, number)| **number);
+        let range = |((topic, partition), number): (&(String, i32), &usize)| {
+            let done = self.done.get(&(topic.clone(), *partition)).copied().unwrap_or(self.lows[*number]);
+            Range { topic: topic.clone(), partition: *partition, from: done, to: done }
+        };
+        places.into_iter().map(range).collect()
+    }
+
+    /// Counts batches as done that were taken again.
+    pub fn mark_done(&mut self, ranges: &[Range]) {
+        for range in ranges {
+            self.done.insert((range.topic.clone(), range.partition), range.to);
+        }
     }
 
     fn add_topic(
         &mut self,
         feed: Feed,
         is_expected: bool,
-        first: Option<&Progress>,
+        resume: Option<&Resume>,
         list: &mut TopicPartitionList,
     ) -> anyhow::Result<()> {
         let topic = feed.topic();
@@ -174,8 +190,8 @@ impl KafkaSource {
         }
         for partition in partitions {
             let (low, high) = patiently(|| self.consumer.fetch_watermarks(topic, partition, METADATA_TIMEOUT))?;
-            let waits = match first {
-                Some(first) => first.waits_for.contains(&format!("{topic}/{partition}")),
+            let waits = match resume {
+                Some(resume) => resume.waits_for.contains(&format!("{topic}/{partition}")),
                 None => is_expected || low < high,
             };
             self.lows.push(low);

@@ -52,8 +52,14 @@ pub fn check(seed: u64) -> Result<(), String> {
     Ok(())
 }
 
+/// The run with so many key ranges is saved and loaded after each batch.
+const RESTORED: usize = 2;
+
 fn live(pack: &Pack, stream: &[Arrival], partitions: usize, cut: usize, shards: usize) -> Live {
-    let mut engine = Engine::new(pack.plan.clone(), shards, &vec![Presence::Expected; partitions], |_| LATENESS_US);
+    let expected = vec![Presence::Expected; partitions];
+    let fresh = |shards: usize| Engine::new(pack.plan.clone(), shards, &expected, |_| LATENESS_US);
+    let mut engine = fresh(shards);
+    let restores = shards == RESTORED;
     let mut result = Live { net: Net::default(), accepted: Vec::new(), ids: BTreeSet::new() };
     let mut verdicts = Vec::new();
     for part in stream.chunks(cut.min(stream.len())) {
@@ -64,6 +70,12 @@ fn live(pack: &Pack, stream: &[Arrival], partitions: usize, cut: usize, shards: 
         };
         let batches: Vec<FeedBatch> = (0..partitions).map(of).collect();
         let output = engine.step(&batches, &Pool { threads: shards });
+        if restores {
+            // As after a crash: a new engine, with other key ranges, from the saved bytes.
+            let saved = engine.save();
+            engine = fresh(4 - shards.min(3));
+            engine.load(&saved).expect("what was saved can be loaded");
+        }
         accept(&batches, &output, &mut result);
         verdicts.extend(output.verdicts);
     }
