@@ -187,7 +187,7 @@ fn nothing_is_lost_or_doubled_when_processes_are_killed_or_taken_over_again_and_
         while start.elapsed() < moment {
             std::thread::park_timeout(moment.saturating_sub(start.elapsed()));
         }
-        let dies = next(&mut seed) % 3 > 0;
+        let dies = !next(&mut seed).is_multiple_of(3);
         // The one before it, if it was left alive, has lost its right to commit by now; it goes at last.
         drop(zombie.take());
         if dies {

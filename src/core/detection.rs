@@ -1,10 +1,9 @@
 //! A detection: one rule's verdict on one event, with the values that explain it.
 
-use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// One value of a detection. Floats appear only as results (`avg`, `stddev`), never as money or time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// SQL NULL.
     Null,
@@ -34,7 +33,7 @@ impl fmt::Display for Value {
 }
 
 /// What a rule's SELECT returns for one event: a row of the net result.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Detection {
     /// The event that triggered it.
     pub event_id: String,

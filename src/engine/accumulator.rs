@@ -43,7 +43,8 @@ pub(crate) enum Accumulator {
     Texts(BTreeMap<Arc<str>, (i64, u32)>),
     /// Sorted values.
     Median(Vec<i64>),
-    /// (position, value) of the rows that pass, in log order.
+    /// (position, value) of the rows that pass, in log order. Boxed: an accumulator has 32 bytes.
+    #[allow(clippy::box_collection)]
     Positions(Box<VecDeque<(u64, Cell)>>),
     /// The answer needs the log alone (`lag`, `row_number`).
     Stateless,

@@ -2,6 +2,7 @@
 //! verdicts. Any of them can still be judged again.
 
 use crate::accumulator::Cell;
+use crate::save::{SavedPublished, batch_from_bytes, batch_to_bytes};
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
 use foreshock_core::Detection;
 use hashbrown::HashMap;
@@ -12,7 +13,7 @@ use std::collections::VecDeque;
 pub(crate) const NO_INPUT: u64 = u64::MAX;
 
 /// What has been said about one row by one rule.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug)]
 pub(crate) struct Published {
     pub(crate) revision: u32,
     /// The detection as last published; `None` after a retraction.
@@ -58,7 +59,7 @@ pub(crate) struct SavedRows {
     times: Vec<i64>,
     cells: Vec<Cell>,
     inputs: Vec<u64>,
-    published: Vec<((u64, u32), Published)>,
+    published: Vec<((u64, u32), SavedPublished)>,
     batch: Option<Vec<u8>>,
 }
 
@@ -175,7 +176,8 @@ impl YoungRows {
     }
 
     pub(crate) fn save(&self) -> SavedRows {
-        let mut published: Vec<_> = self.published.iter().map(|(key, said)| (*key, said.clone())).collect();
+        let mut published: Vec<_> =
+            self.published.iter().map(|(key, said)| (*key, SavedPublished::new(said))).collect();
         published.sort_unstable_by_key(|(key, _)| *key);
         let batches: Vec<&RecordBatch> = self.segments.iter().map(|s| &s.batch).collect();
         let batch = batches.first().map(|first| {
@@ -189,7 +191,7 @@ impl YoungRows {
             cells: self.cells.iter().copied().collect(),
             inputs: self.inputs.iter().copied().collect(),
             published,
-            batch: batch.map(|b| crate::save::batch_to_bytes(&b)),
+            batch: batch.map(|b| batch_to_bytes(&b)),
         }
     }
 
@@ -200,14 +202,13 @@ impl YoungRows {
             return Err("its windows are others".into());
         }
         if let Some(bytes) = saved.batch {
-            self.segments
-                .push_back(Segment { first_row: saved.first_row, batch: crate::save::batch_from_bytes(&bytes)? });
+            self.segments.push_back(Segment { first_row: saved.first_row, batch: batch_from_bytes(&bytes)? });
         }
         let groups = self.group_count;
         let moved = |(at, old): (usize, u64)| if old == NO_INPUT { old } else { place(at % groups, old) };
         self.inputs = saved.inputs.into_iter().enumerate().map(moved).collect();
         (self.first, self.times, self.cells) = (saved.first, saved.times.into(), saved.cells.into());
-        self.published = saved.published.into_iter().collect();
+        self.published = saved.published.into_iter().map(|(key, said)| (key, said.into_published())).collect();
         Ok(())
     }
 

@@ -5,19 +5,23 @@ use crate::admission::SavedAdmission;
 use crate::engine::Engine;
 use crate::intern::Interner;
 use crate::key_log::KeyLog;
-use crate::rows::SavedRows;
+use crate::rows::{Published, SavedRows};
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
+use foreshock_core::{Detection, Value};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+
+/// The key logs of each group, with their places.
+pub(crate) type Logs<L> = Vec<Vec<(u64, L)>>;
 
 #[derive(Serialize)]
 struct Saving<'a> {
     admission: SavedAdmission,
     newest: i64,
     texts: Vec<Option<(Arc<str>, i64)>>,
-    streams: Vec<(SavedRows, Vec<Vec<(u64, &'a KeyLog)>>)>,
+    streams: Vec<(SavedRows, Logs<&'a KeyLog>)>,
 }
 
 #[derive(Deserialize)]
@@ -25,7 +29,7 @@ struct Saved {
     admission: SavedAdmission,
     newest: i64,
     texts: Vec<Option<(Arc<str>, i64)>>,
-    streams: Vec<(SavedRows, Vec<Vec<(u64, KeyLog)>>)>,
+    streams: Vec<(SavedRows, Logs<KeyLog>)>,
 }
 
 impl Engine {
@@ -56,6 +60,62 @@ impl Engine {
             stream.load(rows, groups, &self.hasher)?;
         }
         Ok(())
+    }
+}
+
+// `core` has no dependency, so its types are written down here.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Value")]
+enum ValueDef {
+    Null,
+    Int(i64),
+    Text(String),
+    Bool(bool),
+    Time(i64),
+    Double(f64),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedValue(#[serde(with = "ValueDef")] Value);
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedDetection(String, i64, String, Vec<(String, SavedValue)>);
+
+impl SavedDetection {
+    fn new(d: &Detection) -> Self {
+        let values = d.values.iter().map(|(name, value)| (name.clone(), SavedValue(value.clone())));
+        SavedDetection(d.event_id.clone(), d.event_time, d.subject.clone(), values.collect())
+    }
+
+    fn into_detection(self) -> Detection {
+        let values = self.3.into_iter().map(|(name, value)| (name, value.0)).collect();
+        Detection { event_id: self.0, event_time: self.1, subject: self.2, values }
+    }
+}
+
+/// [`Published`] as it is saved.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SavedPublished {
+    revision: u32,
+    said: Option<SavedDetection>,
+    pending: Option<(SavedDetection, String)>,
+}
+
+impl SavedPublished {
+    pub(crate) fn new(published: &Published) -> Self {
+        SavedPublished {
+            revision: published.revision,
+            said: published.said.as_ref().map(SavedDetection::new),
+            pending: published.pending.as_ref().map(|(d, cause)| (SavedDetection::new(d), cause.clone())),
+        }
+    }
+
+    pub(crate) fn into_published(self) -> Published {
+        Published {
+            revision: self.revision,
+            said: self.said.map(SavedDetection::into_detection),
+            pending: self.pending.map(|(d, cause)| (d.into_detection(), cause)),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::intern::Interner;
 use crate::key_log::{KeyLog, Layout};
 use crate::plan::{RulePlan, StreamPlan};
 use crate::rows::{NO_INPUT, Published, SavedRows, YoungRows};
+use crate::save::Logs;
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray, TimestampNanosecondArray, UInt32Array, UInt64Array,
@@ -48,14 +49,14 @@ impl Stream {
         Stream { plan, groups, young, levels }
     }
 
-    pub(crate) fn save(&self) -> (SavedRows, Vec<Vec<(u64, &KeyLog)>>) {
+    pub(crate) fn save(&self) -> (SavedRows, Logs<&KeyLog>) {
         (self.young.save(), self.groups.iter().map(Group::logs).collect())
     }
 
     pub(crate) fn load(
         &mut self,
         rows: SavedRows,
-        groups: Vec<Vec<(u64, KeyLog)>>,
+        groups: Logs<KeyLog>,
         hasher: &DefaultHashBuilder,
     ) -> Result<(), String> {
         if groups.len() != self.groups.len() {
