@@ -108,6 +108,10 @@ impl Run {
         let snapshot = resume.as_ref().and_then(|r| r.snapshot.as_ref()).map(|s| s.number);
         if let Some(resume) = &resume {
             pipeline.recover(resume, &stop)?;
+            if stop.load(Ordering::Acquire) {
+                tracing::info!("asked to stop while the state was made again; nothing was changed");
+                return Ok(Exit::Ok);
+            }
         }
         drop(resume);
         if pipeline.lost() > 0 {
