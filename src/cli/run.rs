@@ -121,8 +121,9 @@ impl Run {
             );
         }
         tracing::info!(?snapshot, batches, seconds = start.elapsed().as_secs_f32(), "started: the state is whole");
+        let mut told = pipeline.lost();
         let done = pipeline.run(&stop, |turn| {
-            if turn.lost > 0 {
+            if turn.lost > std::mem::replace(&mut told, turn.lost) {
                 tracing::error!(lost = turn.lost, "the broker no longer had these records when we came to them");
             }
             Ok(())

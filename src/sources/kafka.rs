@@ -315,8 +315,12 @@ impl KafkaSource {
         self.last_error = None;
         let place = (message.topic().to_owned(), message.partition());
         let expected = self.next.insert(place.clone(), message.offset() + 1);
-        let gap = expected.map_or(0, |e| message.offset() - e);
-        self.lost += u64::try_from(gap).unwrap_or(0);
+        if let Some(expected) = expected.filter(|e| message.offset() > *e) {
+            // Offsets may skip a transaction's marker; a record is lost only when the broker's log begins after it.
+            let marks = self.consumer.fetch_watermarks(&place.0, place.1, METADATA_TIMEOUT);
+            let low = marks.map_or(message.offset(), |(low, _)| low.min(message.offset()));
+            self.lost += u64::try_from(low - expected).unwrap_or(0);
+        }
         let feed = Feed::ALL.into_iter().find(|f| f.topic() == place.0)?;
         let source = message.headers().and_then(|h| {
             let found = h.iter().find(|x| x.key == "ce_source")?;
