@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use foreshock_compiler::Settings;
+use foreshock_core::Feed;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -76,6 +77,8 @@ pub struct Engine {
     pub shards: usize,
     /// How late an event may come, in seconds.
     pub lateness_s: u32,
+    /// The same for one feed, by its table name.
+    pub feed_lateness_s: BTreeMap<String, u32>,
     /// After so many seconds without a record the horizon no longer waits for a partition; 0 for never. What it sends
     /// later is too late when it lies before the horizon.
     pub idle_s: u32,
@@ -90,10 +93,18 @@ impl Default for Engine {
         Engine {
             shards: 2,
             lateness_s: 120,
+            feed_lateness_s: BTreeMap::new(),
             idle_s: 600,
             batch_events_max: foreshock_core::limits::BATCH_EVENTS_MAX,
             refuse_future: true,
         }
+    }
+}
+
+impl Engine {
+    /// How late an event of a feed may come, in seconds.
+    pub fn lateness_s(&self, feed: Feed) -> u32 {
+        self.feed_lateness_s.get(feed.table()).copied().unwrap_or(self.lateness_s)
     }
 }
 
@@ -187,6 +198,14 @@ impl Config {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let config: Config = toml::from_str(&text).with_context(|| format!("configuration {}", path.display()))?;
         anyhow::ensure!((1..=256).contains(&config.engine.shards), "engine.shards must be 1 to 256");
+        for name in config.engine.feed_lateness_s.keys() {
+            let tables = Feed::ALL.map(Feed::table);
+            anyhow::ensure!(
+                tables.contains(&name.as_str()),
+                "engine.feed_lateness_s: no feed `{name}`; there are {}",
+                tables.join(", ")
+            );
+        }
         anyhow::ensure!(
             (1..=1_000_000).contains(&config.engine.batch_events_max),
             "engine.batch_events_max must be 1 to 1000000"

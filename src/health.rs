@@ -29,6 +29,12 @@ pub struct Health {
     pub accepted: AtomicU64,
     /// Events seen before.
     pub duplicates: AtomicU64,
+    /// Payments that another bank had reported before.
+    pub confirmations: AtomicU64,
+    /// Facts replaced by a correction.
+    pub replaced: AtomicU64,
+    /// Facts withdrawn.
+    pub withdrawn: AtomicU64,
     /// Events beyond the lateness.
     pub late: AtomicU64,
     /// Records refused.
@@ -49,6 +55,8 @@ pub struct Health {
     pub keys: AtomicU64,
     /// Event ids remembered.
     pub event_ids: AtomicU64,
+    /// Payments remembered that another bank may still report.
+    pub payments: AtomicU64,
     /// Texts that windows hold.
     pub texts: AtomicU64,
     /// Microseconds.
@@ -77,6 +85,9 @@ impl Health {
         let counters = [
             &self.accepted,
             &self.duplicates,
+            &self.confirmations,
+            &self.replaced,
+            &self.withdrawn,
             &self.late,
             &self.rejected,
             &self.faults,
@@ -110,6 +121,9 @@ impl Health {
         let counters = [
             ("events_accepted", "Events that count.", &self.accepted),
             ("events_duplicate", "Events seen before.", &self.duplicates),
+            ("events_confirmation", "Payments that another bank had reported before.", &self.confirmations),
+            ("facts_replaced", "Facts replaced by a correction.", &self.replaced),
+            ("facts_withdrawn", "Facts withdrawn.", &self.withdrawn),
             ("events_late", "Events beyond the lateness.", &self.late),
             ("records_rejected", "Records refused.", &self.rejected),
             ("expression_faults", "Values that could not be computed.", &self.faults),
@@ -128,6 +142,7 @@ impl Health {
             ("young_rows", "Rows that can still be judged again.", &self.young_rows),
             ("keys", "Keys in window groups.", &self.keys),
             ("event_ids", "Event ids remembered against duplicates.", &self.event_ids),
+            ("payments", "Payments that another bank may still report.", &self.payments),
             ("texts", "Texts that windows hold.", &self.texts),
         ] {
             let name = format!("foreshock_{name}_count");

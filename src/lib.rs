@@ -15,4 +15,5 @@ pub mod schemas;
 pub mod sinks;
 pub mod snapshot;
 pub mod sources;
+pub mod standing;
 pub mod telemetry;

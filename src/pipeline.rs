@@ -1,6 +1,6 @@
 //! The corridor of a live process: records in, engine, acts, delivery, and offsets last.
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::health::Health;
 use crate::pool::Pool;
 use crate::progress::{Progress, Resume, Tick, ranges};
@@ -13,7 +13,7 @@ use foreshock_compiler::{Pack, Status, feed_schema, header};
 use foreshock_core::Feed;
 use foreshock_core::time::SECOND_US;
 use foreshock_engine::{Engine, FeedBatch, Output, State};
-use foreshock_feeds::{Counts, Event, Record, decode, to_record_batch};
+use foreshock_feeds::{CORRECTION_TIME, Counts, Event, Record, Reject, decode, to_record_batch};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -49,8 +49,8 @@ pub struct Turn {
 impl Pipeline {
     /// Puts the parts together.
     pub fn new(config: Config, pack: Pack, source: KafkaSource, sink: KafkaSink, health: Arc<Health>) -> Pipeline {
-        let lateness_us = i64::from(config.engine.lateness_s) * SECOND_US;
-        let engine = Engine::new(pack.plan.clone(), config.engine.shards, source.presence(), |_| lateness_us);
+        let lateness = |feed| i64::from(config.engine.lateness_s(feed)) * SECOND_US;
+        let engine = Engine::new(pack.plan.clone(), config.engine.shards, source.presence(), lateness);
         let facts = pack.rules.iter().map(|r| (r.header.id.clone(), rule_facts(r))).collect();
         let w = config.warnings.clone();
         let actions = Actions::new(Settings {
@@ -62,7 +62,7 @@ impl Pipeline {
             place_code: w.place_code,
             agency_code: w.agency_code,
         });
-        let rules = rules_hash(&pack, config.engine.lateness_s);
+        let rules = rules_hash(&pack, &config.engine);
         Pipeline { config, pack, engine, actions, facts, source, sink, health, number: 0, rules }
     }
 
@@ -215,7 +215,7 @@ impl Pipeline {
         let (batches, positions) = self.decode(records, &mut messages);
         let output = self.engine.step(&batches, &Pool { threads: self.config.engine.shards });
         self.note(&output);
-        self.messages(&batches, &positions, &output, &mut messages);
+        self.messages(records, &batches, &positions, &output, &mut messages);
         messages
     }
 
@@ -248,7 +248,9 @@ impl Pipeline {
         }
         let (mut batches, mut positions) = (Vec::new(), Vec::new());
         for ((partition, feed), (rows, at)) in events {
-            batches.push(FeedBatch { feed, partition, batch: to_record_batch(feed, feed_schema(feed), &rows) });
+            let actions = rows.iter().map(|event| event.action).collect();
+            let batch = to_record_batch(feed, feed_schema(feed), &rows);
+            batches.push(FeedBatch { feed, partition, batch, actions });
             positions.push(at);
         }
         (batches, positions)
@@ -258,6 +260,9 @@ impl Pipeline {
         let add = |counter: &std::sync::atomic::AtomicU64, n: u64| counter.fetch_add(n, Ordering::Relaxed);
         add(&self.health.accepted, output.facts.accepted);
         add(&self.health.duplicates, output.facts.duplicates);
+        add(&self.health.confirmations, output.facts.confirmations);
+        add(&self.health.replaced, output.facts.replaced);
+        add(&self.health.withdrawn, output.facts.withdrawn);
         add(&self.health.late, output.facts.late);
         add(&self.health.faults, output.facts.faults);
         let sizes = self.engine.sizes();
@@ -265,12 +270,14 @@ impl Pipeline {
         set(&self.health.young_rows, sizes.young_rows);
         set(&self.health.keys, sizes.keys);
         set(&self.health.event_ids, sizes.event_ids);
+        set(&self.health.payments, sizes.payments);
         set(&self.health.texts, sizes.texts);
         self.health.horizon_us.store(self.engine.horizon(), Ordering::Relaxed);
     }
 
     fn messages(
         &mut self,
+        records: &[KafkaRecord],
         batches: &[FeedBatch],
         positions: &[Vec<Position>],
         output: &Output,
@@ -279,6 +286,13 @@ impl Pipeline {
         for (batch, row, by_us) in &output.late {
             let ids = arrow::array::AsArray::as_string::<i32>(batches[*batch].batch.column(0));
             messages.push(wire::late(&positions[*batch][*row], ids.value(*row), *by_us));
+        }
+        for (batch, row) in &output.moved {
+            self.health.rejected.fetch_add(1, Ordering::Relaxed);
+            let (at, feed) = (&positions[*batch][*row], batches[*batch].feed);
+            let record = records.iter().find(|r| r.position == *at).expect("positions are those of the records");
+            let pointer = format!("/{}", feed.columns()[1].path);
+            messages.push(wire::rejected(at, &record.bytes, &Reject { code: CORRECTION_TIME, pointer }));
         }
         for verdict in &output.verdicts {
             let rule = self.pack.rule_at(&verdict.stream, verdict.rule).expect("verdicts come from this pack");
@@ -306,9 +320,9 @@ impl Pipeline {
 }
 
 /// Hash of all that changes what the same events lead to.
-pub fn rules_hash(pack: &Pack, lateness_s: u32) -> String {
+pub fn rules_hash(pack: &Pack, engine: &config::Engine) -> String {
     let mut hasher = Sha256::new();
-    hasher.update(lateness_s.to_le_bytes());
+    Feed::ALL.into_iter().for_each(|feed| hasher.update(engine.lateness_s(feed).to_le_bytes()));
     for rule in &pack.rules {
         hasher.update(format!("{}={};", rule.header.id, rule.version));
     }

@@ -4,12 +4,13 @@ use crate::cli::{Exit, RuleOptions};
 use crate::net::Net;
 use crate::pool::Pool;
 use crate::sources::files::Loaded;
+use crate::standing::Standing;
 use anyhow::Context;
-use arrow::array::{BooleanArray, RecordBatch};
+use arrow::array::RecordBatch;
 use foreshock_compiler::Pack;
 use foreshock_core::Feed;
 use foreshock_core::time::SECOND_US;
-use foreshock_engine::{Engine, FeedBatch, Output, Presence, Sizes, StepFacts};
+use foreshock_engine::{Engine, Output, PackPlan, Presence, Sizes, StepFacts};
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::io::{BufWriter, IsTerminal};
@@ -65,8 +66,8 @@ pub struct Run {
     pub retractions: u64,
     /// Revisions published on the way.
     pub revisions: u64,
-    /// Accepted events by feed, for the batch.
-    pub accepted: BTreeMap<Feed, Vec<RecordBatch>>,
+    /// Accepted events, for the batch.
+    pub standing: Standing,
     /// Microseconds from batch to verdicts, one entry for each event.
     pub latency: Histogram<u64>,
     /// Time spent in the engine.
@@ -103,7 +104,7 @@ pub fn run_live(pack: &Pack, loaded: &Loaded, cut: Cut, mut progress: impl FnMut
         facts: StepFacts::default(),
         retractions: 0,
         revisions: 0,
-        accepted: BTreeMap::new(),
+        standing: Standing::default(),
         latency,
         engine_seconds: 0.0,
         sizes: Sizes::default(),
@@ -118,7 +119,7 @@ pub fn run_live(pack: &Pack, loaded: &Loaded, cut: Cut, mut progress: impl FnMut
         let micros = u64::try_from(taken.as_micros()).unwrap_or(u64::MAX).max(1);
         run.latency.saturating_record_n(micros, events as u64);
         if cut.keep_accepted {
-            keep_accepted(&batches, &output, &mut run.accepted);
+            run.standing.take(&output);
         }
         take(pack, output, &mut run);
         progress(events as u64);
@@ -139,20 +140,12 @@ fn take(pack: &Pack, output: Output, run: &mut Run) {
     }
     run.facts.accepted += output.facts.accepted;
     run.facts.duplicates += output.facts.duplicates;
+    run.facts.confirmations += output.facts.confirmations;
+    run.facts.replaced += output.facts.replaced;
+    run.facts.withdrawn += output.facts.withdrawn;
+    run.facts.moved += output.facts.moved;
     run.facts.late += output.facts.late;
     run.facts.faults += output.facts.faults;
-}
-
-fn keep_accepted(batches: &[FeedBatch], output: &Output, accepted: &mut BTreeMap<Feed, Vec<RecordBatch>>) {
-    for (idx, feed_batch) in batches.iter().enumerate() {
-        let mut kept = vec![true; feed_batch.batch.num_rows()];
-        let late = output.late.iter().map(|(b, row, _)| (*b, *row));
-        for (_, row) in late.chain(output.duplicates.iter().copied()).filter(|(b, _)| *b == idx) {
-            kept[row] = false;
-        }
-        let rows = arrow::compute::filter_record_batch(&feed_batch.batch, &BooleanArray::from(kept));
-        accepted.entry(feed_batch.feed).or_default().push(rows.expect("one flag per row"));
-    }
 }
 
 impl Replay {
@@ -171,14 +164,14 @@ impl Replay {
         }
         let lateness_us = i64::from(self.lateness) * SECOND_US;
         let cut = Cut { shards: self.shards, batch: self.batch, lateness_us, keep_accepted: self.compare };
-        let run = run_live(&pack, &loaded, cut, |n| bar.inc(n));
+        let mut run = run_live(&pack, &loaded, cut, |n| bar.inc(n));
         bar.finish_and_clear();
         summary(&run);
         write_out(self.out.as_deref(), &run.net)?;
         if !self.compare {
             return Ok(Exit::Ok);
         }
-        let batch = Net::of_batch(&pack, &run.accepted)?;
+        let batch = Net::of_batch(&pack, &std::mem::take(&mut run.standing).facts())?;
         let differences = run.net.differences(&batch);
         for difference in differences.iter().take(50) {
             println!("{difference}");
@@ -197,22 +190,25 @@ impl Backtest {
         let Some(pack) = self.rules.load()? else { return Ok(Exit::Invalid) };
         let loaded = Loaded::read(&self.files)?;
         report_refused(&loaded);
-        let mut events: BTreeMap<Feed, Vec<RecordBatch>> = BTreeMap::new();
-        let mut seen = std::collections::HashSet::new();
-        for (feed, rows) in loaded.files.iter().flat_map(|f| &f.feeds) {
-            let ids = arrow::array::AsArray::as_string::<i32>(rows.column(0));
-            let first: BooleanArray =
-                ids.iter().map(|id| Some(seen.insert(id.unwrap_or_default().to_owned()))).collect();
-            events.entry(*feed).or_default().push(arrow::compute::filter_record_batch(rows, &first)?);
-        }
         let start = Instant::now();
-        let net = Net::of_batch(&pack, &events)?;
+        let net = Net::of_batch(&pack, &all_facts(&loaded))?;
         let seconds = start.elapsed().as_secs_f64();
         println!("{} events, {} rules, {seconds:.2} s", loaded.event_count(), pack.rules.len());
         print_counts(&net);
         write_out(self.out.as_deref(), &net)?;
         Ok(Exit::Ok)
     }
+}
+
+/// What counts when nothing is too late: an engine without rules settles duplicates and corrections.
+fn all_facts(loaded: &Loaded) -> BTreeMap<Feed, Vec<RecordBatch>> {
+    let partitions = vec![Presence::Expected; loaded.partition_count()];
+    let mut engine = Engine::new(PackPlan::default(), 1, &partitions, |_| i64::MAX);
+    let mut standing = Standing::default();
+    for batches in loaded.batches(foreshock_core::limits::BATCH_EVENTS_MAX) {
+        standing.take(&engine.step(&batches, &Pool { threads: 1 }));
+    }
+    standing.facts()
 }
 
 fn report_refused(loaded: &Loaded) {
@@ -232,6 +228,12 @@ fn summary(run: &Run) {
         "{} events accepted, {} duplicates, {} late, {} faults; {:.2} s in the engine, {rate:.0} events/s",
         facts.accepted, facts.duplicates, facts.late, facts.faults, run.engine_seconds
     );
+    if facts.confirmations + facts.replaced + facts.withdrawn + facts.moved > 0 {
+        println!(
+            "{} confirmations by the other bank, {} facts replaced, {} withdrawn, {} corrections refused for another time",
+            facts.confirmations, facts.replaced, facts.withdrawn, facts.moved
+        );
+    }
     let at = |quantile| run.latency.value_at_quantile(quantile);
     println!(
         "batch to verdict: p50 {} us, p99 {} us, p99.9 {} us, max {} us",

@@ -152,7 +152,7 @@ pub fn connect(
     // In this order: once the sink is open no other process of the group can commit, so the log stands still.
     let sink = KafkaSink::new(&config.kafka)?;
     let log = read_all(&config.kafka)?;
-    let rules = rules_hash(pack, config.engine.lateness_s);
+    let rules = rules_hash(pack, &config.engine);
     let snapshot = newest(&config.snapshots.dir, &rules, log.last().map(|p| p.number))?;
     let resume = Resume::new(log, snapshot);
     Ok((KafkaSource::new(&config.kafka, expected, resume.as_ref())?, sink, resume))

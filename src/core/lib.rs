@@ -5,8 +5,10 @@ pub mod detection;
 pub mod ids;
 pub mod limits;
 pub mod money;
+pub mod report;
 pub mod schema;
 pub mod time;
 
 pub use detection::{Detection, Value};
+pub use report::ReportAction;
 pub use schema::{Column, Feed, Type};

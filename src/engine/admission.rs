@@ -5,7 +5,9 @@
 //! interleave or on the cut into batches. The horizon is the lowest of all bounds and never goes back.
 
 use crate::faults::{Fault, on};
-use crate::seen::Seen;
+use crate::seen::{Known, SavedId, Seen};
+use foreshock_core::ReportAction;
+use foreshock_core::limits::CONFIRMATION_US;
 use serde::{Deserialize, Serialize};
 use std::hint::black_box;
 
@@ -16,8 +18,28 @@ pub enum Admitted {
     Yes,
     /// An event of the same id was accepted before.
     Duplicate,
+    /// The payment was reported before under another id: by the other bank.
+    Confirmation,
+    /// It counts, and the earlier fact of its id no longer does.
+    Replaces,
+    /// It is a withdrawal; the fact of its id, if there was one, no longer counts.
+    Withdraws,
+    /// A correction that would move its fact in time.
+    Moves,
     /// Later than its source's bound allows, by so many microseconds.
     Late(i64),
+}
+
+/// An event as admission sees it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Report<'a> {
+    pub(crate) id: &'a str,
+    /// Of [`Admission::begin`].
+    pub(crate) hash: u64,
+    pub(crate) time: i64,
+    pub(crate) action: ReportAction,
+    /// The payment's own id (UETR), that both banks report.
+    pub(crate) payment: Option<[u8; 16]>,
 }
 
 /// Does the horizon wait for a source partition that has not yet sent anything?
@@ -34,6 +56,8 @@ pub(crate) struct Admission {
     presence: Vec<Presence>,
     bounds: Vec<i64>,
     seen: Seen,
+    /// Payments by their own id.
+    payments: Seen,
     horizon: i64,
 }
 
@@ -42,13 +66,15 @@ pub(crate) struct Admission {
 pub(crate) struct SavedAdmission {
     bounds: Vec<i64>,
     horizon: i64,
-    seen: Vec<(i64, Vec<String>)>,
+    seen: Vec<(i64, Vec<SavedId>)>,
+    payments: Vec<(i64, Vec<SavedId>)>,
 }
 
 impl Admission {
     pub(crate) fn new(presence: &[Presence]) -> Self {
         let bounds = vec![i64::MIN; presence.len()];
-        Admission { presence: presence.to_vec(), bounds, seen: Seen::default(), horizon: i64::MIN }
+        let (seen, payments) = (Seen::default(), Seen::default());
+        Admission { presence: presence.to_vec(), bounds, seen, payments, horizon: i64::MIN }
     }
 
     /// The time before which nothing can change any more.
@@ -60,28 +86,78 @@ impl Admission {
         self.seen.len()
     }
 
+    pub(crate) fn payment_count(&self) -> usize {
+        self.payments.len()
+    }
+
     /// Hashes of ids for [`Admission::admit`], with their look-ups begun.
     pub(crate) fn begin<'a>(&self, ids: impl Iterator<Item = &'a str>) -> Vec<u64> {
-        let hashes: Vec<u64> = ids.map(|id| self.seen.hash(id)).collect();
+        let hashes: Vec<u64> = ids.map(|id| self.seen.hash(id.as_bytes())).collect();
         for hash in &hashes {
             black_box(self.seen.guess(*hash));
         }
         hashes
     }
 
-    /// Says of an event whether it counts. `hash` is that of [`Admission::begin`].
-    pub(crate) fn admit(&mut self, partition: usize, id: (&str, u64), time: i64, lateness_us: i64) -> Admitted {
-        let (event_id, hash) = id;
+    /// Says of an event whether it counts. All that is in time raises the bound of its source.
+    pub(crate) fn admit(&mut self, partition: usize, report: &Report<'_>, lateness_us: i64) -> Admitted {
         let bound = self.bound(partition);
-        if time < bound {
-            return Admitted::Late(bound - time);
+        if report.time < bound {
+            return Admitted::Late(bound - report.time);
         }
-        if !self.seen.insert(event_id, hash, time) && !on(Fault::NoDedupe) {
-            return Admitted::Duplicate;
-        }
-        let raised = time.saturating_sub(lateness_us);
+        let raised = report.time.saturating_sub(lateness_us);
         self.bounds[partition] = self.bounds[partition].max(raised);
-        Admitted::Yes
+        let Report { id, hash, time, action, .. } = *report;
+        let known = self.seen.find(id.as_bytes(), hash);
+        match (action, known) {
+            (ReportAction::New, Some(_)) if !on(Fault::NoDedupe) => Admitted::Duplicate,
+            (ReportAction::Update | ReportAction::Withdraw, Some(known)) if known.time != time => Admitted::Moves,
+            (ReportAction::Withdraw, known) => {
+                self.withdraw(report, known);
+                Admitted::Withdraws
+            }
+            (ReportAction::Update, Some(known)) => {
+                self.seen.withdraw(known, false);
+                Admitted::Replaces
+            }
+            (_, known) => {
+                if self.is_confirmation(report, bound) && !on(Fault::NoConfirmation) {
+                    return Admitted::Confirmation;
+                }
+                if known.is_none() {
+                    self.seen.insert(id.as_bytes(), hash, time);
+                }
+                Admitted::Yes
+            }
+        }
+    }
+
+    fn withdraw(&mut self, report: &Report<'_>, known: Option<Known>) {
+        let Some(known) = known else {
+            // Nothing to take back; should the fact still come, it does not count.
+            self.seen.insert(report.id.as_bytes(), report.hash, report.time);
+            let known = self.seen.find(report.id.as_bytes(), report.hash);
+            return known.into_iter().for_each(|known| self.seen.withdraw(known, true));
+        };
+        self.seen.withdraw(known, true);
+        // The other bank's report of the payment may count from now on.
+        if let Some(payment) = report.payment.filter(|_| !known.is_withdrawn) {
+            let known = self.payments.find(&payment, self.payments.hash(&payment));
+            known.into_iter().for_each(|known| self.payments.withdraw(known, true));
+        }
+    }
+
+    /// Was the payment of this report counted before? If not, it is noted. How far back is decided by the source's own
+    /// bound, so that it does not hang on how sources interleave.
+    fn is_confirmation(&mut self, report: &Report<'_>, bound: i64) -> bool {
+        let Some(payment) = report.payment else { return false };
+        let hash = self.payments.hash(&payment);
+        match self.payments.find(&payment, hash) {
+            Some(known) if known.is_withdrawn => self.payments.withdraw(known, false),
+            Some(known) => return known.time >= bound.saturating_sub(CONFIRMATION_US),
+            None => self.payments.insert(&payment, hash, report.time),
+        }
+        false
     }
 
     fn bound(&self, partition: usize) -> i64 {
@@ -113,10 +189,12 @@ impl Admission {
         let lowest = self.bounds.iter().zip(&self.presence).filter_map(counts).min().unwrap_or(i64::MIN);
         self.horizon = self.horizon.max(lowest);
         self.seen.forget_before(self.horizon);
+        self.payments.forget_before(self.horizon.saturating_sub(CONFIRMATION_US));
     }
 
     pub(crate) fn save(&self) -> SavedAdmission {
-        SavedAdmission { bounds: self.bounds.clone(), horizon: self.horizon, seen: self.seen.save() }
+        let (seen, payments) = (self.seen.save(), self.payments.save());
+        SavedAdmission { bounds: self.bounds.clone(), horizon: self.horizon, seen, payments }
     }
 
     pub(crate) fn load(&mut self, saved: SavedAdmission) -> Result<(), String> {
@@ -127,7 +205,8 @@ impl Admission {
                 self.bounds.len()
             ));
         }
-        (self.bounds, self.horizon, self.seen) = (saved.bounds, saved.horizon, Seen::load(saved.seen));
+        (self.bounds, self.horizon) = (saved.bounds, saved.horizon);
+        (self.seen, self.payments) = (Seen::load(saved.seen), Seen::load(saved.payments));
         Ok(())
     }
 
@@ -142,8 +221,54 @@ mod tests {
     use super::*;
 
     fn admit(admission: &mut Admission, partition: usize, id: &str, time: i64) -> Admitted {
+        report(admission, partition, id, time, ReportAction::New, None)
+    }
+
+    fn report(
+        admission: &mut Admission,
+        partition: usize,
+        id: &str,
+        time: i64,
+        action: ReportAction,
+        payment: Option<u8>,
+    ) -> Admitted {
         let hash = admission.begin(std::iter::once(id))[0];
-        admission.admit(partition, (id, hash), time, 10)
+        let payment = payment.map(|p| [p; 16]);
+        admission.admit(partition, &Report { id, hash, time, action, payment }, 10)
+    }
+
+    #[test]
+    fn a_correction_replaces_or_withdraws_its_fact_and_what_is_withdrawn_counts_again_only_by_an_update() {
+        use ReportAction::{New, Update, Withdraw};
+        let mut admission = Admission::new(&[Presence::Expected]);
+        let mut say = |id, time, action| report(&mut admission, 0, id, time, action, None);
+        assert_eq!(say("a", 100, New), Admitted::Yes);
+        assert_eq!(say("a", 100, Update), Admitted::Replaces);
+        assert_eq!(say("a", 101, Update), Admitted::Moves);
+        assert_eq!(say("a", 100, Withdraw), Admitted::Withdraws);
+        assert_eq!(say("a", 100, New), Admitted::Duplicate);
+        assert_eq!(say("a", 100, Update), Admitted::Replaces);
+        assert_eq!(say("b", 95, Update), Admitted::Yes, "an update of what never came is the fact");
+        assert_eq!(say("c", 95, Withdraw), Admitted::Withdraws);
+        assert_eq!(say("c", 95, New), Admitted::Duplicate, "withdrawn before it came");
+        assert_eq!(say("a", 80, Update), Admitted::Late(11));
+    }
+
+    #[test]
+    fn a_payment_counts_once_whichever_bank_is_first_and_again_when_that_report_is_withdrawn() {
+        use ReportAction::{New, Update, Withdraw};
+        let mut admission = Admission::new(&[Presence::Expected]);
+        let mut say = |id, time, action| report(&mut admission, 0, id, time, action, Some(7));
+        assert_eq!(say("payer", 100, New), Admitted::Yes);
+        assert_eq!(say("payee", 103, New), Admitted::Confirmation);
+        assert_eq!(say("payee", 103, Update), Admitted::Confirmation);
+        assert_eq!(say("payee", 103, Withdraw), Admitted::Withdraws);
+        assert_eq!(say("third", 103, New), Admitted::Confirmation, "the payer's report still stands");
+        assert_eq!(say("payer", 100, Withdraw), Admitted::Withdraws);
+        assert_eq!(say("fourth", 103, New), Admitted::Yes);
+        assert_eq!(say("fifth", 103 + CONFIRMATION_US, New), Admitted::Confirmation);
+        assert_eq!(say("sixth", 120 + CONFIRMATION_US, New), Admitted::Confirmation, "by the bound before itself");
+        assert_eq!(say("seventh", 120 + CONFIRMATION_US, New), Admitted::Yes, "too long after");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The one engine of a process: admission, then every stream's step.
 
-use crate::admission::{Admission, Admitted, Presence};
+use crate::admission::{Admission, Admitted, Presence, Report};
+use crate::corrections::Corrections;
 use crate::eval::{downcast, evaluate};
 use crate::faults::{Fault, on};
 use crate::group::Runner;
@@ -8,8 +9,8 @@ use crate::index::AHEAD;
 use crate::intern::Interner;
 use crate::plan::{Branch, PackPlan};
 use crate::stream::{Shared, Stream};
-use arrow_array::{ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray};
-use foreshock_core::{Detection, Feed};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray};
+use foreshock_core::{Detection, Feed, ReportAction};
 use hashbrown::DefaultHashBuilder;
 
 /// Events of one feed from one source partition, in arrival order, in the feed's columns.
@@ -21,6 +22,14 @@ pub struct FeedBatch {
     pub partition: usize,
     /// The feed's columns (`foreshock_core::schema`).
     pub batch: RecordBatch,
+    /// What each row does; empty when all are new facts.
+    pub actions: Vec<ReportAction>,
+}
+
+impl FeedBatch {
+    pub(crate) fn action(&self, row: usize) -> ReportAction {
+        self.actions.get(row).copied().unwrap_or_default()
+    }
 }
 
 /// Is it a detection or the end of one?
@@ -52,10 +61,18 @@ pub struct Verdict {
 /// Counts of one step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StepFacts {
-    /// Events that count.
+    /// Events that count, and corrections.
     pub accepted: u64,
     /// Events seen before.
     pub duplicates: u64,
+    /// Payments that were reported before by another bank.
+    pub confirmations: u64,
+    /// Facts replaced by another version.
+    pub replaced: u64,
+    /// Facts withdrawn.
+    pub withdrawn: u64,
+    /// Corrections that would move their fact in time: not accepted.
+    pub moved: u64,
     /// Events beyond the lateness.
     pub late: u64,
     /// Values of expressions that could not be computed (overflow and such), taken as NULL.
@@ -69,8 +86,12 @@ pub struct Output {
     pub verdicts: Vec<Verdict>,
     /// (batch, row, microseconds beyond the bound) of events that came too late.
     pub late: Vec<(usize, usize, i64)>,
-    /// (batch, row) of events seen before.
-    pub duplicates: Vec<(usize, usize)>,
+    /// (batch, row) of corrections that would move their fact in time.
+    pub moved: Vec<(usize, usize)>,
+    /// The rows that count, in the order taken in.
+    pub accepted: Vec<(Feed, RecordBatch)>,
+    /// Event ids of facts of earlier batches that no longer count as they were.
+    pub removed: Vec<String>,
     /// Counts.
     pub facts: StepFacts,
 }
@@ -84,6 +105,8 @@ pub struct Sizes {
     pub keys: usize,
     /// Event ids remembered against duplicates.
     pub event_ids: usize,
+    /// Payments remembered that the other bank may still report.
+    pub payments: usize,
     /// Texts that windows hold.
     pub texts: usize,
 }
@@ -121,8 +144,11 @@ impl Engine {
     /// Takes in a micro-batch: feeds and partitions in any mix, each list in arrival order.
     pub fn step(&mut self, batches: &[FeedBatch], runner: &dyn Runner) -> Output {
         let mut output = Output::default();
-        let accepted: Vec<(Feed, RecordBatch)> =
-            batches.iter().enumerate().map(|(idx, b)| (b.feed, self.admit(idx, b, &mut output))).collect();
+        let mut corrections = Corrections::default();
+        let mut kept: Vec<Vec<bool>> =
+            batches.iter().enumerate().map(|(idx, b)| self.admit(idx, b, &mut corrections, &mut output)).collect();
+        corrections.settle(batches, &mut kept);
+        output.accepted = batches.iter().zip(kept).map(|(b, kept)| (b.feed, rows_kept(&b.batch, kept))).collect();
         self.admission.advance();
         let horizon = if on(Fault::EvictionAtNewest) { self.newest } else { self.admission.horizon() };
         let mut shared = Shared {
@@ -134,12 +160,11 @@ impl Engine {
             faults: &mut output.facts.faults,
         };
         for stream in &mut self.streams {
-            let rows = stream_rows(stream, &accepted, shared.faults);
-            if rows.num_rows() > 0 {
-                stream.step(rows, &mut shared, &mut output.verdicts);
-            }
+            let rows = stream_rows(stream, &output.accepted, shared.faults);
+            stream.step(rows, &corrections, &mut shared, &mut output.verdicts);
             stream.finish_before(self.admission.horizon(), &mut output.verdicts);
         }
+        output.removed = corrections.into_ids();
         if let Some(reach) = self.text_reach_us {
             let arrived = batches.iter().map(|b| b.batch.num_rows()).sum::<usize>();
             self.texts.free_before(horizon.saturating_sub(reach), 2 * arrived + 16);
@@ -179,6 +204,7 @@ impl Engine {
             young_rows: self.streams.iter().map(Stream::young_count).sum(),
             keys: self.streams.iter().map(Stream::key_count).sum(),
             event_ids: self.admission.seen_count(),
+            payments: self.admission.payment_count(),
             texts: self.texts.len(),
         }
     }
@@ -189,35 +215,85 @@ impl Engine {
         self.streams.iter().map(Stream::weigh).fold((0, 0), |sum, stream| (sum.0 + stream.0, sum.1 + stream.1))
     }
 
-    fn admit(&mut self, idx: usize, feed_batch: &FeedBatch, output: &mut Output) -> RecordBatch {
+    /// Which rows count, as far as each can tell by itself.
+    fn admit(
+        &mut self,
+        idx: usize,
+        feed_batch: &FeedBatch,
+        corrections: &mut Corrections,
+        output: &mut Output,
+    ) -> Vec<bool> {
         let batch = &feed_batch.batch;
         let ids: &StringArray = downcast(batch.column(0));
         let times: &TimestampMicrosecondArray = downcast(batch.column(1));
+        let payments = payment_column(feed_batch);
         let lateness = self.lateness_us[feed_batch.feed as usize];
+        let facts = &mut output.facts;
         let mut kept = Vec::with_capacity(batch.num_rows());
         for from in (0..batch.num_rows()).step_by(AHEAD) {
             let rows = from..batch.num_rows().min(from + AHEAD);
             let hashes = self.admission.begin(rows.clone().map(|row| ids.value(row)));
             for (row, hash) in rows.zip(hashes) {
-                let (id, time) = ((ids.value(row), hash), times.value(row));
-                let verdict = self.admission.admit(feed_batch.partition, id, time, lateness);
-                kept.push(verdict == Admitted::Yes);
+                let payment = payments.filter(|p| p.is_valid(row)).and_then(|p| uetr(p.value(row)));
+                let (id, time, action) = (ids.value(row), times.value(row), feed_batch.action(row));
+                let report = Report { id, hash, time, action, payment };
+                let verdict = self.admission.admit(feed_batch.partition, &report, lateness);
+                kept.push(matches!(verdict, Admitted::Yes | Admitted::Replaces));
                 match verdict {
-                    Admitted::Yes => self.newest = self.newest.max(time),
-                    Admitted::Duplicate => output.duplicates.push((idx, row)),
+                    Admitted::Yes => {}
+                    Admitted::Replaces => corrections.note(id, time),
+                    Admitted::Withdraws => corrections.note_withdrawal(id, time, (idx, row)),
+                    Admitted::Duplicate => facts.duplicates += 1,
+                    Admitted::Confirmation => facts.confirmations += 1,
+                    Admitted::Moves => output.moved.push((idx, row)),
                     Admitted::Late(by) => output.late.push((idx, row, by)),
+                }
+                facts.replaced += u64::from(verdict == Admitted::Replaces);
+                facts.withdrawn += u64::from(verdict == Admitted::Withdraws);
+                if kept[row] {
+                    self.newest = self.newest.max(time);
                 }
             }
         }
-        let accepted = kept.iter().filter(|k| **k).count();
-        output.facts.accepted += accepted as u64;
-        output.facts.duplicates = output.duplicates.len() as u64;
-        output.facts.late = output.late.len() as u64;
-        if accepted == kept.len() {
-            return batch.clone();
-        }
-        arrow_select::filter::filter_record_batch(batch, &BooleanArray::from(kept)).expect("one flag per row")
+        facts.accepted += kept.iter().filter(|k| **k).count() as u64;
+        facts.late = output.late.len() as u64;
+        facts.moved = output.moved.len() as u64;
+        kept
     }
+}
+
+/// Where both banks' name for a payment may stand.
+fn payment_column(feed_batch: &FeedBatch) -> Option<&StringArray> {
+    (feed_batch.feed == Feed::Transactions).then(|| feed_batch.batch.column_by_name("payment_ref").map(downcast))?
+}
+
+/// A UETR (a UUID in its usual writing) as bytes. An `endToEndId` has at most 35 characters, so it is none.
+fn uetr(text: &str) -> Option<[u8; 16]> {
+    let bytes = text.as_bytes();
+    let mut id = [0_u8; 16];
+    if bytes.len() != 36 {
+        return None;
+    }
+    let mut digits = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        if matches!(at, 8 | 13 | 18 | 23) {
+            if *byte != b'-' {
+                return None;
+            }
+            continue;
+        }
+        let digit = (*byte as char).to_digit(16)? as u8;
+        id[digits / 2] |= if digits % 2 == 0 { digit << 4 } else { digit };
+        digits += 1;
+    }
+    Some(id)
+}
+
+fn rows_kept(batch: &RecordBatch, kept: Vec<bool>) -> RecordBatch {
+    if kept.iter().all(|k| *k) {
+        return batch.clone();
+    }
+    arrow_select::filter::filter_record_batch(batch, &BooleanArray::from(kept)).expect("one flag per row")
 }
 
 /// A stream's new rows from the accepted events of its feeds.

@@ -29,11 +29,17 @@ pub enum Fault {
     NoCorrection,
     /// Duplicates count twice.
     NoDedupe,
+    /// A payment that both banks report counts twice.
+    NoConfirmation,
+    /// The fact that a correction replaces or withdraws stays in the windows.
+    CorrectionKeepsOld,
+    /// A correction's revisions begin again at 1.
+    RevisionsBeginAgain,
 }
 
 impl Fault {
     /// All faults but `None`.
-    pub const ALL: [Fault; 10] = [
+    pub const ALL: [Fault; 13] = [
         Fault::FrameHalfOpen,
         Fault::PeersNotJudgedAgain,
         Fault::EvictionAtNewest,
@@ -44,6 +50,9 @@ impl Fault {
         Fault::GlobalBound,
         Fault::NoCorrection,
         Fault::NoDedupe,
+        Fault::NoConfirmation,
+        Fault::CorrectionKeepsOld,
+        Fault::RevisionsBeginAgain,
     ];
 }
 

@@ -6,6 +6,7 @@
 
 pub mod accumulator;
 mod admission;
+mod corrections;
 mod dirty;
 mod engine;
 mod eval;

@@ -2,10 +2,12 @@
 //! verdicts. Any of them can still be judged again.
 
 use crate::accumulator::Cell;
+use crate::faults::{Fault, on};
 use crate::save::{SavedPublished, batch_from_bytes, batch_to_bytes};
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
 use foreshock_core::Detection;
-use hashbrown::HashMap;
+use crate::corrections::Corrections;
+use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -26,6 +28,15 @@ pub(crate) struct Published {
 struct Segment {
     first_row: u64,
     batch: RecordBatch,
+    /// Oldest and newest event time.
+    span: (i64, i64),
+}
+
+impl Segment {
+    fn new(first_row: u64, batch: RecordBatch, times: &[i64]) -> Self {
+        let span = times.iter().fold((i64::MAX, i64::MIN), |s, t| (s.0.min(*t), s.1.max(*t)));
+        Segment { first_row, batch, span }
+    }
 }
 
 /// Where the rows of a stage stand.
@@ -49,6 +60,8 @@ pub(crate) struct YoungRows {
     cells: VecDeque<Cell>,
     inputs: VecDeque<u64>,
     pub(crate) published: HashMap<(u64, u32), Published>,
+    /// Rows of facts that no longer count.
+    dead: HashSet<u64>,
 }
 
 /// What is saved of the young rows.
@@ -60,6 +73,7 @@ pub(crate) struct SavedRows {
     cells: Vec<Cell>,
     inputs: Vec<u64>,
     published: Vec<((u64, u32), SavedPublished)>,
+    dead: Vec<u64>,
     batch: Option<Vec<u8>>,
 }
 
@@ -81,6 +95,7 @@ impl YoungRows {
             cells: VecDeque::new(),
             inputs: VecDeque::new(),
             published: HashMap::new(),
+            dead: HashSet::new(),
         }
     }
 
@@ -97,12 +112,66 @@ impl YoungRows {
     pub(crate) fn push(&mut self, batch: RecordBatch) -> u64 {
         let first_row = self.next();
         let rows = batch.num_rows();
+        if rows == 0 {
+            return first_row;
+        }
         let times: &TimestampMicrosecondArray = crate::eval::downcast(batch.column(self.event_time_column));
         self.times.extend(times.values().iter());
         self.cells.extend(std::iter::repeat_n(None, rows * self.window_count));
         self.inputs.extend(std::iter::repeat_n(NO_INPUT, rows * self.group_count));
-        self.segments.push_back(Segment { first_row, batch });
+        let segment = Segment::new(first_row, batch.clone(), times.values());
+        self.segments.push_back(segment);
         first_row
+    }
+
+    /// The rows of corrected facts, of every version, in order.
+    fn versions(&self, corrections: &Corrections) -> Vec<u64> {
+        let mut rows = Vec::new();
+        let times: HashSet<i64> = corrections.times().collect();
+        for segment in &self.segments {
+            let (oldest, newest) = segment.span;
+            if !times.iter().any(|t| (oldest..=newest).contains(t)) {
+                continue;
+            }
+            let last = segment.first_row + segment.batch.num_rows() as u64;
+            let at_time = (segment.first_row.max(self.first)..last).filter(|row| times.contains(&self.time(*row)));
+            rows.extend(at_time.filter(|row| corrections.has(self.event_id(*row))));
+        }
+        rows
+    }
+
+    /// Takes corrected facts out of the rows; the rows that counted until now. Call it before the new rows are added.
+    pub(crate) fn remove(&mut self, corrections: &Corrections) -> Vec<u64> {
+        if corrections.is_empty() || on(Fault::CorrectionKeepsOld) {
+            return Vec::new();
+        }
+        self.versions(corrections).into_iter().filter(|row| self.dead.insert(*row)).collect()
+    }
+
+    /// Does the fact of this row no longer count?
+    pub(crate) fn is_dead(&self, row: u64) -> bool {
+        !self.dead.is_empty() && self.dead.contains(&row)
+    }
+
+    /// What was said about the earlier versions of corrected facts is what was said about the new ones. Tells whether
+    /// there is any such.
+    pub(crate) fn hand_on(&mut self, corrections: &Corrections, rules: usize) -> bool {
+        if corrections.is_empty() || self.published.is_empty() || on(Fault::RevisionsBeginAgain) {
+            return false;
+        }
+        let mut latest: HashMap<String, u64> = HashMap::new();
+        let mut moves = Vec::new();
+        for row in self.versions(corrections) {
+            if let Some(before) = latest.insert(self.event_id(row).to_owned(), row) {
+                moves.push((before, row));
+            }
+        }
+        for (from, to) in moves.iter().flat_map(|m| (0..rules as u32).map(|r| ((m.0, r), (m.1, r)))) {
+            if let Some(published) = self.published.remove(&from) {
+                self.published.insert(to, published);
+            }
+        }
+        !moves.is_empty()
     }
 
     fn at(&self, row: u64) -> usize {
@@ -179,6 +248,8 @@ impl YoungRows {
         let mut published: Vec<_> =
             self.published.iter().map(|(key, said)| (*key, SavedPublished::new(said))).collect();
         published.sort_unstable_by_key(|(key, _)| *key);
+        let mut dead: Vec<u64> = self.dead.iter().copied().collect();
+        dead.sort_unstable();
         let batches: Vec<&RecordBatch> = self.segments.iter().map(|s| &s.batch).collect();
         let batch = batches.first().map(|first| {
             arrow_select::concat::concat_batches(first.schema_ref(), batches.iter().copied())
@@ -191,6 +262,7 @@ impl YoungRows {
             cells: self.cells.iter().copied().collect(),
             inputs: self.inputs.iter().copied().collect(),
             published,
+            dead,
             batch: batch.map(|b| batch_to_bytes(&b)),
         }
     }
@@ -202,12 +274,16 @@ impl YoungRows {
             return Err("its windows are others".into());
         }
         if let Some(bytes) = saved.batch {
-            self.segments.push_back(Segment { first_row: saved.first_row, batch: batch_from_bytes(&bytes)? });
+            let batch = batch_from_bytes(&bytes)?;
+            let times: &TimestampMicrosecondArray = crate::eval::downcast(batch.column(self.event_time_column));
+            let segment = Segment::new(saved.first_row, batch.clone(), times.values());
+            self.segments.push_back(segment);
         }
         let groups = self.group_count;
         let moved = |(at, old): (usize, u64)| if old == NO_INPUT { old } else { place(at % groups, old) };
         self.inputs = saved.inputs.into_iter().enumerate().map(moved).collect();
         (self.first, self.times, self.cells) = (saved.first, saved.times.into(), saved.cells.into());
+        self.dead = saved.dead.into_iter().collect();
         self.published = saved.published.into_iter().map(|(key, said)| (key, said.into_published())).collect();
         Ok(())
     }
@@ -235,6 +311,7 @@ impl YoungRows {
         self.cells.drain(..gone * self.window_count);
         self.inputs.drain(..gone * self.group_count);
         self.first = until;
+        self.dead.retain(|row| *row >= until);
         let is_past = |s: &Segment| s.first_row + s.batch.num_rows() as u64 <= until;
         while self.segments.front().is_some_and(is_past) {
             self.segments.pop_front();

@@ -1,5 +1,6 @@
 //! The ids of events that may still come a second time.
 //!
+//! A fact that was withdrawn stays known until then, so that it does not count when it comes again.
 //! Ids of one second of event time stand together and go together, once the horizon has passed them: what is held is
 //! the ids of the lateness and of sources that are ahead, whatever the clocks of these sources say.
 
@@ -23,10 +24,26 @@ pub(crate) struct Seen {
 
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    second: i64,
+    time: i64,
     start: u32,
+    /// Length of the id; the highest bit says that the fact does not count any more.
     length: u32,
 }
+
+const WITHDRAWN: u32 = 1 << 31;
+
+/// What is known of an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Known {
+    number: u32,
+    /// Event time of the fact.
+    pub(crate) time: i64,
+    /// It does not count any more.
+    pub(crate) is_withdrawn: bool,
+}
+
+/// An id as it is saved: its bytes, microseconds into its second, whether it is withdrawn.
+pub(crate) type SavedId = (Vec<u8>, u32, bool);
 
 #[derive(Debug, Default)]
 struct Second {
@@ -39,7 +56,7 @@ impl Seen {
         self.index.len()
     }
 
-    pub(crate) fn hash(&self, id: &str) -> u64 {
+    pub(crate) fn hash(&self, id: &[u8]) -> u64 {
         self.hasher.hash_one(id)
     }
 
@@ -48,22 +65,25 @@ impl Seen {
         self.index.guess(hash)
     }
 
-    /// Notes an id of an event of this time; `false` when it was there already.
-    pub(crate) fn insert(&mut self, id: &str, hash: u64, time: i64) -> bool {
-        let (places, seconds) = (&self.places, &self.seconds);
-        let is_same = |number: u32| {
-            let place = places[number as usize];
-            let bytes = &seconds[&place.second].bytes;
-            &bytes[place.start as usize..(place.start + place.length) as usize] == id.as_bytes()
-        };
-        if self.index.find(hash, is_same).is_some() {
-            return false;
-        }
-        let second = time.div_euclid(SECOND_US);
-        let group = self.seconds.entry(second).or_default();
+    fn id(&self, number: u32) -> &[u8] {
+        let place = self.places[number as usize];
+        let bytes = &self.seconds[&place.time.div_euclid(SECOND_US)].bytes;
+        &bytes[place.start as usize..(place.start + (place.length & !WITHDRAWN)) as usize]
+    }
+
+    /// What is known of an id.
+    pub(crate) fn find(&self, id: &[u8], hash: u64) -> Option<Known> {
+        let number = self.index.find(hash, |number| self.id(number) == id)?;
+        let place = self.places[number as usize];
+        Some(Known { number, time: place.time, is_withdrawn: place.length & WITHDRAWN != 0 })
+    }
+
+    /// Notes an id that is not known, of an event of this time.
+    pub(crate) fn insert(&mut self, id: &[u8], hash: u64, time: i64) {
+        let group = self.seconds.entry(time.div_euclid(SECOND_US)).or_default();
         let small = |n: usize| u32::try_from(n).expect("the ids of one second are less than 4 GiB");
-        let place = Place { second, start: small(group.bytes.len()), length: small(id.len()) };
-        group.bytes.extend_from_slice(id.as_bytes());
+        let place = Place { time, start: small(group.bytes.len()), length: small(id.len()) };
+        group.bytes.extend_from_slice(id);
         let number = self.free.pop().unwrap_or_else(|| small(self.places.len()));
         group.members.push((hash, number));
         match self.places.get_mut(number as usize) {
@@ -71,26 +91,34 @@ impl Seen {
             None => self.places.push(place),
         }
         self.index.insert(hash, number);
-        true
+    }
+
+    /// The fact does not count, or counts again.
+    pub(crate) fn withdraw(&mut self, known: Known, is_withdrawn: bool) {
+        let length = &mut self.places[known.number as usize].length;
+        *length = *length & !WITHDRAWN | if is_withdrawn { WITHDRAWN } else { 0 };
     }
 
     /// The ids by second of event time.
-    pub(crate) fn save(&self) -> Vec<(i64, Vec<String>)> {
-        let id = |second: &Second, number: u32| {
+    pub(crate) fn save(&self) -> Vec<(i64, Vec<SavedId>)> {
+        let saved = |number: u32| {
             let place = self.places[number as usize];
-            let bytes = &second.bytes[place.start as usize..(place.start + place.length) as usize];
-            String::from_utf8_lossy(bytes).into_owned()
+            let micros = place.time.rem_euclid(SECOND_US) as u32;
+            (self.id(number).to_vec(), micros, place.length & WITHDRAWN != 0)
         };
-        let ids = |second: &Second| second.members.iter().map(|m| id(second, m.1)).collect();
+        let ids = |second: &Second| second.members.iter().map(|m| saved(m.1)).collect();
         self.seconds.iter().map(|(at, second)| (*at, ids(second))).collect()
     }
 
-    pub(crate) fn load(seconds: Vec<(i64, Vec<String>)>) -> Self {
+    pub(crate) fn load(seconds: Vec<(i64, Vec<SavedId>)>) -> Self {
         let mut seen = Seen::default();
         for (at, ids) in seconds {
-            for id in ids {
+            for (id, micros, is_withdrawn) in ids {
                 let hash = seen.hash(&id);
-                seen.insert(&id, hash, at.saturating_mul(SECOND_US));
+                seen.insert(&id, hash, at.saturating_mul(SECOND_US).saturating_add(i64::from(micros)));
+                if let Some(known) = seen.find(&id, hash).filter(|_| is_withdrawn) {
+                    seen.withdraw(known, true);
+                }
             }
         }
         seen

@@ -1,5 +1,6 @@
 //! One stream's step: new rows in, levels of window groups one after the other, verdicts out.
 
+use crate::corrections::Corrections;
 use crate::dirty::Dirty;
 use crate::engine::{State, Verdict};
 use crate::eval::{Evaluation, array_to_cells, downcast};
@@ -85,11 +86,23 @@ impl Stream {
     }
 
     /// Takes in new rows and judges them and every old row whose windows they touch.
-    pub(crate) fn step(&mut self, batch: RecordBatch, shared: &mut Shared<'_>, verdicts: &mut Vec<Verdict>) {
+    pub(crate) fn step(
+        &mut self,
+        batch: RecordBatch,
+        corrections: &Corrections,
+        shared: &mut Shared<'_>,
+        verdicts: &mut Vec<Verdict>,
+    ) {
+        // Old rows that no longer count, and those one of whose window results changed in this step.
+        let mut dirty = Dirty::default();
+        self.young.remove(corrections).into_iter().for_each(|row| dirty.note(row, row));
+        dirty.settle();
         let first_new = self.young.push(batch);
         let new_rows: Vec<u64> = (first_new..self.young.next()).collect();
-        // Old rows one of whose window results changed in this step.
-        let mut dirty = Dirty::default();
+        if new_rows.is_empty() && dirty.rows().is_empty() {
+            return;
+        }
+        let is_handed_on = self.young.hand_on(corrections, self.plan.rules.len());
         for level in 0..self.levels {
             let rows = with_old(&dirty, &new_rows);
             let stage = self.gather(level, &rows, first_new, shared, &mut dirty);
@@ -97,7 +110,8 @@ impl Stream {
             dirty.settle();
         }
         let rows = with_old(&dirty, &new_rows);
-        self.judge(&rows, first_new, &dirty, shared, verdicts);
+        let watched = if is_handed_on { rows.len() } else { dirty.rows().len() };
+        self.judge(&rows, watched, &dirty, shared, verdicts);
     }
 
     /// Evaluates the inputs of every group of a level and finds which rows enter and which leave.
@@ -164,10 +178,12 @@ impl Stream {
             let idx = *at as usize;
             let row = stage.rows[idx];
             let is_old = row < first_new;
-            if is_old && level == 0 {
+            let is_dead = is_old && self.young.is_dead(row);
+            if is_old && level == 0 && !is_dead {
                 continue;
             }
-            let is_in = passes.is_none_or(|p| p.is_valid(idx) && p.value(idx)) && !inputs.keys.null[idx];
+            let passes = passes.is_none_or(|p| p.is_valid(idx) && p.value(idx));
+            let is_in = passes && !inputs.keys.null[idx] && !is_dead;
             let place = self.young.input(row, input.group);
             if is_old && is_in && place != NO_INPUT && group.holds(place, &inputs, idx) {
                 continue;
@@ -253,10 +269,11 @@ impl Stream {
         }
     }
 
+    /// `watched`: so many of the rows may have been spoken of before.
     fn judge(
         &mut self,
         rows: &[u64],
-        first_new: u64,
+        watched: usize,
         dirty: &Dirty,
         shared: &mut Shared<'_>,
         verdicts: &mut Vec<Verdict>,
@@ -265,14 +282,16 @@ impl Stream {
         for (number, rule) in self.plan.rules.iter().enumerate() {
             let holds = rule.predicate.map(|p| evaluation.expr(p, &self.young, shared.texts, shared.faults));
             let holds = holds.as_ref().map(downcast::<BooleanArray>);
-            let is_true = |at: usize| holds.is_none_or(|h| h.is_valid(at) && h.value(at));
+            let young = &self.young;
+            let is_true =
+                |at: usize| holds.is_none_or(|h| h.is_valid(at) && h.value(at)) && !young.is_dead(rows[at]);
             let firing: Vec<u32> = (0..rows.len()).filter(|at| is_true(*at)).map(|at| at as u32).collect();
             let key = |row: u64| (row, number as u32);
-            for (at, row) in rows.iter().enumerate().take_while(|(_, row)| **row < first_new) {
-                if !is_true(at) && self.young.published.contains_key(&key(*row)) {
-                    let cause = self.young.event_id(dirty.cause(*row)).to_owned();
-                    retract(&mut self.young, key(*row), number, &cause, verdicts, &self.plan.name);
-                }
+            let is_silent = |(at, row): &(usize, &u64)| !is_true(*at) && young.published.contains_key(&key(**row));
+            let silent: Vec<u64> = rows.iter().enumerate().take(watched).filter(is_silent).map(|(_, row)| *row).collect();
+            for row in silent {
+                let cause = self.young.event_id(dirty.cause(row)).to_owned();
+                retract(&mut self.young, key(row), number, &cause, verdicts, &self.plan.name);
             }
             if firing.is_empty() {
                 continue;

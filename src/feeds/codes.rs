@@ -38,8 +38,14 @@ pub(crate) const NUMBER_RANGE: Code = code("number_range", "数值超出范围",
 pub(crate) const TIME: Code = code("time_invalid", "时间格式错误", "a time is RFC 3339 with an offset");
 pub(crate) const FUTURE: Code =
     code("time_future", "时间在未来", "the event time is more than 5 minutes after the record");
-pub(crate) const CORRECTION: Code =
-    code("correction_unsupported", "暂不支持更正", "corrections (reportAction other than NEWF) are not supported yet");
+pub(crate) const ACTION: Code =
+    code("action_unknown", "未知的报送动作", "reportAction is one of NEWF, UPDT, REOP, CLSE, DUPL");
+/// For the engine's caller: a correction that moves a fact in time.
+pub const CORRECTION_TIME: Code = code(
+    "correction_time",
+    "更正不得改变时间",
+    "a correction has another event time than its fact: withdraw the fact (CLSE) and report a new one",
+);
 
 /// All codes.
 pub const CODES: &[Code] = &[
@@ -62,5 +68,6 @@ pub const CODES: &[Code] = &[
     NUMBER_RANGE,
     TIME,
     FUTURE,
-    CORRECTION,
+    ACTION,
+    CORRECTION_TIME,
 ];

@@ -5,7 +5,7 @@ use crate::derived::derive;
 use foreshock_core::limits::{FUTURE_US_MAX, RECORD_BYTES_MAX};
 use foreshock_core::money::{BadAmount, minor_digits, parse_minor};
 use foreshock_core::schema::Check;
-use foreshock_core::{Column, Feed, ids, time};
+use foreshock_core::{Column, Feed, ReportAction, Type, ids, time};
 use serde_json::{Map, Value};
 
 /// A record as it came, with what its transport says about it.
@@ -45,7 +45,10 @@ pub struct Event {
     pub time: i64,
     /// `<feed>:<reporter>:<record id>`.
     pub event_id: String,
-    /// One cell for each column of the feed.
+    /// What it does to the fact of its event id.
+    pub action: ReportAction,
+    /// One cell for each column of the feed. A withdrawal needs no more than id, reporter and time: its other required
+    /// columns are empty, and it is in no window.
     pub cells: Vec<Cell>,
 }
 
@@ -87,15 +90,17 @@ pub fn decode(record: &Record<'_>, counts: &mut Counts) -> Result<Event, Reject>
     if record.feed.is_some_and(|expected| expected != feed) {
         return Err(Reject::new(codes::WRONG_FEED, ""));
     }
-    if object.get("reportAction").is_some_and(|a| a != "NEWF") {
-        return Err(Reject::new(codes::CORRECTION, "reportAction"));
-    }
+    let action = report_action(object)?;
     let reporter = source.or_else(|| object.get("reporter").and_then(Value::as_str)).or(record.default_reporter);
     let reporter = reporter.filter(|r| ids::is_reporter(r)).ok_or_else(|| Reject::new(codes::REPORTER, "reporter"))?;
     let digits = currency_digits(feed, object)?;
     let mut cells = Vec::with_capacity(feed.columns().len());
     for column in feed.columns() {
-        cells.push(cell(column, object, feed, reporter, digits, counts)?);
+        match cell(column, object, feed, reporter, digits, counts) {
+            Ok(cell) => cells.push(cell),
+            Err(_) if action == ReportAction::Withdraw && cells.len() >= HEAD => cells.push(empty(column)),
+            Err(reject) => return Err(reject),
+        }
     }
     let (Some(Cell::Text(event_id)), Some(Cell::Int(time))) = (cells.first().cloned(), cells.get(1).cloned()) else {
         return Err(Reject::new(codes::MISSING, feed.id_field()));
@@ -103,7 +108,26 @@ pub fn decode(record: &Record<'_>, counts: &mut Counts) -> Result<Event, Reject>
     if record.record_time.is_some_and(|at| time > at.saturating_add(FUTURE_US_MAX)) {
         return Err(Reject::new(codes::FUTURE, time_path(feed)));
     }
-    Ok(Event { feed, time, event_id, cells })
+    Ok(Event { feed, time, event_id, action, cells })
+}
+
+/// Columns that every feed begins with: event id, event time, reporter.
+const HEAD: usize = 3;
+
+fn report_action(object: &Map<String, Value>) -> Result<ReportAction, Reject> {
+    let Some(value) = find(object, "reportAction") else { return Ok(ReportAction::New) };
+    let action = value.as_str().and_then(ReportAction::from_code);
+    action.ok_or_else(|| Reject::new(codes::ACTION, "reportAction"))
+}
+
+/// What stands in a column that a withdrawal does not tell.
+fn empty(column: &Column) -> Cell {
+    match column.ty {
+        _ if column.nullable => Cell::Null,
+        Type::Text => Cell::Text(String::new()),
+        Type::Bigint | Type::Time => Cell::Int(0),
+        Type::Boolean => Cell::Bool(false),
+    }
 }
 
 fn time_path(feed: Feed) -> &'static str {
@@ -280,10 +304,8 @@ mod tests {
         assert_eq!(with("{\"accountToken\":\"B\"}", "{}"), ("field_missing", "/creditor/accountToken".into()));
         assert_eq!(with("\"A\"", "\"A B\""), ("token_invalid", "/debtor/accountToken".into()));
         assert_eq!(with("bank-1", "a:b"), ("reporter_invalid", "/reporter".into()));
-        assert_eq!(
-            with("{\"txId\"", "{\"reportAction\":\"UPDT\",\"txId\""),
-            ("correction_unsupported", "/reportAction".into())
-        );
+        let action = |code: &str| with("{\"txId\"", &format!("{{\"reportAction\":\"{code}\",\"txId\""));
+        assert_eq!(action("DROP"), ("action_unknown", "/reportAction".into()));
         assert_eq!(refused("[1]").0, "json_not_object");
         assert_eq!(refused("{\"a\":").0, "json_invalid");
         assert_eq!(refused(&"[".repeat(100_000)).0, "json_invalid");
@@ -297,6 +319,15 @@ mod tests {
         let event_time = at(None).expect("no bound").time;
         assert!(at(Some(event_time - FUTURE_US_MAX)).is_ok());
         assert_eq!(at(Some(event_time - FUTURE_US_MAX - 1)).expect_err("too far ahead").code.code, "time_future");
+    }
+
+    #[test]
+    fn a_withdrawal_needs_only_id_reporter_and_time_and_an_update_all() {
+        let bare = r#"{"txId":"1","reporter":"b","creDtTm":"2026-03-02T10:00:00Z","reportAction":"CLSE"}"#;
+        let event = decode(&Record { bytes: bare.as_bytes(), ..Record::default() }, &mut Counts::default());
+        assert_eq!(event.map(|e| (e.action, e.event_id)), Ok((ReportAction::Withdraw, "tx:b:1".into())));
+        assert_eq!(refused(&bare.replace("CLSE", "UPDT")).0, "field_missing");
+        assert_eq!(refused(&bare.replace("Z\"", "\"")).0, "time_invalid");
     }
 
     #[test]

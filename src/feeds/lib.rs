@@ -7,6 +7,6 @@ mod columns;
 mod decode;
 mod derived;
 
-pub use codes::{CODES, Code};
+pub use codes::{CODES, CORRECTION_TIME, Code};
 pub use columns::to_record_batch;
 pub use decode::{Cell, Counts, Event, Record, Reject, decode};

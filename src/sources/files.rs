@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
 use foreshock_compiler::feed_schema;
-use foreshock_core::Feed;
+use foreshock_core::{Feed, ReportAction};
 use foreshock_core::limits::BATCH_EVENTS_MAX;
 use foreshock_engine::FeedBatch;
 use foreshock_feeds::{Counts, Event, Record, decode, to_record_batch};
@@ -31,6 +31,8 @@ pub struct Refused {
 pub struct EventFile {
     /// Columns by feed, in file order.
     pub feeds: BTreeMap<Feed, RecordBatch>,
+    /// What each row does, by feed.
+    actions: BTreeMap<Feed, Vec<ReportAction>>,
     /// Feed of each event, in file order.
     order: Vec<Feed>,
     times: Vec<i64>,
@@ -129,12 +131,14 @@ fn read_ndjson(path: &Path, loaded: &mut Loaded) -> anyhow::Result<EventFile> {
 struct FileBuilder {
     open: BTreeMap<Feed, Vec<Event>>,
     done: BTreeMap<Feed, Vec<RecordBatch>>,
+    actions: BTreeMap<Feed, Vec<ReportAction>>,
     order: Vec<Feed>,
     times: Vec<i64>,
 }
 
 impl FileBuilder {
     fn push(&mut self, event: Event) {
+        self.actions.entry(event.feed).or_default().push(event.action);
         self.order.push(event.feed);
         self.times.push(event.time);
         let feed = event.feed;
@@ -160,7 +164,12 @@ impl FileBuilder {
                 arrow::compute::concat_batches(&feed_schema(feed), &parts).expect("parts of one feed have one schema"),
             )
         };
-        EventFile { feeds: self.done.into_iter().map(concat).collect(), order: self.order, times: self.times }
+        EventFile {
+            feeds: self.done.into_iter().map(concat).collect(),
+            actions: self.actions,
+            order: self.order,
+            times: self.times,
+        }
     }
 }
 
@@ -192,7 +201,9 @@ fn read_parquet(path: &Path) -> anyhow::Result<EventFile> {
     }
     let rows = arrow::compute::concat_batches(&schema, &parts)?;
     let times = rows.column(1).as_primitive::<TimestampMicrosecondType>().values().to_vec();
-    Ok(EventFile { order: vec![feed; times.len()], times, feeds: BTreeMap::from([(feed, rows)]) })
+    // Parquet holds facts, no corrections.
+    let (order, actions) = (vec![feed; times.len()], BTreeMap::new());
+    Ok(EventFile { order, times, actions, feeds: BTreeMap::from([(feed, rows)]) })
 }
 
 struct Cursor {
@@ -229,7 +240,8 @@ impl Iterator for Batches<'_> {
             let from = cursor.taken[feed];
             if count > 0 {
                 let batch = rows.slice(from, count);
-                batches.push(FeedBatch { feed: *feed, partition: first_partition + number, batch });
+                let actions = file.actions.get(feed).map_or_else(Vec::new, |a| a[from..from + count].to_vec());
+                batches.push(FeedBatch { feed: *feed, partition: first_partition + number, batch, actions });
                 cursor.taken.insert(*feed, from + count);
             }
         }

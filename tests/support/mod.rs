@@ -1,6 +1,7 @@
 //! Random events and rules for tests, by seed.
 #![allow(dead_code, clippy::unwrap_used)]
 
+use foreshock_core::Feed;
 use foreshock_core::time::{SECOND_US, format_rfc3339};
 use foreshock_feeds::{Counts, Event, Record, decode};
 
@@ -32,57 +33,137 @@ impl Random {
 
 pub const START_US: i64 = 1_772_416_800_000_000;
 
-/// An event with a source partition.
+/// What reaches the engine.
 #[derive(Clone)]
-pub struct Arrival {
-    pub partition: usize,
-    pub event: Event,
+pub enum Arrival {
+    /// An event with its source partition.
+    Event(usize, Event),
+    /// This partition counts as silent.
+    Silent(usize),
 }
 
-/// Few keys, repeated values, NULLs, ties and times just inside and outside of frames; ids unrelated to arrival.
-pub fn arrivals(random: &mut Random, lateness_us: i64, partitions: usize) -> Vec<Arrival> {
+/// Partitions 0 and 1 are of transactions, this one of complaints.
+pub const COMPLAINTS: usize = 2;
+pub const PARTITIONS: usize = 3;
+
+/// Each feed has a lateness of its own.
+pub fn lateness_us(feed: Feed) -> i64 {
+    if feed == Feed::Complaints { 4 * SECOND_US } else { 10 * SECOND_US }
+}
+
+fn decoded(json: &str) -> Event {
+    decode(&Record { bytes: json.as_bytes(), ..Record::default() }, &mut Counts::default()).unwrap()
+}
+
+/// A field that is there in two of three cases.
+fn optional(name: &str, value: &str, random: &mut Random) -> String {
+    if random.one_in(3) { String::new() } else { format!(r#""{name}":{value},"#) }
+}
+
+fn transaction(id: &str, reporter: &str, time: i64, more: &str, keys: u64, random: &mut Random) -> Event {
+    let (payer, payee) = (random.below(keys), random.below(keys));
+    let balance = random.below(4);
+    let balance = optional("balanceBefore", &format!(r#""{balance}.00""#), random);
+    let device = random.below(3);
+    let device = optional("deviceToken", &format!(r#""d{device}""#), random);
+    let is_new = random.one_in(2).to_string();
+    let new = optional("firstTimePayee", &is_new, random);
+    let kind = random.pick(&["TRANSFER", "TRANSFER", "CARD_PURCHASE", "FEE"]);
+    let (time, amount) = (format_rfc3339(time), 1 + random.below(5));
+    decoded(&format!(
+        r#"{{"txId":"{id}","reporter":"{reporter}","creDtTm":"{time}","kind":"{kind}","amount":"{amount}.00",{more}
+           "currency":"CNY",{device}{new}"debtor":{{{balance}"accountToken":"a{payer}"}},"creditor":{{"accountToken":"a{payee}"}}}}"#
+    ))
+}
+
+fn complaint(id: &str, reporter: &str, time: i64, more: &str, keys: u64, random: &mut Random) -> Event {
+    let (victim, loss, time) = (random.below(keys), 1 + random.below(5), format_rfc3339(time));
+    let loss = optional("lossAmount", &format!(r#""{loss}.00""#), random);
+    let channel = random.pick(&["CALL_110", "APP"]);
+    decoded(&format!(
+        r#"{{"complaintId":"{id}","reporter":"{reporter}","receivedAt":"{time}","channel":"{channel}","fraudType":"OTHER",{more}{loss}
+           "currency":"CNY","victim":{{"personToken":"a{victim}"}}}}"#
+    ))
+}
+
+fn report(partition: usize, id: &str, reporter: &str, time: i64, more: &str, keys: u64, random: &mut Random) -> Event {
+    let make = if partition == COMPLAINTS { complaint } else { transaction };
+    make(id, reporter, time, more, keys, random)
+}
+
+/// Few keys, repeated values, NULLs, ties and times just inside and outside of frames; ids unrelated to arrival; doubles,
+/// corrections, payments that two banks report; a feed that lags, and partitions that count as silent and come back.
+pub fn arrivals(random: &mut Random) -> Vec<Arrival> {
     let count = 4 + random.below(37);
     let keys = 1 + random.below(3);
+    let partitions = 1 + random.below(2) as usize;
+    let lag = if random.one_in(3) { 15 * SECOND_US } else { 0 };
     let mut all: Vec<(i64, Arrival)> = Vec::new();
     for _ in 0..count {
-        let seconds = random.below(40) as i64 * SECOND_US;
-        let nudge = [0, 0, 0, 1, -1][random.below(5) as usize];
-        let time = START_US + seconds + nudge;
-        let optional = |name: &str, value: String, random: &mut Random| {
-            if random.one_in(3) { String::new() } else { format!(r#""{name}":{value},"#) }
+        let partition = if random.one_in(4) { COMPLAINTS } else { random.below(partitions as u64) as usize };
+        let time = START_US + random.below(40) as i64 * SECOND_US + [0, 0, 0, 1, -1][random.below(5) as usize];
+        let lateness = lateness_us(if partition == COMPLAINTS { Feed::Complaints } else { Feed::Transactions });
+        let delay = random.below((lateness + lateness / 8) as u64) as i64;
+        let mut arrives = time + if random.one_in(4) { delay } else { 0 };
+        arrives += if partition == COMPLAINTS { lag } else { 0 };
+        let id = format!("{:x}", random.next());
+        let payment = if partition != COMPLAINTS && random.one_in(4) {
+            let number = partition as u64 * 2 + random.below(2);
+            format!(r#""uetr":"00000000-0000-4000-8000-00000000000{number}","#)
+        } else {
+            String::new()
         };
-        let (payer, payee) = (random.below(keys), random.below(keys));
-        let balance = optional("balanceBefore", format!(r#""{}.00""#, random.below(4)), random);
-        let device = optional("deviceToken", format!(r#""d{}""#, random.below(3)), random);
-        let new = optional("firstTimePayee", random.one_in(2).to_string(), random);
-        let kind = random.pick(&["TRANSFER", "TRANSFER", "CARD_PURCHASE", "FEE"]);
-        let json = format!(
-            r#"{{"txId":"{:x}","reporter":"r","creDtTm":"{}","kind":"{kind}","amount":"{}.00","currency":"CNY",{device}{new}
-               "debtor":{{{balance}"accountToken":"a{payer}"}},"creditor":{{"accountToken":"a{payee}"}}}}"#,
-            random.next(),
-            format_rfc3339(time),
-            1 + random.below(5),
-        );
-        let record = Record { bytes: json.as_bytes(), ..Record::default() };
-        let event = decode(&record, &mut Counts::default()).unwrap();
-        let delay = random.below((lateness_us + lateness_us / 8) as u64) as i64;
-        let arrives = if random.one_in(4) { time + delay } else { time };
-        let partition = random.below(partitions as u64) as usize;
-        all.push((arrives, Arrival { partition, event: event.clone() }));
+        let event = report(partition, &id, "r", time, &payment, keys, random);
+        let mut push = |arrives: i64, event: Event| all.push((arrives, Arrival::Event(partition, event)));
+        push(arrives, event.clone());
         if random.one_in(10) {
-            all.push((arrives + random.below(5) as i64 * SECOND_US, Arrival { partition, event }));
+            push(arrives + random.below(5) as i64 * SECOND_US, event);
         }
+        if random.one_in(8) && !payment.is_empty() {
+            let later = time + random.below(3) as i64 * SECOND_US;
+            push(arrives + SECOND_US, report(partition, &format!("s{id}"), "s", later, &payment, keys, random));
+        }
+        // Corrections come soon or at the edge of what is in time; some before their fact, some for another time.
+        for _ in 0..[0, 0, 0, 1, 2, 3][random.below(6) as usize] {
+            let action = random.pick(&["UPDT", "UPDT", "UPDT", "CLSE", "DUPL", "REOP"]);
+            let time = time + if random.one_in(12) { SECOND_US } else { 0 };
+            let more = format!(r#""reportAction":"{action}",{payment}"#);
+            let correction = report(partition, &id, "r", time, &more, keys, random);
+            push(arrives + random.below(12) as i64 * SECOND_US - SECOND_US, correction);
+        }
+    }
+    for _ in 0..random.below(3) {
+        let at = START_US + random.below(45) as i64 * SECOND_US;
+        all.push((at, Arrival::Silent(random.below(PARTITIONS as u64) as usize)));
     }
     all.sort_by_key(|(arrives, _)| *arrives);
     all.into_iter().map(|(_, a)| a).collect()
 }
+
+/// The views that random rules may read instead of `transactions`.
+pub const VIEWS: [&str; 2] = [
+    "CREATE VIEW sides AS
+     SELECT event_id || '#out' AS event_id, event_id AS source_event_id, event_time, payer_account, payee_account, amount,
+            payer_balance_before, device, kind, first_time_payee, currency FROM transactions
+     UNION ALL
+     SELECT event_id || '#in' AS event_id, event_id AS source_event_id, event_time, payee_account AS payer_account,
+            payer_account AS payee_account, amount, payee_balance_before AS payer_balance_before,
+            CAST(NULL AS TEXT) AS device, kind, CAST(NULL AS BOOLEAN) AS first_time_payee, currency FROM transactions",
+    "CREATE VIEW mixed AS
+     SELECT event_id, event_id AS source_event_id, event_time, payer_account, payee_account, amount, payer_balance_before, device,
+            kind, first_time_payee, currency FROM transactions
+     UNION ALL
+     SELECT event_id, event_id AS source_event_id, event_time, victim_person AS payer_account, fraud_type AS payee_account,
+            loss_amount AS amount, CAST(NULL AS BIGINT) AS payer_balance_before, CAST(NULL AS TEXT) AS device, channel AS kind,
+            still_in_contact AS first_time_payee, currency FROM complaints WHERE victim_person IS NOT NULL",
+];
 
 const PASSED: &str = "event_id, event_time, payer_account, payee_account, amount, payer_balance_before, device, kind, \
     first_time_payee, currency";
 
 /// A rule of random keys, frames, aggregates, filters and levels, with a header.
 pub fn rule(random: &mut Random) -> String {
-    let mut source = "transactions".to_owned();
+    let mut source = (*random.pick(&["transactions", "transactions", "sides", "mixed", "mixed"])).to_owned();
     let mut results: Vec<(String, bool)> = Vec::new();
     let levels = 1 + random.below(3);
     for level in 0..levels {

@@ -1,0 +1,25 @@
+//! What a report does to the fact that it names.
+
+/// ISO 20022 `FraudReportingAction`, as far as it changes what counts. Field `reportAction`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReportAction {
+    /// `NEWF`: a fact. The first one of an event id counts, the same again is a duplicate.
+    #[default]
+    New,
+    /// `UPDT`, `REOP`: replaces the fact of the same event id, or is the fact when there is none.
+    Update,
+    /// `CLSE`, `DUPL`: the fact of this event id does not count.
+    Withdraw,
+}
+
+impl ReportAction {
+    /// From its code; `None` for an unknown one.
+    pub fn from_code(code: &str) -> Option<ReportAction> {
+        match code {
+            "NEWF" => Some(ReportAction::New),
+            "UPDT" | "REOP" => Some(ReportAction::Update),
+            "CLSE" | "DUPL" => Some(ReportAction::Withdraw),
+            _ => None,
+        }
+    }
+}
