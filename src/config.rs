@@ -39,6 +39,8 @@ pub struct Kafka {
     pub default_reporter: BTreeMap<String, String>,
     /// How results go out.
     pub delivery: Delivery,
+    /// A process that stands by takes over after so many milliseconds without a sign of the one that writes.
+    pub failover_ms: u32,
     /// Partitions of topics made by `topics create`.
     pub partitions: i32,
     /// Replicas of topics made by `topics create`.
@@ -53,6 +55,7 @@ impl Default for Kafka {
             properties: BTreeMap::new(),
             default_reporter: BTreeMap::new(),
             delivery: Delivery::Transactions,
+            failover_ms: 3_000,
             partitions: 4,
             replication: 1,
         }
@@ -198,6 +201,7 @@ impl Config {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let config: Config = toml::from_str(&text).with_context(|| format!("configuration {}", path.display()))?;
         anyhow::ensure!((1..=256).contains(&config.engine.shards), "engine.shards must be 1 to 256");
+        anyhow::ensure!(config.kafka.failover_ms >= 1_000, "kafka.failover_ms must be 1000 or more");
         for name in config.engine.feed_lateness_s.keys() {
             let tables = Feed::ALL.map(Feed::table);
             anyhow::ensure!(

@@ -80,6 +80,11 @@ impl Health {
         }
     }
 
+    /// Something we no longer depend on.
+    pub fn forget(&self, name: &str) {
+        self.dependencies.remove(name);
+    }
+
     /// Sets the counters back: what was counted while a state was made again was counted before.
     pub fn forget_counts(&self) {
         let counters = [

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod health;
 pub mod net;
+pub mod owner;
 pub mod pipeline;
 pub mod pool;
 pub mod progress;

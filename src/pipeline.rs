@@ -1,13 +1,14 @@
-//! The corridor of a live process: records in, engine, acts, delivery, and offsets last.
+//! The corridor of a live process: records in, engine, acts, messages out. Delivery is between [`Pipeline::judge`] and
+//! [`Pipeline::done`]; offsets come last.
 
 use crate::config::{self, Config};
+use anyhow::Context;
 use crate::health::Health;
 use crate::pool::Pool;
-use crate::progress::{Progress, Resume, Tick, ranges};
-use crate::sinks::kafka::KafkaSink;
+use crate::progress::{Progress, Tick, check_order, ranges};
 use crate::sinks::wire::{self, Message, Position};
 use crate::snapshot::Snapshot;
-use crate::sources::kafka::{KafkaRecord, KafkaSource};
+use crate::sources::{Source, SourceRecord};
 use foreshock_actions::{Act, Action, Actions, RuleFacts, Settings, detection_id};
 use foreshock_compiler::{Pack, Status, feed_schema, header};
 use foreshock_core::Feed;
@@ -18,21 +19,22 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// A live process.
-pub struct Pipeline {
+/// Records in, messages out. The same batches give the same state and the same messages.
+pub struct Pipeline<S> {
     config: Config,
     pack: Pack,
     engine: Engine,
     actions: Actions,
     facts: BTreeMap<String, RuleFacts>,
-    source: KafkaSource,
-    sink: KafkaSink,
+    source: S,
     health: Arc<Health>,
     /// Number of the next batch.
     number: u64,
     rules: String,
+    /// Name of this process.
+    owner: String,
 }
 
 /// What one turn did.
@@ -46,9 +48,19 @@ pub struct Turn {
     pub lost: u64,
 }
 
-impl Pipeline {
+/// A micro-batch, judged and not yet delivered.
+pub struct Judged {
+    /// How many records.
+    pub records: usize,
+    /// All that it causes, in order.
+    pub messages: Vec<Message>,
+    /// Its record for the log.
+    pub progress: Progress,
+}
+
+impl<S: Source> Pipeline<S> {
     /// Puts the parts together.
-    pub fn new(config: Config, pack: Pack, source: KafkaSource, sink: KafkaSink, health: Arc<Health>) -> Pipeline {
+    pub fn new(config: Config, pack: Pack, source: S, owner: String, health: Arc<Health>) -> Pipeline<S> {
         let lateness = |feed| i64::from(config.engine.lateness_s(feed)) * SECOND_US;
         let engine = Engine::new(pack.plan.clone(), config.engine.shards, source.presence(), lateness);
         let facts = pack.rules.iter().map(|r| (r.header.id.clone(), rule_facts(r))).collect();
@@ -63,29 +75,36 @@ impl Pipeline {
             agency_code: w.agency_code,
         });
         let rules = rules_hash(&pack, &config.engine);
-        Pipeline { config, pack, engine, actions, facts, source, sink, health, number: 0, rules }
+        Pipeline { config, pack, engine, actions, facts, source, health, number: 0, rules, owner }
     }
 
-    /// Makes the state again that the batches of the log led to, and says nothing meanwhile. Ends early when asked to
-    /// stop: then the state is not whole and the pipeline must not run.
+    /// Begins with a saved state.
     ///
     /// # Errors
-    /// When the broker does not give the records again.
-    pub fn recover(&mut self, resume: &Resume, stop: &AtomicBool) -> anyhow::Result<()> {
-        if let Some(snapshot) = &resume.snapshot {
-            let broken = |error: String| anyhow::anyhow!("snapshot {}: {error}; remove it", snapshot.number);
-            self.engine.load(&snapshot.engine).map_err(broken)?;
-            self.actions.load(&snapshot.actions).map_err(broken)?;
-            self.source.mark_done(&snapshot.partitions);
-            self.number = snapshot.number + 1;
-        }
-        let log = &resume.log;
+    /// When it does not fit: the pipeline must not be used then.
+    pub fn restore(&mut self, snapshot: &Snapshot) -> anyhow::Result<()> {
+        let place = || format!("snapshot {}", snapshot.number);
+        self.engine.load(&snapshot.engine).map_err(anyhow::Error::msg).with_context(place)?;
+        self.actions.load(&snapshot.actions).map_err(anyhow::Error::msg).with_context(place)?;
+        anyhow::ensure!(self.engine.state_hash() == snapshot.state_hash, "{}: another state than was saved", place());
+        self.source.mark_done(&snapshot.partitions);
+        self.number = snapshot.number + 1;
+        Ok(())
+    }
+
+    /// Makes the state that the batches of the log led to, and says nothing meanwhile. Ends early when asked to stop: then
+    /// the pipeline must not be used.
+    ///
+    /// # Errors
+    /// When the source does not give the records again.
+    pub fn follow(&mut self, log: &[Progress], stop: &AtomicBool) -> anyhow::Result<()> {
         if log.last().is_some_and(|last| last.rules != self.rules) {
             tracing::warn!(
                 "rules, parameters or lateness differ from the last run's: windows are made again for the new ones; \
                  what they would have said in the past is not said"
             );
         }
+        check_order(log, self.number)?;
         for progress in log {
             if stop.load(Ordering::Acquire) {
                 return Ok(());
@@ -96,76 +115,58 @@ impl Pipeline {
             self.source.mark_done(&progress.ranges);
             self.number = progress.number + 1;
         }
+        Ok(())
+    }
+
+    /// The state is whole and this process writes the log from now on.
+    ///
+    /// # Errors
+    /// When the source does not go on.
+    pub fn lead(&mut self) -> anyhow::Result<()> {
         self.source.end_again()?;
         self.health.forget_counts();
         Ok(())
     }
 
-    /// Records that the broker no longer had when they were asked for.
+    /// Records that the source no longer had when they were asked for.
     pub fn lost(&self) -> u64 {
-        self.source.lost
+        self.source.lost()
     }
 
-    /// Runs until `stop` is set; what was taken is finished first.
-    ///
-    /// # Errors
-    /// When something cannot be delivered.
-    pub fn run(
-        &mut self,
-        stop: &AtomicBool,
-        mut on_turn: impl FnMut(&Turn) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
-        let every = Duration::from_secs(u64::from(self.config.snapshots.every_s));
-        let mut last = Instant::now();
-        while !stop.load(Ordering::Acquire) {
-            let turn = self.turn()?;
-            on_turn(&turn)?;
-            if last.elapsed() >= every {
-                self.snapshot();
-                last = Instant::now();
-            }
-        }
-        self.snapshot();
-        self.source.commit_last()
+    /// Number of the next batch.
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
-    /// Writes the state down. A failure is loud, but detection goes on: the log still has everything.
-    fn snapshot(&self) {
-        let folder = &self.config.snapshots.dir;
-        if folder.as_os_str().is_empty() || self.number == 0 {
-            return;
-        }
-        let start = Instant::now();
-        let snapshot = Snapshot {
+    /// See `Engine::state_hash`.
+    pub fn state_hash(&self) -> [u8; 32] {
+        self.engine.state_hash()
+    }
+
+    /// The state as it is now; `None` when there is none yet.
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        Some(Snapshot {
             program: env!("CARGO_PKG_VERSION").to_owned(),
             rules: self.rules.clone(),
-            number: self.number - 1,
+            number: self.number.checked_sub(1)?,
+            waits_for: self.source.waits_for(),
             partitions: self.source.places(),
+            state_hash: self.engine.state_hash(),
             engine: self.engine.save(),
             actions: self.actions.save(),
-        };
-        match snapshot.write(folder) {
-            Ok(bytes) => {
-                let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-                tracing::info!(batch = snapshot.number, bytes, millis, "snapshot");
-                self.health.set("snapshots", true, "");
-            }
-            Err(error) => {
-                tracing::error!(error = format!("{error:#}"), "no snapshot: a start will take longer");
-                self.health.set("snapshots", false, &format!("{error:#}"));
-            }
-        }
+        })
     }
 
-    /// One micro-batch: take, judge, act, deliver, commit.
-    fn turn(&mut self) -> anyhow::Result<Turn> {
-        let records = self.source.take(self.config.engine.batch_events_max, Duration::from_millis(100));
+    /// Takes what has arrived and judges it: `None` when nothing has. What comes out must be delivered and then marked by
+    /// [`Pipeline::done`], or this process ends.
+    pub fn judge(&mut self, wait: Duration) -> Option<Judged> {
+        let records = self.source.take(self.config.engine.batch_events_max, wait);
         match self.source.take_error() {
             Some(error) => self.health.set("kafka source", false, &error),
             None => self.health.set("kafka source", true, ""),
         }
         if records.is_empty() {
-            return Ok(Turn { lost: self.source.lost, ..Turn::default() });
+            return None;
         }
         let ticks = self.ticks();
         self.raise(&ticks);
@@ -177,17 +178,36 @@ impl Pipeline {
             messages: messages.len(),
             waits_for: if self.number == 0 { self.source.waits_for() } else { Vec::new() },
             rules: self.rules.clone(),
+            owner: self.owner.clone(),
         };
-        let (source, health) = (&mut self.source, &self.health);
-        self.sink.deliver(&messages, &progress, || {
-            health.set("kafka sink", false, "waiting for acknowledgements");
-            source.hold();
-        })?;
+        Some(Judged { records: records.len(), messages, progress })
+    }
+
+    /// While a delivery takes long.
+    pub fn hold(&mut self) {
+        self.health.set("kafka sink", false, "waiting for acknowledgements");
+        self.source.hold();
+    }
+
+    /// The batch is delivered.
+    ///
+    /// # Errors
+    /// When the source does not take that it is done.
+    pub fn done(&mut self, judged: Judged) -> anyhow::Result<Turn> {
         self.number += 1;
-        health.set("kafka sink", true, "");
-        source.go_on();
-        source.commit(&records)?;
-        Ok(Turn { records: records.len(), messages, lost: self.source.lost })
+        self.health.set("kafka sink", true, "");
+        self.source.go_on();
+        self.source.mark_done(&judged.progress.ranges);
+        self.source.commit(false)?;
+        Ok(Turn { records: judged.records, messages: judged.messages, lost: self.source.lost() })
+    }
+
+    /// The last act before an orderly end.
+    ///
+    /// # Errors
+    /// When the source does not take what is done.
+    pub fn end(&mut self) -> anyhow::Result<()> {
+        self.source.commit(true)
     }
 
     /// Partitions that have been silent for long, with the bound to raise them to.
@@ -210,7 +230,7 @@ impl Pipeline {
     }
 
     /// Judges a batch: everything it causes, in order. The same batches in the same order give the same messages.
-    fn process(&mut self, records: &[KafkaRecord]) -> Vec<Message> {
+    fn process(&mut self, records: &[SourceRecord]) -> Vec<Message> {
         let mut messages = Vec::new();
         let (batches, positions) = self.decode(records, &mut messages);
         let output = self.engine.step(&batches, &Pool { threads: self.config.engine.shards });
@@ -220,7 +240,7 @@ impl Pipeline {
     }
 
     #[allow(clippy::type_complexity)] // batches with the position of each of their rows
-    fn decode(&self, records: &[KafkaRecord], messages: &mut Vec<Message>) -> (Vec<FeedBatch>, Vec<Vec<Position>>) {
+    fn decode(&self, records: &[SourceRecord], messages: &mut Vec<Message>) -> (Vec<FeedBatch>, Vec<Vec<Position>>) {
         let mut events: BTreeMap<(usize, Feed), (Vec<Event>, Vec<Position>)> = BTreeMap::new();
         for record in records {
             let reporter = self.config.kafka.default_reporter.get(&record.position.topic);
@@ -277,7 +297,7 @@ impl Pipeline {
 
     fn messages(
         &mut self,
-        records: &[KafkaRecord],
+        records: &[SourceRecord],
         batches: &[FeedBatch],
         positions: &[Vec<Position>],
         output: &Output,

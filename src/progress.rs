@@ -7,17 +7,20 @@
 use crate::config::Kafka;
 use crate::sinks::kafka::client_config;
 use crate::snapshot::Snapshot;
-use crate::sources::kafka::KafkaRecord;
+use crate::sources::SourceRecord;
 use anyhow::{Context, bail, ensure};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The topic. One partition: its order is the order of the batches.
 pub const PROGRESS: &str = "foreshock.progress";
+/// Where the process that writes shows that it lives while it has nothing to write. One partition.
+pub const OWNER: &str = "foreshock.owner";
 
 const WAIT: Duration = Duration::from_secs(10);
 /// A step back from the end of the topic when the last record is looked for: a transaction takes two offsets.
@@ -47,6 +50,15 @@ pub struct Tick {
     pub bound_us: i64,
 }
 
+/// A sign of life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sign {
+    /// The process.
+    pub owner: String,
+    /// It ends in good order: another one may take over at once.
+    pub is_gone: bool,
+}
+
 /// One micro-batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
@@ -64,6 +76,9 @@ pub struct Progress {
     pub waits_for: Vec<String>,
     /// Hash of rules, their parameters and the lateness.
     pub rules: String,
+    /// The process that took it.
+    #[serde(default)]
+    pub owner: String,
 }
 
 /// How to go on from what was done.
@@ -73,18 +88,24 @@ pub struct Resume {
     pub waits_for: Vec<String>,
     /// The state to begin with.
     pub snapshot: Option<Snapshot>,
-    /// The batches after it.
+    /// The batches after it that are known so far.
     pub log: Vec<Progress>,
 }
 
 impl Resume {
-    /// From the log and a snapshot; `None` when nothing was done yet.
-    pub fn new(mut log: Vec<Progress>, snapshot: Option<Snapshot>) -> Option<Resume> {
-        let waits_for = log.first()?.waits_for.clone();
-        if let Some(snapshot) = &snapshot {
-            log.retain(|p| p.number > snapshot.number);
-        }
-        Some(Resume { waits_for, snapshot, log })
+    /// From the log after a snapshot, or all of it; `None` when nothing was done yet.
+    ///
+    /// # Errors
+    /// When the log misses a batch.
+    pub fn new(log: Vec<Progress>, snapshot: Option<Snapshot>) -> anyhow::Result<Option<Resume>> {
+        let first = snapshot.as_ref().map_or(0, |s| s.number + 1);
+        check_order(&log, first)?;
+        let waits_for = match (&snapshot, log.first()) {
+            (Some(snapshot), _) => snapshot.waits_for.clone(),
+            (None, Some(first)) => first.waits_for.clone(),
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(Resume { waits_for, snapshot, log }))
     }
 
     /// The first offset of a partition that the state still needs.
@@ -95,8 +116,22 @@ impl Resume {
     }
 }
 
+/// Do the records follow each other, from this number on?
+///
+/// # Errors
+/// With the first batch that is missing.
+pub fn check_order(log: &[Progress], first: u64) -> anyhow::Result<()> {
+    for (record, number) in log.iter().zip(first..) {
+        ensure!(
+            record.number == number,
+            "topic `{PROGRESS}` misses batch {number}: was its retention changed? It must keep all since the last snapshot"
+        );
+    }
+    Ok(())
+}
+
 /// The offsets that some records take up.
-pub fn ranges(records: &[KafkaRecord]) -> Vec<Range> {
+pub fn ranges(records: &[SourceRecord]) -> Vec<Range> {
     let mut ranges: BTreeMap<usize, Range> = BTreeMap::new();
     for record in records {
         let at = &record.position;
@@ -111,37 +146,116 @@ pub fn ranges(records: &[KafkaRecord]) -> Vec<Range> {
     ranges.into_values().collect()
 }
 
-/// Every record, oldest first. Call it when no other process can write any more.
-///
-/// # Errors
-/// When the topic cannot be read, or misses a record.
-pub fn read_all(kafka: &Kafka) -> anyhow::Result<Vec<Progress>> {
-    let (consumer, low, _) = open(kafka)?;
-    let records = read_from(&consumer, low)?;
-    for (nth, record) in records.iter().enumerate() {
-        ensure!(
-            record.number == nth as u64,
-            "topic `{PROGRESS}` misses batch {nth}: was its retention changed? It must keep everything"
-        );
-    }
-    Ok(records)
+/// Reads a topic of one partition, from where it stopped the last time.
+pub struct Tail {
+    consumer: BaseConsumer<Quiet>,
+    topic: &'static str,
+    low: i64,
+    next: i64,
 }
 
-/// The number of the last record.
+impl Tail {
+    /// At the beginning of the topic.
+    ///
+    /// # Errors
+    /// When the broker does not answer, or the topic is not there or has several partitions.
+    pub fn open(kafka: &Kafka, topic: &'static str) -> anyhow::Result<Tail> {
+        let group = format!("{}-progress", kafka.group_id);
+        let defaults = [
+            ("group.id", group.as_str()),
+            ("enable.auto.commit", "false"),
+            ("enable.partition.eof", "true"),
+            ("isolation.level", "read_committed"),
+            ("fetch.wait.max.ms", "10"),
+        ];
+        let consumer = client_config(kafka, &defaults).create_with_context(Quiet);
+        let consumer: BaseConsumer<Quiet> = consumer.context("cannot make a Kafka consumer")?;
+        let metadata = consumer.fetch_metadata(Some(topic), WAIT).context("the broker does not answer")?;
+        match metadata.topics().first().map_or(0, |t| t.partitions().len()) {
+            1 => {}
+            0 => bail!("topic `{topic}` is not there; `foreshock topics create` makes it"),
+            n => bail!("topic `{topic}` has {n} partitions; it must have one, for its order counts"),
+        }
+        let low = consumer.fetch_watermarks(topic, 0, WAIT).context("the broker does not answer")?.0;
+        Ok(Tail { consumer, topic, low, next: low })
+    }
+
+    fn high(&self) -> anyhow::Result<i64> {
+        Ok(self.consumer.fetch_watermarks(self.topic, 0, WAIT).context("the broker does not answer")?.1)
+    }
+
+    /// The records up to the end of the topic as it is now.
+    ///
+    /// # Errors
+    /// When the topic cannot be read or holds something else.
+    pub fn read<T: DeserializeOwned>(&mut self) -> anyhow::Result<Vec<T>> {
+        self.read_some(usize::MAX)
+    }
+
+    fn read_some<T: DeserializeOwned>(&mut self, max: usize) -> anyhow::Result<Vec<T>> {
+        let topic = self.topic;
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, 0, Offset::Offset(self.next))?;
+        self.consumer.assign(&list)?;
+        let mut records = Vec::new();
+        while records.len() < max {
+            match self.consumer.poll(WAIT) {
+                Some(Ok(message)) => {
+                    let bytes = message.payload().unwrap_or_default();
+                    let place = || format!("topic `{topic}`, offset {}: not a record of ours", message.offset());
+                    records.push(serde_json::from_slice(bytes).with_context(place)?);
+                    self.next = message.offset() + 1;
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => break,
+                Some(Err(error)) => return Err(error).context(format!("cannot read topic `{topic}`")),
+                None => bail!("topic `{topic}`: the broker does not answer"),
+            }
+        }
+        Ok(records)
+    }
+
+    /// The last record; the next [`Tail::read`] goes on after it.
+    ///
+    /// # Errors
+    /// As [`Tail::read`].
+    pub fn last<T: DeserializeOwned>(&mut self) -> anyhow::Result<Option<T>> {
+        let (high, mut back) = (self.high()?, TAIL);
+        loop {
+            self.next = self.low.max(high - back);
+            let is_all = self.next == self.low;
+            match self.read()?.pop() {
+                Some(last) => return Ok(Some(last)),
+                None if is_all => return Ok(None),
+                None => back *= 8,
+            }
+        }
+    }
+
+    /// Goes to the first progress record of this number or a higher one: their numbers only rise.
+    ///
+    /// # Errors
+    /// As [`Tail::read`].
+    pub fn go_to(&mut self, number: u64) -> anyhow::Result<()> {
+        let (mut low, mut high) = (self.low, self.high()?);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            self.next = middle;
+            match self.read_some::<Progress>(1)?.pop() {
+                Some(found) if found.number < number => low = self.next,
+                _ => high = middle,
+            }
+        }
+        self.next = low;
+        Ok(())
+    }
+}
+
+/// Every progress record, oldest first.
 ///
 /// # Errors
 /// When the topic cannot be read.
-pub fn last_number(kafka: &Kafka) -> anyhow::Result<Option<u64>> {
-    let (consumer, low, high) = open(kafka)?;
-    let mut back = TAIL;
-    loop {
-        let from = low.max(high - back);
-        match read_from(&consumer, from)?.last() {
-            Some(last) => return Ok(Some(last.number)),
-            None if from == low => return Ok(None),
-            None => back *= 8,
-        }
-    }
+pub fn read_all(kafka: &Kafka) -> anyhow::Result<Vec<Progress>> {
+    Tail::open(kafka, PROGRESS)?.read()
 }
 
 /// Errors come back from `poll`; the end of the partition, which is one of them, is no news for a log.
@@ -152,43 +266,3 @@ impl ClientContext for Quiet {
 }
 
 impl ConsumerContext for Quiet {}
-
-fn open(kafka: &Kafka) -> anyhow::Result<(BaseConsumer<Quiet>, i64, i64)> {
-    let group = format!("{}-progress", kafka.group_id);
-    let defaults = [
-        ("group.id", group.as_str()),
-        ("enable.auto.commit", "false"),
-        ("enable.partition.eof", "true"),
-        ("isolation.level", "read_committed"),
-        ("fetch.wait.max.ms", "10"),
-    ];
-    let consumer = client_config(kafka, &defaults).create_with_context(Quiet);
-    let consumer: BaseConsumer<Quiet> = consumer.context("cannot make a Kafka consumer")?;
-    let metadata = consumer.fetch_metadata(Some(PROGRESS), WAIT).context("the broker does not answer")?;
-    match metadata.topics().first().map_or(0, |t| t.partitions().len()) {
-        1 => {}
-        0 => bail!("topic `{PROGRESS}` is not there; `foreshock topics create` makes it"),
-        n => bail!("topic `{PROGRESS}` has {n} partitions; it must have one, for its order counts"),
-    }
-    let (low, high) = consumer.fetch_watermarks(PROGRESS, 0, WAIT).context("the broker does not answer")?;
-    Ok((consumer, low, high))
-}
-
-fn read_from(consumer: &BaseConsumer<Quiet>, from: i64) -> anyhow::Result<Vec<Progress>> {
-    let mut list = TopicPartitionList::new();
-    list.add_partition_offset(PROGRESS, 0, Offset::Offset(from))?;
-    consumer.assign(&list)?;
-    let mut records = Vec::new();
-    loop {
-        match consumer.poll(WAIT) {
-            Some(Ok(message)) => {
-                let bytes = message.payload().unwrap_or_default();
-                let place = || format!("topic `{PROGRESS}`, offset {}: not a progress record", message.offset());
-                records.push(serde_json::from_slice(bytes).with_context(place)?);
-            }
-            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(records),
-            Some(Err(error)) => return Err(error).context(format!("cannot read topic `{PROGRESS}`")),
-            None => bail!("topic `{PROGRESS}`: the broker does not answer"),
-        }
-    }
-}

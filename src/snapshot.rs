@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 
 const MAGIC: &str = "foreshock-snapshot";
 /// Raised whenever the content changes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// How many are kept.
-const KEPT: usize = 3;
+pub const KEPT: usize = 3;
 
 /// The state after a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,8 +25,12 @@ pub struct Snapshot {
     pub rules: String,
     /// Number of the last batch in it.
     pub number: u64,
+    /// Partitions that the horizon waits for.
+    pub waits_for: Vec<String>,
     /// Every partition in the order of the engine; `to` is the next offset to take.
     pub partitions: Vec<Range>,
+    /// `Engine::state_hash`: what is loaded must have it again.
+    pub state_hash: [u8; 32],
     /// `Engine::save`.
     pub engine: Vec<u8>,
     /// `Actions::save`.
@@ -34,83 +38,152 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Writes it into a folder and removes the oldest ones.
+    /// The content of a file.
+    pub fn encode(&self) -> Vec<u8> {
+        let body = postcard::to_stdvec(self).expect("a snapshot is plain data");
+        let mut bytes = format!("{MAGIC} {FORMAT}\n{}\n", blake3::hash(&body)).into_bytes();
+        bytes.extend_from_slice(&body);
+        bytes
+    }
+
+    /// `None` when it is damaged, or of an older format.
     ///
     /// # Errors
-    /// When the file cannot be written; no earlier one is touched then.
-    pub fn write(&self, folder: &Path) -> anyhow::Result<u64> {
-        let place = || format!("snapshot in {}", folder.display());
-        fs::create_dir_all(folder).with_context(place)?;
-        let body = postcard::to_stdvec(self).context("cannot encode a snapshot")?;
-        let temporary = folder.join("snapshot.tmp");
-        let mut file = File::create(&temporary).with_context(place)?;
-        writeln!(file, "{MAGIC} {FORMAT}\n{}", blake3::hash(&body)).with_context(place)?;
-        file.write_all(&body).with_context(place)?;
-        file.sync_all().with_context(place)?;
-        fs::rename(&temporary, folder.join(format!("snapshot-{:020}.bin", self.number))).with_context(place)?;
-        File::open(folder).and_then(|f| f.sync_all()).with_context(place)?;
-        for old in files(folder)?.into_iter().skip(KEPT) {
-            fs::remove_file(&old).with_context(|| format!("cannot remove {}", old.display()))?;
+    /// When the format is newer than this program knows.
+    pub fn decode(bytes: &[u8]) -> anyhow::Result<Option<Snapshot>> {
+        let mut parts = bytes.splitn(3, |b| *b == b'\n');
+        let (Some(head), Some(hash), Some(body)) = (parts.next(), parts.next(), parts.next()) else { return Ok(None) };
+        let head = std::str::from_utf8(head).unwrap_or_default();
+        let Some(format) = head.strip_prefix(MAGIC).and_then(|n| n.trim().parse::<u32>().ok()) else {
+            return Ok(None);
+        };
+        if format > FORMAT {
+            bail!("format {format} is newer than this program knows ({FORMAT}); use the newer program");
         }
-        Ok(body.len() as u64)
+        if format < FORMAT || hash != blake3::hash(body).to_hex().as_bytes() {
+            return Ok(None);
+        }
+        Ok(postcard::from_bytes(body).ok())
+    }
+
+    /// Why it cannot be used: it must be of these rules and this program, and not beyond the last batch done.
+    fn misfit(&self, rules: &str, last: Option<u64>) -> Option<&'static str> {
+        if self.rules != rules {
+            Some("it is of other rules, parameters or lateness")
+        } else if self.program != env!("CARGO_PKG_VERSION") {
+            Some("it is of another version of the program")
+        } else if last.is_none_or(|last| self.number > last) {
+            Some("it is ahead of what was committed: another broker's?")
+        } else {
+            None
+        }
     }
 }
 
-/// The newest whole snapshot that fits: of these rules and this program, and not beyond the last batch done.
+/// Where snapshots are kept: a folder, or the simulated one of the tests.
+pub trait Store {
+    /// Numbers of the snapshots there are, newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn numbers(&self) -> anyhow::Result<Vec<u64>>;
+    /// The bytes of one.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn read(&self, number: u64) -> anyhow::Result<Vec<u8>>;
+    /// Writes one, whole or not at all.
+    ///
+    /// # Errors
+    /// When it cannot be written; no other one is touched then.
+    fn write(&self, number: u64, bytes: &[u8]) -> anyhow::Result<()>;
+    /// Removes one.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    fn remove(&self, number: u64) -> anyhow::Result<()>;
+}
+
+/// Writes a snapshot and removes the oldest ones. How many bytes it has.
 ///
 /// # Errors
-/// When the folder cannot be read, or a file is of a newer format.
-pub fn newest(folder: &Path, rules: &str, last: Option<u64>) -> anyhow::Result<Option<Snapshot>> {
-    if !folder.exists() {
-        return Ok(None);
+/// When it cannot be written; no earlier one is touched then.
+pub fn keep(store: &impl Store, snapshot: &Snapshot) -> anyhow::Result<usize> {
+    let bytes = snapshot.encode();
+    store.write(snapshot.number, &bytes)?;
+    for old in store.numbers()?.into_iter().skip(KEPT) {
+        store.remove(old)?;
     }
-    for path in files(folder)? {
-        match read(&path) {
-            Ok(Some(snapshot)) => {
-                let reason = if snapshot.rules != rules {
-                    "it is of other rules, parameters or lateness"
-                } else if snapshot.program != env!("CARGO_PKG_VERSION") {
-                    "it is of another version of the program"
-                } else if last.is_none_or(|last| snapshot.number > last) {
-                    "it is ahead of what was committed: another broker's?"
-                } else {
-                    return Ok(Some(snapshot));
-                };
-                tracing::warn!(path = %path.display(), reason, "snapshot not used");
-            }
-            Ok(None) => tracing::error!(path = %path.display(), "snapshot damaged: the one before it is used"),
-            Err(error) => return Err(error),
+    Ok(bytes.len())
+}
+
+/// The whole snapshots that fit, newest first.
+///
+/// # Errors
+/// When the store cannot be read, or a snapshot is of a newer format.
+pub fn fitting(store: &impl Store, rules: &str, last: Option<u64>) -> anyhow::Result<Vec<Snapshot>> {
+    let mut fitting = Vec::new();
+    for number in store.numbers()? {
+        match Snapshot::decode(&store.read(number)?).with_context(|| format!("snapshot {number}"))? {
+            Some(snapshot) => match snapshot.misfit(rules, last) {
+                None => fitting.push(snapshot),
+                Some(reason) => tracing::warn!(number, reason, "snapshot not used"),
+            },
+            None => tracing::error!(number, "snapshot damaged or of an older format: the one before it is used"),
         }
     }
-    Ok(None)
+    Ok(fitting)
 }
 
-/// `None` when it is damaged.
-fn read(path: &Path) -> anyhow::Result<Option<Snapshot>> {
-    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut parts = bytes.splitn(3, |b| *b == b'\n');
-    let (Some(first), Some(hash), Some(body)) = (parts.next(), parts.next(), parts.next()) else { return Ok(None) };
-    let Some(format) = String::from_utf8_lossy(first).strip_prefix(MAGIC).and_then(|n| n.trim().parse::<u32>().ok())
-    else {
-        return Ok(None);
-    };
-    if format > FORMAT {
-        bail!("{}: format {format} is newer than this program knows ({FORMAT}); use the newer program", path.display());
+/// Snapshots as files `snapshot-<number>.bin`.
+#[derive(Debug, Clone)]
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    fn path(&self, number: u64) -> PathBuf {
+        self.0.join(format!("snapshot-{number:020}.bin"))
     }
-    if format < FORMAT || hash != blake3::hash(body).to_hex().as_bytes() {
-        return Ok(None);
+
+    fn place(&self) -> String {
+        format!("snapshots in {}", self.0.display())
     }
-    Ok(postcard::from_bytes(body).ok())
 }
 
-/// Snapshot files, newest first.
-fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let mut files: Vec<PathBuf> = entries.filter_map(|e| e.ok().map(|e| e.path())).collect();
-    let name = |p: &PathBuf| p.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    files.retain(|p| name(p).starts_with("snapshot-") && name(p).ends_with(".bin"));
-    files.sort_unstable_by(|a, b| b.cmp(a));
-    Ok(files)
+impl Store for Folder {
+    fn numbers(&self) -> anyhow::Result<Vec<u64>> {
+        if !self.0.exists() {
+            return Ok(Vec::new());
+        }
+        let number = |path: &Path| {
+            let name = path.file_name()?.to_str()?;
+            name.strip_prefix("snapshot-")?.strip_suffix(".bin")?.parse().ok()
+        };
+        let entries = fs::read_dir(&self.0).with_context(|| self.place())?;
+        let mut numbers: Vec<u64> = entries.filter_map(|e| number(&e.ok()?.path())).collect();
+        numbers.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(numbers)
+    }
+
+    fn read(&self, number: u64) -> anyhow::Result<Vec<u8>> {
+        let path = self.path(number);
+        fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
+    }
+
+    fn write(&self, number: u64, bytes: &[u8]) -> anyhow::Result<()> {
+        let place = || self.place();
+        fs::create_dir_all(&self.0).with_context(place)?;
+        let temporary = self.0.join(format!("snapshot-{}.tmp", std::process::id()));
+        let mut file = File::create(&temporary).with_context(place)?;
+        file.write_all(bytes).with_context(place)?;
+        file.sync_all().with_context(place)?;
+        fs::rename(&temporary, self.path(number)).with_context(place)?;
+        File::open(&self.0).and_then(|f| f.sync_all()).with_context(place)
+    }
+
+    fn remove(&self, number: u64) -> anyhow::Result<()> {
+        let path = self.path(number);
+        fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))
+    }
 }
 
 #[cfg(test)]
@@ -119,31 +192,40 @@ mod tests {
     use super::*;
 
     fn snapshot(number: u64) -> Snapshot {
-        let (program, rules) = (env!("CARGO_PKG_VERSION").to_owned(), "r".to_owned());
-        Snapshot { program, rules, number, partitions: Vec::new(), engine: vec![7; 100], actions: Vec::new() }
+        Snapshot {
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            rules: "r".to_owned(),
+            number,
+            waits_for: Vec::new(),
+            partitions: Vec::new(),
+            state_hash: [1; 32],
+            engine: vec![7; 100],
+            actions: Vec::new(),
+        }
     }
 
     #[test]
     fn a_damaged_snapshot_is_passed_over_for_the_one_before_and_a_newer_format_is_refused() {
         let folder = tempfile::tempdir().unwrap();
+        let store = Folder(folder.path().to_owned());
         for number in 1..=5 {
-            snapshot(number).write(folder.path()).unwrap();
+            keep(&store, &snapshot(number)).unwrap();
         }
-        assert_eq!(files(folder.path()).unwrap().len(), KEPT);
-        assert_eq!(newest(folder.path(), "r", Some(9)).unwrap(), Some(snapshot(5)));
-        assert_eq!(newest(folder.path(), "r", Some(4)).unwrap(), Some(snapshot(4)), "not beyond what was committed");
-        assert_eq!(newest(folder.path(), "other", Some(9)).unwrap(), None);
-        let last = &files(folder.path()).unwrap()[0];
-        let whole = fs::read(last).unwrap();
+        let newest = |rules: &str, last| fitting(&store, rules, last).map(|all| all.into_iter().next());
+        assert_eq!(store.numbers().unwrap(), [5, 4, 3]);
+        assert_eq!(newest("r", Some(9)).unwrap(), Some(snapshot(5)));
+        assert_eq!(newest("r", Some(4)).unwrap(), Some(snapshot(4)), "not beyond what was committed");
+        assert_eq!(newest("other", Some(9)).unwrap(), None);
+        let whole = store.read(5).unwrap();
         for at in [0, 30, whole.len() / 2, whole.len() - 1] {
             let mut damaged = whole.clone();
             damaged[at] ^= 1;
-            fs::write(last, &damaged).unwrap();
-            assert_eq!(newest(folder.path(), "r", Some(9)).unwrap(), Some(snapshot(4)), "byte {at}");
+            store.write(5, &damaged).unwrap();
+            assert_eq!(newest("r", Some(9)).unwrap(), Some(snapshot(4)), "byte {at}");
         }
-        fs::write(last, &whole[..whole.len() / 2]).unwrap();
-        assert_eq!(newest(folder.path(), "r", Some(9)).unwrap(), Some(snapshot(4)), "torn");
-        fs::write(last, "foreshock-snapshot 2\nx\ny").unwrap();
-        assert!(newest(folder.path(), "r", Some(9)).unwrap_err().to_string().contains("newer"));
+        store.write(5, &whole[..whole.len() / 2]).unwrap();
+        assert_eq!(newest("r", Some(9)).unwrap(), Some(snapshot(4)), "torn");
+        store.write(5, format!("{MAGIC} {}\nx\ny", FORMAT + 1).as_bytes()).unwrap();
+        assert!(format!("{:#}", newest("r", Some(9)).unwrap_err()).contains("newer"));
     }
 }

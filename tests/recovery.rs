@@ -179,7 +179,7 @@ fn nothing_is_lost_or_doubled_when_processes_are_killed_or_taken_over_again_and_
     let mut zombie = None;
     for kill in 0..kills {
         produce(&address, chunks.next().unwrap_or_default());
-        let running = Running::start(&["run", "--config", &path]);
+        let running = Running::start(&["run", "--take-over", "--config", &path]);
         let before = read_all(&config.kafka).map_or(0, |log| taken(&log));
         // Any moment from the start of the process to long after it has begun to deliver.
         let moment = Duration::from_millis(300 + next(&mut seed) % 2_000);
@@ -202,7 +202,7 @@ fn nothing_is_lost_or_doubled_when_processes_are_killed_or_taken_over_again_and_
     // The last events are for the last process.
     drop(zombie);
     chunks.for_each(|chunk| produce(&address, chunk));
-    let running = Running::start(&["run", "--config", &path]);
+    let running = Running::start(&["run", "--take-over", "--config", &path]);
     let log = wait_until_taken(&config.kafka, input.lines.len());
     assert_eq!(running.stop(), Some(0));
     assert_eq!(taken(&log), input.lines.len(), "each event is in one batch");

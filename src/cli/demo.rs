@@ -3,7 +3,8 @@
 use crate::cli::{Exit, run};
 use crate::config::{Config, Delivery};
 use crate::health::Health;
-use crate::pipeline::{Pipeline, Turn};
+use crate::owner::{Begin, lead};
+use crate::pipeline::Turn;
 use crate::progress::PROGRESS;
 use crate::rules::Choice;
 use crate::sinks::wire::{self, Message, OUT_TOPICS};
@@ -93,17 +94,18 @@ impl Demo {
         let total = city.history.len() + city.day.len();
         let feeds: Vec<Feed> =
             Feed::ALL.into_iter().filter(|f| city.history.iter().chain(&city.day).any(|l| l.feed == *f)).collect();
-        let (source, sink, _) = run::connect(&config, &pack, &feeds)?;
         let health = Arc::new(Health::default());
         let brokers = config.kafka.brokers.clone();
-        let mut pipeline = Pipeline::new(config, pack, source, sink, health.clone());
         let stop = run::stop_flag()?;
+        let Some(mut leader) = lead(&config, &pack, &feeds, Begin::TakeOver, &health, &stop)? else {
+            return Ok(Exit::Ok);
+        };
         let (start, consumed, mut seen) = (Instant::now(), AtomicUsize::new(0), Seen::default());
         let deadline = limit.map(|us| Duration::from_micros(us.unsigned_abs()));
         std::thread::scope(|scope| -> anyhow::Result<()> {
             let player = scope.spawn(|| feed(&brokers, city.history.iter().chain(&city.day), &consumed, &stop));
             let mut told = false;
-            let result = pipeline.run(&stop, |turn| {
+            let result = leader.run(&stop, |turn| {
                 seen.take(turn, total)?;
                 consumed.store(seen.records, Ordering::Release);
                 if seen.records >= total && !told {

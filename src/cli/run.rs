@@ -3,16 +3,13 @@
 use crate::cli::Exit;
 use crate::config::Config;
 use crate::health::{Health, serve};
-use crate::pipeline::{Pipeline, rules_hash};
-use crate::progress::{PROGRESS, Resume, read_all};
+use crate::owner::{Begin, lead};
+use crate::progress::{OWNER, PROGRESS};
 use crate::rules::Choice;
-use crate::sinks::kafka::{KafkaSink, client_config};
+use crate::sinks::kafka::client_config;
 use crate::sinks::wire::OUT_TOPICS;
-use crate::snapshot::newest;
-use crate::sources::kafka::KafkaSource;
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use foreshock_compiler::Pack;
 use foreshock_core::Feed;
 use rdkafka::Message;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -36,6 +33,9 @@ pub struct ConfigOption {
 pub struct Run {
     #[command(flatten)]
     config: ConfigOption,
+    /// Do not stand by while another process of the group writes: end it and go on in its place.
+    #[arg(long)]
+    take_over: bool,
 }
 
 /// Sets the flag at the first Ctrl-C or SIGTERM; the second one ends the process.
@@ -94,35 +94,28 @@ impl Run {
             let address = serve(&config.http.listen, health.clone()).context("cannot serve health and metrics")?;
             tracing::info!(%address, "health and metrics");
         }
-        let (source, sink, resume) = match connect(&config, &pack, &[]) {
-            Ok(parts) => parts,
+        tracing::info!(rules = pack.rules.len(), brokers = config.kafka.brokers, "starting");
+        let begin = if self.take_over { Begin::TakeOver } else { Begin::StandBy };
+        let mut leader = match lead(&config, &pack, &[], begin, &health, &stop) {
+            Ok(Some(leader)) => leader,
+            Ok(None) => {
+                tracing::info!("asked to stop before this process began to write; nothing was changed");
+                return Ok(Exit::Ok);
+            }
             Err(error) => {
                 eprintln!("{error:#}");
                 return Ok(Exit::Unreachable);
             }
         };
-        tracing::info!(rules = pack.rules.len(), brokers = config.kafka.brokers, "connected");
-        let mut pipeline = Pipeline::new(config, pack, source, sink, health.clone());
-        let start = std::time::Instant::now();
-        let batches = resume.as_ref().map_or(0, |r| r.log.len());
-        let snapshot = resume.as_ref().and_then(|r| r.snapshot.as_ref()).map(|s| s.number);
-        if let Some(resume) = &resume {
-            pipeline.recover(resume, &stop)?;
-            if stop.load(Ordering::Acquire) {
-                tracing::info!("asked to stop while the state was made again; nothing was changed");
-                return Ok(Exit::Ok);
-            }
-        }
-        drop(resume);
-        if pipeline.lost() > 0 {
+        if leader.lost() > 0 {
             tracing::error!(
-                lost = pipeline.lost(),
+                lost = leader.lost(),
                 "the broker no longer has records that were judged before: windows that reach back to them are incomplete"
             );
         }
-        tracing::info!(?snapshot, batches, seconds = start.elapsed().as_secs_f32(), "started: the state is whole");
-        let mut told = pipeline.lost();
-        let done = pipeline.run(&stop, |turn| {
+        tracing::info!(batch = leader.number(), "started: this process writes");
+        let mut told = leader.lost();
+        let done = leader.run(&stop, |turn| {
             if turn.lost > std::mem::replace(&mut told, turn.lost) {
                 tracing::error!(lost = turn.lost, "the broker no longer had these records when we came to them");
             }
@@ -138,24 +131,6 @@ impl Run {
         );
         Ok(Exit::Ok)
     }
-}
-
-/// Both ends of a live process.
-///
-/// # Errors
-/// When the broker cannot be reached or lacks a topic.
-pub fn connect(
-    config: &Config,
-    pack: &Pack,
-    expected: &[Feed],
-) -> anyhow::Result<(KafkaSource, KafkaSink, Option<Resume>)> {
-    // In this order: once the sink is open no other process of the group can commit, so the log stands still.
-    let sink = KafkaSink::new(&config.kafka)?;
-    let log = read_all(&config.kafka)?;
-    let rules = rules_hash(pack, &config.engine);
-    let snapshot = newest(&config.snapshots.dir, &rules, log.last().map(|p| p.number))?;
-    let resume = Resume::new(log, snapshot);
-    Ok((KafkaSource::new(&config.kafka, expected, resume.as_ref())?, sink, resume))
 }
 
 /// `foreshock topics`
@@ -179,7 +154,7 @@ impl Topics {
     /// # Errors
     /// When the broker cannot be reached.
     pub fn run(&self) -> anyhow::Result<Exit> {
-        let names: Vec<&str> = Feed::ALL.iter().map(|f| f.topic()).chain(OUT_TOPICS).chain([PROGRESS]).collect();
+        let names: Vec<&str> = Feed::ALL.iter().map(|f| f.topic()).chain(OUT_TOPICS).chain([PROGRESS, OWNER]).collect();
         match &self.action {
             TopicsAction::Create(option) => create(&Config::read(&option.config)?, &names),
             TopicsAction::Describe(option) => describe(&Config::read(&option.config)?, &names),
@@ -192,9 +167,13 @@ fn create(config: &Config, names: &[&str]) -> anyhow::Result<Exit> {
     let topics: Vec<NewTopic<'_>> = names
         .iter()
         .map(|n| {
-            let partitions = if *n == PROGRESS { 1 } else { config.kafka.partitions };
+            let partitions = if [PROGRESS, OWNER].contains(n) { 1 } else { config.kafka.partitions };
             let topic = NewTopic::new(n, partitions, TopicReplication::Fixed(config.kafka.replication));
-            if *n == PROGRESS { topic.set("retention.ms", "-1") } else { topic }
+            match *n {
+                PROGRESS => topic.set("retention.ms", "-1"),
+                OWNER => topic.set("retention.ms", "3600000"),
+                _ => topic,
+            }
         })
         .collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

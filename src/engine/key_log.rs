@@ -9,6 +9,7 @@ use crate::accumulator::{Accumulator, Cell};
 use crate::faults::{Fault, on};
 use crate::intern::Interner;
 use crate::plan::{CursorPlan, Frame, Function, GroupPlan};
+use crate::state_hash::StateHasher;
 use serde::{Deserialize, Serialize};
 use std::hint::black_box;
 use std::mem::discriminant;
@@ -240,6 +241,28 @@ impl KeyLog {
         let bounds = size_of_val(&*self.bounds);
         let state: usize = self.accumulators.iter().map(Accumulator::bytes).sum();
         (self.end - self.base, size_of::<KeyLog>() + self.key.len() + data + bounds + state)
+    }
+
+    /// All that an answer may still hang on. Of a group whose keys stay, also what its frames hold; elsewhere that follows
+    /// from the entries.
+    pub(crate) fn hash_state(&self, horizon: i64, layout: &Layout, to: &mut StateHasher<'_>) {
+        to.bytes(&self.key);
+        to.number(self.stands_at);
+        let from = if layout.keeps_keys { i64::MIN } else { horizon.saturating_sub(layout.reach_us) };
+        for entry in (self.base..self.end).map(|p| self.entry(p, layout)).filter(|e| e[0] >= from) {
+            entry[..HEAD_WORDS].iter().for_each(|word| to.number(*word));
+            for (slot, kind) in layout.kinds.iter().enumerate() {
+                to.cell(argument(entry, Some(slot)), Some(*kind));
+            }
+        }
+        if layout.keeps_keys {
+            to.number(self.end.cast_signed());
+            let plans = layout.cursors.iter().flat_map(|c| &c.accumulators);
+            for (plan, accumulator) in plans.zip(&self.accumulators) {
+                let kind = plan.argument.map(|a| layout.kinds[a]).filter(|_| plan.function.gives_argument());
+                to.cell(accumulator.answer(plan.function), kind);
+            }
+        }
     }
 
     /// Notes a change at `time`, made by row `cause`.

@@ -20,6 +20,7 @@ mod plan;
 mod rows;
 mod save;
 mod seen;
+mod state_hash;
 mod stream;
 
 pub use admission::Presence;

@@ -84,6 +84,14 @@ pub enum Function {
     RowNumber,
 }
 
+impl Function {
+    /// Is the answer one of the argument's values?
+    pub(crate) fn gives_argument(self) -> bool {
+        use Function::*;
+        matches!(self, Min | Max | Earliest | Latest | FirstValue | LastValue | Lag(_))
+    }
+}
+
 /// One (function, argument, filter) over a cursor's frame, and the window column its answer goes to.
 #[derive(Debug, Clone)]
 pub struct AccumulatorPlan {

@@ -3,6 +3,8 @@
 
 use crate::accumulator::Cell;
 use crate::faults::{Fault, on};
+use crate::plan::ValueKind;
+use crate::state_hash::StateHasher;
 use crate::save::{SavedPublished, batch_from_bytes, batch_to_bytes};
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
 use foreshock_core::Detection;
@@ -244,10 +246,33 @@ impl YoungRows {
         }
     }
 
-    pub(crate) fn save(&self) -> SavedRows {
+    /// Rows before the horizon that wait for an older one to go are past: what they point to may be gone.
+    pub(crate) fn hash_state(&self, horizon: i64, kinds: &[ValueKind], to: &mut StateHasher<'_>) {
+        to.number(self.first.cast_signed());
+        for row in (self.first..self.next()).filter(|row| self.time(*row) >= horizon) {
+            to.bytes(self.event_id(row).as_bytes());
+            to.number(self.time(row));
+            to.number(i64::from(self.is_dead(row)));
+            for (window, kind) in kinds.iter().enumerate() {
+                to.cell(self.cell(row, window), Some(*kind));
+            }
+            for group in 0..self.group_count {
+                to.number(i64::from(self.input(row, group) == NO_INPUT));
+            }
+        }
+        let published = postcard::to_stdvec(&self.save_published()).expect("what was said is plain data");
+        to.bytes(&published);
+    }
+
+    fn save_published(&self) -> Vec<((u64, u32), SavedPublished)> {
         let mut published: Vec<_> =
             self.published.iter().map(|(key, said)| (*key, SavedPublished::new(said))).collect();
         published.sort_unstable_by_key(|(key, _)| *key);
+        published
+    }
+
+    pub(crate) fn save(&self) -> SavedRows {
+        let published = self.save_published();
         let mut dead: Vec<u64> = self.dead.iter().copied().collect();
         dead.sort_unstable();
         let batches: Vec<&RecordBatch> = self.segments.iter().map(|s| &s.batch).collect();

@@ -11,6 +11,7 @@ use crate::key_log::{KeyLog, Layout};
 use crate::plan::{RulePlan, StreamPlan};
 use crate::rows::{NO_INPUT, Published, SavedRows, YoungRows};
 use crate::save::Logs;
+use crate::state_hash::StateHasher;
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray, TimestampNanosecondArray, UInt32Array, UInt64Array,
@@ -66,6 +67,14 @@ impl Stream {
         let pairs = self.groups.iter_mut().zip(groups);
         let places: Vec<HashMap<u64, u64>> = pairs.map(|(group, logs)| group.take_in(logs, hasher)).collect();
         self.young.load(rows, |group, old| places[group].get(&old).copied().unwrap_or(NO_INPUT))
+    }
+
+    pub(crate) fn hash_state(&self, horizon: i64, to: &mut StateHasher<'_>) {
+        self.young.hash_state(horizon, &self.plan.windows, to);
+        for group in &self.groups {
+            let live = group.logs().into_iter().filter(|(_, log)| !log.is_idle(horizon, &group.layout));
+            live.for_each(|(_, log)| log.hash_state(horizon, &group.layout, to));
+        }
     }
 
     pub(crate) fn young_count(&self) -> usize {

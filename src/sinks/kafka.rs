@@ -2,7 +2,8 @@
 //! broker has none, by an idempotent producer with the progress record last.
 
 use crate::config::{Delivery, Kafka};
-use crate::progress::{PROGRESS, Progress, last_number};
+use crate::progress::{OWNER, PROGRESS, Progress, Sign, Tail};
+use crate::sinks::ledger::{Ledger, deliver};
 use crate::sinks::wire::Message;
 use anyhow::{Context, bail};
 use rdkafka::config::ClientConfig;
@@ -19,6 +20,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(1);
 const PATIENCE: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_millis(200);
+/// How often an idle process shows that it lives.
+const SIGN_EVERY: Duration = Duration::from_millis(500);
 
 /// Client settings from configuration: the operator's own properties win.
 pub fn client_config(kafka: &Kafka, defaults: &[(&str, &str)]) -> ClientConfig {
@@ -63,6 +66,8 @@ impl ProducerContext for Deliveries {
 pub struct KafkaSink {
     kafka: Kafka,
     producer: BaseProducer<Deliveries>,
+    /// When those who stand by last saw something of this process.
+    last_sign: Instant,
 }
 
 impl KafkaSink {
@@ -71,7 +76,7 @@ impl KafkaSink {
     /// # Errors
     /// When a setting is not valid or the broker does not answer.
     pub fn new(kafka: &Kafka) -> anyhow::Result<KafkaSink> {
-        let sink = KafkaSink { kafka: kafka.clone(), producer: producer(kafka)? };
+        let sink = KafkaSink { kafka: kafka.clone(), producer: producer(kafka)?, last_sign: Instant::now() };
         if kafka.delivery == Delivery::Transactions {
             sink.producer.init_transactions(CALL_TIMEOUT).context("cannot begin transactions with the broker")?;
         }
@@ -86,33 +91,52 @@ impl KafkaSink {
         &mut self,
         messages: &[Message],
         progress: &Progress,
-        mut on_wait: impl FnMut(),
+        on_wait: &mut dyn FnMut(),
     ) -> anyhow::Result<()> {
+        self.last_sign = Instant::now();
         if self.kafka.delivery == Delivery::Idempotent {
-            self.send(messages, &mut on_wait)?;
-            self.flush(&mut on_wait)?;
-            self.send(&[progress_message(progress)], &mut on_wait)?;
-            return self.flush(&mut on_wait);
+            self.send(messages, on_wait)?;
+            self.flush(on_wait)?;
+            self.send(&[progress_message(progress)], on_wait)?;
+            return self.flush(on_wait);
         }
-        while let Err(error) = self.transaction(messages, progress, &mut on_wait) {
-            if is_fenced(&error) {
-                return Err(error).context("another process of this group has taken over");
-            }
-            tracing::warn!(error = format!("{error:#}"), batch = progress.number, "asking whether it was committed");
-            if self.is_committed(progress.number, &mut on_wait)? {
-                return Ok(());
-            }
+        deliver(self, messages, progress, on_wait)
+    }
+
+    /// Tells those who stand by that this process lives, when it has not been seen to do so for a while.
+    ///
+    /// # Errors
+    /// When another process has taken over.
+    pub fn sign(&mut self, sign: &Sign) -> anyhow::Result<()> {
+        let is_due = sign.is_gone || self.last_sign.elapsed() >= SIGN_EVERY;
+        if self.kafka.delivery == Delivery::Idempotent || !is_due {
+            return Ok(());
         }
-        Ok(())
+        self.last_sign = Instant::now();
+        let payload = serde_json::to_vec(sign).context("a sign is plain data")?;
+        let message = Message { topic: OWNER, key: String::new(), payload };
+        match self.transaction(&[message], &mut || {}) {
+            Err(error) if Self::is_fenced(&error) => Err(error.context("another process of this group has taken over")),
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), "no sign of life could be given");
+                let renewed = self.renew();
+                if renewed.as_ref().is_err_and(Self::is_fenced) { renewed } else { Ok(()) }
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// The next [`KafkaSink::sign`] is due.
+    pub fn sign_at_once(&mut self) {
+        self.last_sign = self.last_sign.checked_sub(SIGN_EVERY).unwrap_or(self.last_sign);
     }
 
     /// One try. After any error nothing is known about it.
-    fn transaction(&self, messages: &[Message], progress: &Progress, on_wait: &mut dyn FnMut()) -> anyhow::Result<()> {
+    fn transaction(&self, messages: &[Message], on_wait: &mut dyn FnMut()) -> anyhow::Result<()> {
         let errors = || self.producer.context().transport_errors.load(Ordering::Acquire);
         let before = errors();
         self.producer.begin_transaction()?;
         self.send(messages, on_wait)?;
-        self.send(&[progress_message(progress)], on_wait)?;
         self.flush(on_wait)?;
         self.producer.commit_transaction(CALL_TIMEOUT)?;
         if errors() != before {
@@ -120,21 +144,6 @@ impl KafkaSink {
             bail!("the connection failed while a transaction was committed");
         }
         Ok(())
-    }
-
-    /// A new producer, for the old one must never be used again, and the word of the topic itself.
-    fn is_committed(&mut self, number: u64, on_wait: &mut dyn FnMut()) -> anyhow::Result<bool> {
-        loop {
-            on_wait();
-            self.producer = producer(&self.kafka)?;
-            let answer = self.producer.init_transactions(CALL_TIMEOUT).map_err(anyhow::Error::from);
-            match answer.and_then(|()| last_number(&self.kafka)) {
-                Ok(last) => return Ok(last.is_some_and(|last| last >= number)),
-                Err(error) if is_fenced(&error) => return Err(error),
-                Err(error) => tracing::warn!(error = format!("{error:#}"), "the broker does not answer yet"),
-            }
-            std::thread::sleep(PAUSE);
-        }
     }
 
     fn send(&self, messages: &[Message], on_wait: &mut dyn FnMut()) -> anyhow::Result<()> {
@@ -200,10 +209,32 @@ fn progress_message(progress: &Progress) -> Message {
     Message { topic: PROGRESS, key: progress.number.to_string(), payload }
 }
 
-fn is_fenced(error: &anyhow::Error) -> bool {
-    use RDKafkaErrorCode::{Fenced, InvalidProducerEpoch, ProducerFenced};
-    error
-        .chain()
-        .filter_map(|e| e.downcast_ref::<KafkaError>())
-        .any(|e| e.rdkafka_error_code().is_some_and(|c| matches!(c, Fenced | ProducerFenced | InvalidProducerEpoch)))
+impl Ledger for KafkaSink {
+    fn write(&mut self, messages: &[Message], progress: &Progress, on_wait: &mut dyn FnMut()) -> anyhow::Result<()> {
+        let mut all = messages.to_vec();
+        all.push(progress_message(progress));
+        self.transaction(&all, on_wait)
+    }
+
+    /// A new producer, for one with an unknown outcome must never be used again.
+    fn renew(&mut self) -> anyhow::Result<()> {
+        self.producer = producer(&self.kafka)?;
+        Ok(self.producer.init_transactions(CALL_TIMEOUT)?)
+    }
+
+    fn last(&mut self) -> anyhow::Result<Option<Progress>> {
+        Tail::open(&self.kafka, PROGRESS)?.last()
+    }
+
+    fn is_fenced(error: &anyhow::Error) -> bool {
+        use RDKafkaErrorCode::{Fenced, InvalidProducerEpoch, ProducerFenced};
+        error
+            .chain()
+            .filter_map(|e| e.downcast_ref::<KafkaError>())
+            .any(|e| e.rdkafka_error_code().is_some_and(|c| matches!(c, Fenced | ProducerFenced | InvalidProducerEpoch)))
+    }
+
+    fn pause(&mut self) {
+        std::thread::sleep(PAUSE);
+    }
 }

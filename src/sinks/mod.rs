@@ -1,4 +1,5 @@
 //! Where results go.
 pub mod events;
 pub mod kafka;
+pub mod ledger;
 pub mod wire;

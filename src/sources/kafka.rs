@@ -4,6 +4,7 @@ use crate::config::Kafka;
 use crate::progress::{Range, Resume};
 use crate::sinks::kafka::client_config;
 use crate::sinks::wire::Position;
+use crate::sources::{Source, SourceRecord};
 use anyhow::{Context, bail};
 use foreshock_core::Feed;
 use foreshock_engine::Presence;
@@ -50,23 +51,6 @@ fn is_passing(error: &KafkaError) -> bool {
     })
 }
 
-/// A record, copied out of the client.
-#[derive(Debug, Clone)]
-pub struct KafkaRecord {
-    /// Where it stood.
-    pub position: Position,
-    /// Feed of its topic.
-    pub feed: Feed,
-    /// Number of its partition in the engine.
-    pub partition: usize,
-    /// Content.
-    pub bytes: Vec<u8>,
-    /// CloudEvents binary mode: `ce_source`.
-    pub source: Option<String>,
-    /// Record timestamp, microseconds.
-    pub time_us: Option<i64>,
-}
-
 /// The consumer.
 pub struct KafkaSource {
     consumer: BaseConsumer,
@@ -81,13 +65,13 @@ pub struct KafkaSource {
     /// When silent partitions were last looked for.
     looked: Instant,
     /// Records that came before they were wanted, by partition.
-    stash: Vec<VecDeque<KafkaRecord>>,
+    stash: Vec<VecDeque<SourceRecord>>,
     is_paused: bool,
     /// Partitions paused because they are ahead.
     held: BTreeSet<usize>,
     last_error: Option<String>,
     /// Records that the broker no longer had.
-    pub lost: u64,
+    lost: u64,
 }
 
 impl KafkaSource {
@@ -154,24 +138,6 @@ impl KafkaSource {
         Ok(list)
     }
 
-    /// Every partition in the order of the engine, with the next offset to take.
-    pub fn places(&self) -> Vec<Range> {
-        let mut places: Vec<_> = self.partitions.iter().collect();
-        places.sort_unstable_by_key(|(_, number)| **number);
-        let range = |((topic, partition), number): (&(String, i32), &usize)| {
-            let done = self.done.get(&(topic.clone(), *partition)).copied().unwrap_or(self.lows[*number]);
-            Range { topic: topic.clone(), partition: *partition, from: done, to: done }
-        };
-        places.into_iter().map(range).collect()
-    }
-
-    /// Counts batches as done that were taken again.
-    pub fn mark_done(&mut self, ranges: &[Range]) {
-        for range in ranges {
-            self.done.insert((range.topic.clone(), range.partition), range.to);
-        }
-    }
-
     fn add_topic(
         &mut self,
         feed: Feed,
@@ -203,84 +169,6 @@ impl KafkaSource {
         Ok(())
     }
 
-    /// For the engine: every partition, and whether the horizon waits for it.
-    pub fn presence(&self) -> &[Presence] {
-        &self.presence
-    }
-
-    /// The partitions that the horizon waits for, as a progress record names them.
-    pub fn waits_for(&self) -> Vec<String> {
-        let waiting = self.partitions.iter().filter(|(_, number)| self.presence[**number] == Presence::Expected);
-        waiting.map(|((topic, partition), _)| format!("{topic}/{partition}")).collect()
-    }
-
-    /// What has arrived: waits up to `wait` for a first record, then takes what is there, up to `max`.
-    pub fn take(&mut self, max: usize, wait: Duration) -> Vec<KafkaRecord> {
-        let mut records = Vec::new();
-        for stash in &mut self.stash {
-            let count = stash.len().min(max - records.len());
-            records.extend(stash.drain(..count));
-        }
-        let mut patience = if records.is_empty() { wait } else { Duration::ZERO };
-        while records.len() < max {
-            let Some(record) = self.poll(patience) else { break };
-            patience = Duration::ZERO;
-            // A partition's own order must hold: what is stashed comes first.
-            match record {
-                Some(record) if self.stash[record.partition].is_empty() => records.push(record),
-                Some(record) => self.stash[record.partition].push_back(record),
-                None => {}
-            }
-        }
-        records
-    }
-
-    /// Exactly the records of a batch that was taken before. What the broker no longer has counts as lost.
-    ///
-    /// # Errors
-    /// When the broker does not give them within a minute.
-    pub fn take_again(&mut self, ranges: &[Range]) -> anyhow::Result<Vec<KafkaRecord>> {
-        let mut records = Vec::new();
-        for range in ranges {
-            let Some(number) = self.partitions.get(&(range.topic.clone(), range.partition)).copied() else {
-                bail!("partition {} of topic `{}` is not there any more", range.partition, range.topic);
-            };
-            let low = self.lows[number];
-            self.lost += u64::try_from((low.min(range.to) - range.from).max(0)).unwrap_or(0);
-            let mut next = range.from.max(low);
-            let start = Instant::now();
-            while next < range.to {
-                match self.stash[number].front() {
-                    Some(record) if record.position.offset >= range.to => break,
-                    Some(record) => {
-                        next = record.position.offset + 1;
-                        records.extend(self.stash[number].pop_front());
-                    }
-                    None if start.elapsed() > PATIENCE => bail!(
-                        "topic `{}`, partition {}: no record up to offset {} in a minute",
-                        range.topic,
-                        range.partition,
-                        range.to
-                    ),
-                    None => {
-                        self.keep_within_bounds(number)?;
-                        self.stash_next();
-                    }
-                }
-            }
-        }
-        Ok(records)
-    }
-
-    /// All batches of the log are taken: every partition may go on.
-    ///
-    /// # Errors
-    /// When the client does not take it.
-    pub fn end_again(&mut self) -> anyhow::Result<()> {
-        self.held.clear();
-        Ok(self.consumer.resume(&self.consumer.assignment()?)?)
-    }
-
     fn stash_next(&mut self) {
         if let Some(Some(record)) = self.poll(Duration::from_millis(100)) {
             let number = record.partition;
@@ -304,7 +192,7 @@ impl KafkaSource {
     }
 
     /// `None` when nothing has arrived; `Some(None)` when what arrived was no record.
-    fn poll(&mut self, wait: Duration) -> Option<Option<KafkaRecord>> {
+    fn poll(&mut self, wait: Duration) -> Option<Option<SourceRecord>> {
         let message = match self.consumer.poll(wait)? {
             Ok(message) => message,
             Err(error) => {
@@ -328,7 +216,7 @@ impl KafkaSource {
         });
         let number = *self.partitions.get(&place)?;
         self.heard[number] = Instant::now();
-        Some(Some(KafkaRecord {
+        Some(Some(SourceRecord {
             partition: number,
             position: Position { topic: place.0, partition: place.1, offset: message.offset() },
             feed,
@@ -338,13 +226,91 @@ impl KafkaSource {
         }))
     }
 
-    /// Number of a partition in the engine.
-    pub fn number(&self, topic: &str, partition: i32) -> Option<usize> {
+    fn commit_done(&self, mode: CommitMode) -> anyhow::Result<()> {
+        let mut list = TopicPartitionList::new();
+        for ((topic, partition), offset) in &self.done {
+            list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
+        }
+        self.consumer.commit(&list, mode).context("cannot commit offsets")
+    }
+}
+
+impl Source for KafkaSource {
+    fn presence(&self) -> &[Presence] {
+        &self.presence
+    }
+
+    fn waits_for(&self) -> Vec<String> {
+        let waiting = self.partitions.iter().filter(|(_, number)| self.presence[**number] == Presence::Expected);
+        waiting.map(|((topic, partition), _)| format!("{topic}/{partition}")).collect()
+    }
+
+    fn number(&self, topic: &str, partition: i32) -> Option<usize> {
         self.partitions.get(&(topic.to_owned(), partition)).copied()
     }
 
-    /// Partitions that have given nothing for so long and hold nothing that we have not had. Looked for once a second.
-    pub fn silent(&mut self, idle: Duration) -> Vec<(String, i32, usize)> {
+    fn take(&mut self, max: usize, wait: Duration) -> Vec<SourceRecord> {
+        let mut records = Vec::new();
+        for stash in &mut self.stash {
+            let count = stash.len().min(max - records.len());
+            records.extend(stash.drain(..count));
+        }
+        let mut patience = if records.is_empty() { wait } else { Duration::ZERO };
+        while records.len() < max {
+            let Some(record) = self.poll(patience) else { break };
+            patience = Duration::ZERO;
+            // A partition's own order must hold: what is stashed comes first.
+            match record {
+                Some(record) if self.stash[record.partition].is_empty() => records.push(record),
+                Some(record) => self.stash[record.partition].push_back(record),
+                None => {}
+            }
+        }
+        records
+    }
+
+    fn take_again(&mut self, ranges: &[Range]) -> anyhow::Result<Vec<SourceRecord>> {
+        let mut records = Vec::new();
+        for range in ranges {
+            let Some(number) = self.partitions.get(&(range.topic.clone(), range.partition)).copied() else {
+                bail!("partition {} of topic `{}` is not there any more", range.partition, range.topic);
+            };
+            let low = self.lows[number];
+            self.lost += u64::try_from((low.min(range.to) - range.from).max(0)).unwrap_or(0);
+            let mut next = range.from.max(low);
+            let start = Instant::now();
+            while next < range.to {
+                match self.stash[number].front() {
+                    Some(record) if record.position.offset >= range.to => break,
+                    Some(record) if record.position.offset < range.from => {
+                        self.stash[number].pop_front();
+                    }
+                    Some(record) => {
+                        next = record.position.offset + 1;
+                        records.extend(self.stash[number].pop_front());
+                    }
+                    None if start.elapsed() > PATIENCE => bail!(
+                        "topic `{}`, partition {}: no record up to offset {} in a minute",
+                        range.topic,
+                        range.partition,
+                        range.to
+                    ),
+                    None => {
+                        self.keep_within_bounds(number)?;
+                        self.stash_next();
+                    }
+                }
+            }
+        }
+        Ok(records)
+    }
+
+    fn end_again(&mut self) -> anyhow::Result<()> {
+        self.held.clear();
+        Ok(self.consumer.resume(&self.consumer.assignment()?)?)
+    }
+
+    fn silent(&mut self, idle: Duration) -> Vec<(String, i32, usize)> {
         if self.looked.elapsed() < LOOK {
             return Vec::new();
         }
@@ -360,13 +326,7 @@ impl KafkaSource {
         quiet.filter(all_read).map(|(place, number)| (place.0.clone(), place.1, *number)).collect()
     }
 
-    /// The consumer's last error, once.
-    pub fn take_error(&mut self) -> Option<String> {
-        self.last_error.take()
-    }
-
-    /// While a sink is slow: stop fetching, keep polling so that the group keeps us. What still comes is kept.
-    pub fn hold(&mut self) {
+    fn hold(&mut self) {
         if !self.is_paused && self.consumer.assignment().and_then(|a| self.consumer.pause(&a)).is_ok() {
             self.is_paused = true;
         }
@@ -376,37 +336,41 @@ impl KafkaSource {
         }
     }
 
-    /// The sink is well again.
-    pub fn go_on(&mut self) {
+    fn go_on(&mut self) {
         if self.is_paused && self.consumer.assignment().and_then(|a| self.consumer.resume(&a)).is_ok() {
             self.is_paused = false;
         }
     }
 
-    /// Commits everything up to and with these records, without waiting.
-    ///
-    /// # Errors
-    /// When the client does not take it.
-    pub fn commit(&mut self, records: &[KafkaRecord]) -> anyhow::Result<()> {
-        for record in records {
-            self.done.insert((record.position.topic.clone(), record.position.partition), record.position.offset + 1);
+    fn mark_done(&mut self, ranges: &[Range]) {
+        for range in ranges {
+            self.done.insert((range.topic.clone(), range.partition), range.to);
         }
-        self.commit_done(CommitMode::Async)
     }
 
-    /// Commits once more and waits for the broker: the last act before the end.
-    ///
-    /// # Errors
-    /// When the broker does not take it.
-    pub fn commit_last(&self) -> anyhow::Result<()> {
-        if self.done.is_empty() { Ok(()) } else { self.commit_done(CommitMode::Sync) }
+    fn places(&self) -> Vec<Range> {
+        let mut places: Vec<_> = self.partitions.iter().collect();
+        places.sort_unstable_by_key(|(_, number)| **number);
+        let range = |((topic, partition), number): (&(String, i32), &usize)| {
+            let done = self.done.get(&(topic.clone(), *partition)).copied().unwrap_or(self.lows[*number]);
+            Range { topic: topic.clone(), partition: *partition, from: done, to: done }
+        };
+        places.into_iter().map(range).collect()
     }
 
-    fn commit_done(&self, mode: CommitMode) -> anyhow::Result<()> {
-        let mut list = TopicPartitionList::new();
-        for ((topic, partition), offset) in &self.done {
-            list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
+    fn commit(&mut self, is_last: bool) -> anyhow::Result<()> {
+        match (self.done.is_empty(), is_last) {
+            (true, _) => Ok(()),
+            (false, false) => self.commit_done(CommitMode::Async),
+            (false, true) => self.commit_done(CommitMode::Sync),
         }
-        self.consumer.commit(&list, mode).context("cannot commit offsets")
+    }
+
+    fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    fn take_error(&mut self) -> Option<String> {
+        self.last_error.take()
     }
 }

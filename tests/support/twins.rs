@@ -92,8 +92,10 @@ fn live(pack: &Pack, stream: &[Arrival], cut: usize, shards: usize) -> Live {
             if restores {
                 // As after a crash: a new engine, with other key ranges, from the saved bytes.
                 let saved = engine.save();
+                let hash = engine.state_hash();
                 engine = fresh(4 - shards.min(3));
                 engine.load(&saved).expect("what was saved can be loaded");
+                assert_eq!(engine.state_hash(), hash, "what was loaded is what was saved");
             }
             result.standing.take(&output);
             verdicts.extend(output.verdicts);

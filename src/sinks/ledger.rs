@@ -1,0 +1,66 @@
+//! Exactly once out: a batch goes into a log whole, and an outcome that is not known is looked up in the log itself.
+
+use crate::progress::Progress;
+use crate::sinks::wire::Message;
+use anyhow::bail;
+
+/// A log that takes a batch's messages and its progress record together or not at all: Kafka, or the simulated one of the
+/// tests. One process writes at a time: [`Ledger::renew`] ends all others.
+pub trait Ledger {
+    /// One try to write a batch. After an error nothing is known about it: it may be in the log or not.
+    ///
+    /// # Errors
+    /// When it is not certain that the log has it.
+    fn write(&mut self, messages: &[Message], progress: &Progress, on_wait: &mut dyn FnMut()) -> anyhow::Result<()>;
+    /// Begins anew: what was under way is void, other processes can write no more.
+    ///
+    /// # Errors
+    /// When the log does not answer.
+    fn renew(&mut self) -> anyhow::Result<()>;
+    /// The last progress record. Call it after [`Ledger::renew`].
+    ///
+    /// # Errors
+    /// When the log does not answer.
+    fn last(&mut self) -> anyhow::Result<Option<Progress>>;
+    /// Does the error say that another process has taken over?
+    fn is_fenced(error: &anyhow::Error) -> bool;
+    /// Lets some time pass before the log is asked again.
+    fn pause(&mut self);
+}
+
+/// Writes a batch and returns when the log has all of it, once.
+///
+/// # Errors
+/// When another process has taken over: the batch is not done by this one.
+pub fn deliver<L: Ledger>(
+    ledger: &mut L,
+    messages: &[Message],
+    progress: &Progress,
+    on_wait: &mut dyn FnMut(),
+) -> anyhow::Result<()> {
+    while let Err(error) = ledger.write(messages, progress, on_wait) {
+        if L::is_fenced(&error) {
+            return Err(error.context("another process of this group has taken over"));
+        }
+        tracing::warn!(error = format!("{error:#}"), batch = progress.number, "asking whether it was committed");
+        if is_in_log(ledger, progress, on_wait)? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn is_in_log<L: Ledger>(ledger: &mut L, progress: &Progress, on_wait: &mut dyn FnMut()) -> anyhow::Result<bool> {
+    loop {
+        on_wait();
+        match ledger.renew().and_then(|()| ledger.last()) {
+            // A batch of this number may be another process's that had taken over: only the very record counts.
+            Ok(Some(last)) if last == *progress => return Ok(true),
+            Ok(last) if last.as_ref().map_or(0, |last| last.number + 1) == progress.number => return Ok(false),
+            Ok(_) => bail!("another process of this group has taken over meanwhile"),
+            Err(error) if L::is_fenced(&error) => return Err(error),
+            Err(error) => tracing::warn!(error = format!("{error:#}"), "the log does not answer yet"),
+        }
+        ledger.pause();
+    }
+}
