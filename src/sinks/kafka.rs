@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(1);
 const PATIENCE: Duration = Duration::from_millis(100);
+const TAKEN_OVER: &str = "another process of this group has taken over";
 const PAUSE: Duration = Duration::from_millis(200);
 /// How often an idle process shows that it lives.
 const SIGN_EVERY: Duration = Duration::from_millis(500);
@@ -116,11 +117,15 @@ impl KafkaSink {
         let payload = serde_json::to_vec(sign).context("a sign is plain data")?;
         let message = Message { topic: OWNER, key: String::new(), payload };
         match self.transaction(&[message], &mut || {}) {
-            Err(error) if Self::is_fenced(&error) => Err(error.context("another process of this group has taken over")),
+            Err(error) if self.is_fenced(&error) => Err(error.context(TAKEN_OVER)),
             Err(error) => {
                 tracing::warn!(error = format!("{error:#}"), "no sign of life could be given");
-                let renewed = self.renew();
-                if renewed.as_ref().is_err_and(Self::is_fenced) { renewed } else { Ok(()) }
+                let last = Tail::open(&self.kafka, OWNER).and_then(|mut tail| tail.last::<Sign>());
+                match last {
+                    Ok(Some(last)) if last.owner != sign.owner => Err(error.context(TAKEN_OVER)),
+                    Ok(_) => self.renew().or_else(|error| if self.is_fenced(&error) { Err(error) } else { Ok(()) }),
+                    Err(_) => Ok(()),
+                }
             }
             Ok(()) => Ok(()),
         }
@@ -226,12 +231,13 @@ impl Ledger for KafkaSink {
         Tail::open(&self.kafka, PROGRESS)?.last()
     }
 
-    fn is_fenced(error: &anyhow::Error) -> bool {
+    fn is_fenced(&self, error: &anyhow::Error) -> bool {
         use RDKafkaErrorCode::{Fenced, InvalidProducerEpoch, ProducerFenced};
-        error
-            .chain()
-            .filter_map(|e| e.downcast_ref::<KafkaError>())
-            .any(|e| e.rdkafka_error_code().is_some_and(|c| matches!(c, Fenced | ProducerFenced | InvalidProducerEpoch)))
+        let says_so = |code: RDKafkaErrorCode| matches!(code, Fenced | ProducerFenced | InvalidProducerEpoch);
+        let codes = error.chain().filter_map(|e| e.downcast_ref::<KafkaError>()?.rdkafka_error_code());
+        // A message that was under way then only says that it was thrown away.
+        let fatal = self.producer.client().fatal_error().map(|(code, _)| code);
+        codes.chain(fatal).any(says_so)
     }
 
     fn pause(&mut self) {

@@ -23,7 +23,7 @@ pub trait Ledger {
     /// When the log does not answer.
     fn last(&mut self) -> anyhow::Result<Option<Progress>>;
     /// Does the error say that another process has taken over?
-    fn is_fenced(error: &anyhow::Error) -> bool;
+    fn is_fenced(&self, error: &anyhow::Error) -> bool;
     /// Lets some time pass before the log is asked again.
     fn pause(&mut self);
 }
@@ -39,7 +39,7 @@ pub fn deliver<L: Ledger>(
     on_wait: &mut dyn FnMut(),
 ) -> anyhow::Result<()> {
     while let Err(error) = ledger.write(messages, progress, on_wait) {
-        if L::is_fenced(&error) {
+        if ledger.is_fenced(&error) {
             return Err(error.context("another process of this group has taken over"));
         }
         tracing::warn!(error = format!("{error:#}"), batch = progress.number, "asking whether it was committed");
@@ -53,12 +53,20 @@ pub fn deliver<L: Ledger>(
 fn is_in_log<L: Ledger>(ledger: &mut L, progress: &Progress, on_wait: &mut dyn FnMut()) -> anyhow::Result<bool> {
     loop {
         on_wait();
-        match ledger.renew().and_then(|()| ledger.last()) {
-            // A batch of this number may be another process's that had taken over: only the very record counts.
+        // A batch of this number may be another process's that has taken over: only the very record is ours. Looked up
+        // before the renewal, too, which would end that process.
+        let is_other = |last: &Progress| last.number >= progress.number && last != progress;
+        let look = |ledger: &mut L| -> anyhow::Result<Option<Progress>> {
+            match ledger.last()? {
+                Some(last) if is_other(&last) => Ok(Some(last)),
+                _ => ledger.renew().and_then(|()| ledger.last()),
+            }
+        };
+        match look(ledger) {
             Ok(Some(last)) if last == *progress => return Ok(true),
-            Ok(last) if last.as_ref().map_or(0, |last| last.number + 1) == progress.number => return Ok(false),
-            Ok(_) => bail!("another process of this group has taken over meanwhile"),
-            Err(error) if L::is_fenced(&error) => return Err(error),
+            Ok(Some(last)) if is_other(&last) => bail!("another process of this group has taken over meanwhile"),
+            Ok(_) => return Ok(false),
+            Err(error) if ledger.is_fenced(&error) => return Err(error),
             Err(error) => tracing::warn!(error = format!("{error:#}"), "the log does not answer yet"),
         }
         ledger.pause();

@@ -4,8 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+/// `FORESHOCK_BINARY` names another one: a long run must not be disturbed by a new build.
 pub fn binary() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_foreshock"));
+    let built = env!("CARGO_BIN_EXE_foreshock").into();
+    let mut command = Command::new(std::env::var_os("FORESHOCK_BINARY").unwrap_or(built));
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     command
 }

@@ -1,0 +1,134 @@
+//! Two processes, one of which writes. It is killed, stopped, or asked to end; the other one goes on. Brokers restart in
+//! between. What a reader of committed results sees equals the batch, each revision once.
+//!
+//! `FORESHOCK_FAILOVERS=100 cargo test --test failover` for more; a failing seed is printed (`FORESHOCK_KILL_SEED`).
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/broker.rs"]
+mod broker;
+#[path = "support/exactly_once.rs"]
+mod exactly_once;
+#[path = "support/process.rs"]
+mod process;
+
+use broker::Broker;
+use exactly_once::{Input, check, configure, next, number, pack, produce, wait_until_taken};
+use foreshock::config::{Config, Kafka};
+use foreshock::progress::{OWNER, PROGRESS, Progress, Sign, Tail};
+use process::{Running, foreshock, text};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+const EVENTS_PER_ROUND: usize = 300;
+const ROUNDS_PER_BROKER_RESTART: u64 = 10;
+
+/// The process that wrote last.
+fn owner(kafka: &Kafka) -> Option<u32> {
+    let progress: Option<Progress> = Tail::open(kafka, PROGRESS).ok()?.last().ok()?;
+    let pid = |owner: &str| owner.split('-').next()?.parse().ok();
+    let sign: Option<Sign> = Tail::open(kafka, OWNER).ok()?.last().ok()?;
+    // Before the first batch there are only signs of life.
+    progress.and_then(|p| pid(&p.owner)).or_else(|| sign.and_then(|s| pid(&s.owner)))
+}
+
+fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < Duration::from_secs(120), "{what}: not in two minutes");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+fn signal(pid: u32, name: &str) {
+    assert!(Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap().success());
+}
+
+/// Two processes; one that has ended is started again.
+struct Pair {
+    path: String,
+    slots: [Running; 2],
+}
+
+impl Pair {
+    fn start(path: &str) -> Pair {
+        let run = || Running::start(&["run", "--config", path]);
+        Pair { path: path.to_owned(), slots: [run(), run()] }
+    }
+
+    fn supervise(&mut self) {
+        for slot in &mut self.slots {
+            if slot.0.try_wait().unwrap().is_some() {
+                *slot = Running::start(&["run", "--config", &self.path]);
+            }
+        }
+    }
+
+    fn has(&self, pid: u32) -> bool {
+        self.slots.iter().any(|s| s.0.id() == pid)
+    }
+}
+
+#[test]
+fn a_second_process_goes_on_when_the_writing_one_dies_hangs_or_ends_and_nothing_is_lost_or_doubled() {
+    let Some(mut broker) = Broker::start() else { return };
+    let (rounds, mut seed) = (number("FORESHOCK_FAILOVERS", 4), number("FORESHOCK_KILL_SEED", 1));
+    println!("{rounds} rounds, seed {seed}");
+    let folder = tempfile::tempdir().unwrap();
+    let path = configure(folder.path(), &broker.address());
+    let config = Config::read(path.as_ref()).unwrap();
+    let made = foreshock(&["topics", "create", "--config", &path]);
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let pack = pack(&config);
+    let input = Input::new(2 * rounds as usize * EVENTS_PER_ROUND, &mut seed);
+    let mut chunks = input.lines.chunks(EVENTS_PER_ROUND);
+    let mut pair = Pair::start(&path);
+    let mut times = Vec::new();
+    for round in 0..rounds {
+        produce(&broker.address(), chunks.next().unwrap());
+        let writes = wait_for("a process that writes", || {
+            pair.supervise();
+            owner(&config.kafka).filter(|pid| pair.has(*pid))
+        });
+        std::thread::park_timeout(Duration::from_millis(next(&mut seed) % 1_500));
+        let end = ["KILL", "STOP", "KILL", "TERM"][(round % 4) as usize];
+        let start = Instant::now();
+        signal(writes, end);
+        produce(&broker.address(), chunks.next().unwrap());
+        let taken_over = wait_for("a take-over", || owner(&config.kafka).filter(|pid| *pid != writes));
+        let taken = start.elapsed();
+        println!("round {round}: {writes} {end}, {taken_over} writes after {} ms", taken.as_millis());
+        times.push((taken, end));
+        if end == "STOP" {
+            // It wakes as a zombie: it must find that it may write no more, and end.
+            signal(writes, "CONT");
+        }
+        let zombie = pair.slots.iter_mut().find(|s| s.0.id() == writes).unwrap();
+        wait_for("the end of the old process", || zombie.0.try_wait().unwrap());
+        pair.supervise();
+        if round % ROUNDS_PER_BROKER_RESTART == ROUNDS_PER_BROKER_RESTART / 2 {
+            broker.restart();
+            println!("round {round}: broker restarted");
+        }
+    }
+    chunks.for_each(|chunk| produce(&broker.address(), chunk));
+    let done = std::thread::scope(|scope| {
+        let log = scope.spawn(|| wait_until_taken(&config.kafka, input.lines.len()));
+        while !log.is_finished() {
+            pair.supervise();
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+        log.join().unwrap()
+    });
+    drop(pair);
+    check(&broker.address(), &input, &pack, &done);
+    for end in ["KILL", "STOP", "TERM"] {
+        let mut of: Vec<Duration> = times.iter().filter(|t| t.1 == end).map(|t| t.0).collect();
+        of.sort_unstable();
+        if let (Some(last), middle) = (of.last(), of.len() / 2) {
+            println!("{end}: {} times, median {} ms, longest {} ms", of.len(), of[middle].as_millis(), last.as_millis());
+        }
+    }
+}

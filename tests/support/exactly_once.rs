@@ -1,0 +1,184 @@
+//! Input for processes that are killed, and what a reader of committed results must see then.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use foreshock::config::{Config, Kafka};
+use foreshock::net::{Net, values};
+use foreshock::progress::{Progress, read_all};
+use foreshock::rules::{Choice, load};
+use foreshock::sources::files::{Loaded, from_events};
+use foreshock_compiler::Pack;
+use foreshock_core::Feed;
+use foreshock_core::time::{DAY_US, format_rfc3339};
+use foreshock_feeds::{Counts, Event, Record, decode};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+pub const PARTITIONS: i32 = 2;
+
+pub fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
+}
+
+/// Splitmix64: the next of a seeded sequence.
+pub fn next(seed: &mut u64) -> u64 {
+    *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *seed;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+fn event(line: &str) -> Event {
+    decode(&Record { bytes: line.as_bytes(), ..Record::default() }, &mut Counts::default()).unwrap()
+}
+
+/// Events in the order of their time, and then one a day later for each partition used, so that everything is final.
+pub struct Input {
+    pub lines: Vec<(Feed, i32, String)>,
+}
+
+impl Input {
+    pub fn new(count: usize, seed: &mut u64) -> Input {
+        let day = foreshock_generator::generate(1, 1 + count as u32 / 10_000).day;
+        assert!(day.len() >= count, "{} events in the generated day", day.len());
+        let mut lines: Vec<_> = day.into_iter().take(count).map(|l| (l.feed, 0, l.json)).collect();
+        for (_, partition, _) in &mut lines {
+            *partition = (next(seed) % PARTITIONS as u64) as i32;
+        }
+        let newest = lines.iter().map(|(_, _, l)| event(l).time).max().unwrap();
+        let used: BTreeMap<(Feed, i32), String> = lines.iter().map(|(f, p, l)| ((*f, *p), l.clone())).collect();
+        for (nth, ((feed, partition), line)) in used.into_iter().enumerate() {
+            let mut last: Value = serde_json::from_str(&line).unwrap();
+            last[feed.id_field()] = format!("last-{nth}").into();
+            last[feed.columns()[1].path] = format_rfc3339(newest + DAY_US).into();
+            lines.push((feed, partition, last.to_string()));
+        }
+        Input { lines }
+    }
+
+    fn batch(&self, pack: &Pack) -> BTreeMap<(String, String), Value> {
+        let events = self.lines.iter().map(|(_, _, l)| event(l)).collect();
+        let mut rows: BTreeMap<Feed, Vec<_>> = BTreeMap::new();
+        for batch in (Loaded { files: vec![from_events(events)], ..Loaded::default() }).batches(usize::MAX).flatten() {
+            rows.entry(batch.feed).or_default().push(batch.batch);
+        }
+        let net = Net::of_batch(pack, &rows).unwrap();
+        let row = |((_, rule, event), (detection, _)): (&(i64, String, String), &(foreshock_core::Detection, i64))| {
+            ((rule.clone(), event.clone()), Value::Object(values(detection)))
+        };
+        net.rows.iter().map(row).collect()
+    }
+}
+
+pub fn produce(address: &str, lines: &[(Feed, i32, String)]) {
+    let producer: BaseProducer =
+        ClientConfig::new().set("bootstrap.servers", address).set("enable.idempotence", "true").create().unwrap();
+    for (feed, partition, line) in lines {
+        let record = BaseRecord::<(), _>::to(feed.topic()).partition(*partition).payload(line);
+        producer.send(record).unwrap();
+        producer.poll(Duration::ZERO);
+    }
+    producer.flush(Duration::from_secs(30)).unwrap();
+}
+
+/// All records of a topic that a reader of committed ones sees.
+pub fn committed(address: &str, topic: &str) -> Vec<Value> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", address)
+        .set("group.id", "reader")
+        .set("isolation.level", "read_committed")
+        .set("enable.partition.eof", "true")
+        .create()
+        .unwrap();
+    let mut list = TopicPartitionList::new();
+    (0..PARTITIONS).for_each(|p| list.add_partition_offset(topic, p, Offset::Beginning).unwrap());
+    consumer.assign(&list).unwrap();
+    let (mut records, mut ended) = (Vec::new(), BTreeSet::new());
+    while ended.len() < PARTITIONS as usize {
+        match consumer.poll(Duration::from_secs(30)).unwrap() {
+            Ok(message) => records.push(serde_json::from_slice(message.payload().unwrap()).unwrap()),
+            Err(KafkaError::PartitionEOF(partition)) => {
+                ended.insert(partition);
+            }
+            Err(error) => panic!("{topic}: {error}"),
+        }
+    }
+    records
+}
+
+pub fn taken(log: &[Progress]) -> usize {
+    log.iter().flat_map(|p| &p.ranges).map(|r| (r.to - r.from) as usize).sum()
+}
+
+pub fn wait_until_taken(kafka: &Kafka, count: usize) -> Vec<Progress> {
+    let start = Instant::now();
+    loop {
+        let log = read_all(kafka).unwrap();
+        if taken(&log) >= count {
+            return log;
+        }
+        assert!(start.elapsed() < Duration::from_secs(300), "{} of {count} events after five minutes", taken(&log));
+    }
+}
+
+/// Each revision once and in order; the last state of each detection.
+fn net(detections: &[Value]) -> BTreeMap<(String, String), Value> {
+    let mut revisions: BTreeMap<String, u64> = BTreeMap::new();
+    let mut net = BTreeMap::new();
+    for d in detections {
+        let last = revisions.entry(d["detection_id"].as_str().unwrap().to_owned()).or_insert(0);
+        assert_eq!(d["revision"].as_u64().unwrap(), *last + 1, "a revision is lost or doubled: {d}");
+        *last += 1;
+        let key = (d["rule_id"].as_str().unwrap().to_owned(), d["event_id"].as_str().unwrap().to_owned());
+        match d["state"].as_str().unwrap() {
+            "detected" => net.insert(key, d["values"].clone()),
+            _ => net.remove(&key),
+        };
+    }
+    net
+}
+
+/// A configuration in a folder, with snapshots; its path.
+pub fn configure(folder: &Path, address: &str) -> String {
+    let path = folder.join("foreshock.toml");
+    let toml = format!(
+        "[kafka]\nbrokers = \"{address}\"\npartitions = {PARTITIONS}\n[engine]\nrefuse_future = false\nbatch_events_max = 20\n\
+         [snapshots]\ndir = \"{}\"\nevery_s = 1\n[http]\nlisten = \"\"\n",
+        folder.join("state").display()
+    );
+    std::fs::write(&path, toml).unwrap();
+    path.display().to_string()
+}
+
+/// The rules that a process of this configuration runs.
+pub fn pack(config: &Config) -> Pack {
+    load(&config.rules.dir, &Choice { ids: Vec::new(), no_drafts: true }, &config.settings()).unwrap().unwrap()
+}
+
+/// What a reader of committed records sees is what the batch says: nothing lost, nothing doubled, nothing else.
+pub fn check(address: &str, input: &Input, pack: &Pack, log: &[Progress]) {
+    assert_eq!(taken(log), input.lines.len(), "each event is in one batch");
+    let detections = committed(address, "detection.v1");
+    let (live, batch) = (net(&detections), input.batch(pack));
+    let missing: Vec<_> = batch.keys().filter(|k| !live.contains_key(*k)).collect();
+    let spurious: Vec<_> = live.keys().filter(|k| !batch.contains_key(*k)).collect();
+    assert!(missing.is_empty() && spurious.is_empty(), "missing {missing:?}, spurious {spurious:?}");
+    assert_eq!(live, batch, "the values too");
+    assert!(live.len() > 10, "{} detections", live.len());
+    let drafts = committed(address, "blocking.draft.v1");
+    let ids: BTreeSet<String> = drafts.iter().map(|d| format!("{} {}", d["requestId"], d["state"])).collect();
+    assert_eq!(ids.len(), drafts.len(), "each draft once");
+    println!(
+        "{} batches, {} revisions, {} detections, {} drafts: none lost, none doubled, none besides",
+        log.len(),
+        detections.len(),
+        live.len(),
+        drafts.len()
+    );
+}
