@@ -58,8 +58,9 @@ impl Pair {
         Pair { path: path.to_owned(), slots: [run(), run()] }
     }
 
-    fn supervise(&mut self) {
-        for slot in &mut self.slots {
+    /// All but this one are started again when they have ended.
+    fn supervise(&mut self, but: Option<u32>) {
+        for slot in self.slots.iter_mut().filter(|s| Some(s.0.id()) != but) {
             if slot.0.try_wait().unwrap().is_some() {
                 *slot = Running::start(&["run", "--config", &self.path]);
             }
@@ -89,7 +90,7 @@ fn a_second_process_goes_on_when_the_writing_one_dies_hangs_or_ends_and_nothing_
     for round in 0..rounds {
         produce(&broker.address(), chunks.next().unwrap());
         let writes = wait_for("a process that writes", || {
-            pair.supervise();
+            pair.supervise(None);
             owner(&config.kafka).filter(|pid| pair.has(*pid))
         });
         std::thread::park_timeout(Duration::from_millis(next(&mut seed) % 1_500));
@@ -97,7 +98,10 @@ fn a_second_process_goes_on_when_the_writing_one_dies_hangs_or_ends_and_nothing_
         let start = Instant::now();
         signal(writes, end);
         produce(&broker.address(), chunks.next().unwrap());
-        let taken_over = wait_for("a take-over", || owner(&config.kafka).filter(|pid| *pid != writes));
+        let taken_over = wait_for("a take-over", || {
+            pair.supervise(Some(writes));
+            owner(&config.kafka).filter(|pid| *pid != writes)
+        });
         let taken = start.elapsed();
         println!("round {round}: {writes} {end}, {taken_over} writes after {} ms", taken.as_millis());
         times.push((taken, end));
@@ -107,7 +111,7 @@ fn a_second_process_goes_on_when_the_writing_one_dies_hangs_or_ends_and_nothing_
         }
         let zombie = pair.slots.iter_mut().find(|s| s.0.id() == writes).unwrap();
         wait_for("the end of the old process", || zombie.0.try_wait().unwrap());
-        pair.supervise();
+        pair.supervise(None);
         if round % ROUNDS_PER_BROKER_RESTART == ROUNDS_PER_BROKER_RESTART / 2 {
             broker.restart();
             println!("round {round}: broker restarted");
@@ -117,7 +121,7 @@ fn a_second_process_goes_on_when_the_writing_one_dies_hangs_or_ends_and_nothing_
     let done = std::thread::scope(|scope| {
         let log = scope.spawn(|| wait_until_taken(&config.kafka, input.lines.len()));
         while !log.is_finished() {
-            pair.supervise();
+            pair.supervise(None);
             std::thread::park_timeout(Duration::from_millis(50));
         }
         log.join().unwrap()

@@ -176,9 +176,12 @@ impl Admission {
         others.map(|(_, bound)| *bound).min()
     }
 
-    /// Raises a silent partition's bound. Should it send again, then it is judged by this bound.
+    /// Raises a silent partition's bound. Should it send again, then it is judged by this bound. One that the horizon does
+    /// not wait for stays as it is: a bound would make the horizon wait.
     pub(crate) fn raise(&mut self, partition: usize, bound: i64) {
-        self.bounds[partition] = self.bounds[partition].max(bound);
+        if self.presence[partition] == Presence::Expected || self.bounds[partition] > i64::MIN {
+            self.bounds[partition] = self.bounds[partition].max(bound);
+        }
     }
 
     /// Moves the horizon after a batch and forgets ids that can no longer come again.

@@ -11,7 +11,7 @@ use foreshock_core::Detection;
 use crate::corrections::Corrections;
 use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// A row in no log of a group.
 pub(crate) const NO_INPUT: u64 = u64::MAX;
@@ -61,7 +61,9 @@ pub(crate) struct YoungRows {
     times: VecDeque<i64>,
     cells: VecDeque<Cell>,
     inputs: VecDeque<u64>,
-    pub(crate) published: HashMap<(u64, u32), Published>,
+    published: HashMap<(u64, u32), Published>,
+    /// The same rows and rules by event time: they are final one after the other.
+    deadlines: BTreeSet<(i64, u64, u32)>,
     /// Rows of facts that no longer count.
     dead: HashSet<u64>,
 }
@@ -97,6 +99,7 @@ impl YoungRows {
             cells: VecDeque::new(),
             inputs: VecDeque::new(),
             published: HashMap::new(),
+            deadlines: BTreeSet::new(),
             dead: HashSet::new(),
         }
     }
@@ -142,6 +145,25 @@ impl YoungRows {
         rows
     }
 
+    /// What has been said about a row by a rule, to be changed.
+    pub(crate) fn said(&mut self, key: (u64, u32)) -> &mut Published {
+        let deadline = (self.time(key.0), key.0, key.1);
+        self.published.entry(key).or_insert_with(|| {
+            self.deadlines.insert(deadline);
+            Published { revision: 0, said: None, pending: None }
+        })
+    }
+
+    /// The same, when there is anything.
+    pub(crate) fn said_before(&mut self, key: (u64, u32)) -> Option<&mut Published> {
+        self.published.get_mut(&key)
+    }
+
+    /// Has anything been said about a row by a rule?
+    pub(crate) fn is_said(&self, key: (u64, u32)) -> bool {
+        self.published.contains_key(&key)
+    }
+
     /// Takes corrected facts out of the rows; the rows that counted until now. Call it before the new rows are added.
     pub(crate) fn remove(&mut self, corrections: &Corrections) -> Vec<u64> {
         if corrections.is_empty() || on(Fault::CorrectionKeepsOld) {
@@ -170,7 +192,8 @@ impl YoungRows {
         }
         for (from, to) in moves.iter().flat_map(|m| (0..rules as u32).map(|r| ((m.0, r), (m.1, r)))) {
             if let Some(published) = self.published.remove(&from) {
-                self.published.insert(to, published);
+                self.deadlines.remove(&(self.time(from.0), from.0, from.1));
+                *self.said(to) = published;
             }
         }
         !moves.is_empty()
@@ -309,13 +332,23 @@ impl YoungRows {
         self.inputs = saved.inputs.into_iter().enumerate().map(moved).collect();
         (self.first, self.times, self.cells) = (saved.first, saved.times.into(), saved.cells.into());
         self.dead = saved.dead.into_iter().collect();
-        self.published = saved.published.into_iter().map(|(key, said)| (key, said.into_published())).collect();
+        for (key, said) in saved.published {
+            *self.said(key) = said.into_published();
+        }
         Ok(())
     }
 
-    /// Lets go of rows before the horizon and hands out what is still to be said about them.
-    pub(crate) fn pop_before(&mut self, horizon: i64, mut on_final: impl FnMut(u64, u32, Published)) {
-        let is_watched = !self.published.is_empty();
+    /// Hands out what is said about rows before the horizon, by time: it is final.
+    pub(crate) fn take_finals(&mut self, horizon: i64, mut on_final: impl FnMut(u32, Published)) {
+        while let Some(first) = self.deadlines.first().copied().filter(|d| d.0 < horizon) {
+            self.deadlines.remove(&first);
+            let published = self.published.remove(&(first.1, first.2));
+            published.into_iter().for_each(|published| on_final(first.2, published));
+        }
+    }
+
+    /// Lets go of rows before the horizon, in the order they came: one far ahead in time holds those behind it in memory.
+    pub(crate) fn pop_before(&mut self, horizon: i64) {
         let mut gone = 0;
         while self.times.get(gone).is_some_and(|t| *t < horizon) {
             gone += 1;
@@ -324,14 +357,6 @@ impl YoungRows {
             return;
         }
         let until = self.first + gone as u64;
-        if is_watched {
-            let finals = self.published.extract_if(|(row, _), _| *row < until);
-            let mut finals: Vec<_> = finals.collect();
-            finals.sort_unstable_by_key(|(key, _)| *key);
-            for ((row, rule), published) in finals {
-                on_final(row, rule, published);
-            }
-        }
         self.times.drain(..gone);
         self.cells.drain(..gone * self.window_count);
         self.inputs.drain(..gone * self.group_count);

@@ -9,7 +9,7 @@ use crate::group::{Answers, Context, Group, Inline, Inputs, KeyRange, Keys, Leav
 use crate::intern::Interner;
 use crate::key_log::{KeyLog, Layout};
 use crate::plan::{RulePlan, StreamPlan};
-use crate::rows::{NO_INPUT, Published, SavedRows, YoungRows};
+use crate::rows::{NO_INPUT, SavedRows, YoungRows};
 use crate::save::Logs;
 use crate::state_hash::StateHasher;
 use arrow_array::{
@@ -296,7 +296,7 @@ impl Stream {
                 |at: usize| holds.is_none_or(|h| h.is_valid(at) && h.value(at)) && !young.is_dead(rows[at]);
             let firing: Vec<u32> = (0..rows.len()).filter(|at| is_true(*at)).map(|at| at as u32).collect();
             let key = |row: u64| (row, number as u32);
-            let is_silent = |(at, row): &(usize, &u64)| !is_true(*at) && young.published.contains_key(&key(**row));
+            let is_silent = |(at, row): &(usize, &u64)| !is_true(*at) && young.is_said(key(**row));
             let silent: Vec<u64> = rows.iter().enumerate().take(watched).filter(is_silent).map(|(_, row)| *row).collect();
             for row in silent {
                 let cause = self.young.event_id(dirty.cause(row)).to_owned();
@@ -323,7 +323,8 @@ impl Stream {
     pub(crate) fn finish_before(&mut self, horizon: i64, verdicts: &mut Vec<Verdict>) {
         let name = self.plan.name.clone();
         let mut finals = Vec::new();
-        self.young.pop_before(horizon, |_, rule, published| finals.push((rule, published)));
+        self.young.take_finals(horizon, |rule, published| finals.push((rule, published)));
+        self.young.pop_before(horizon);
         for (rule, published) in finals {
             if let Some((detection, cause)) = published.pending {
                 let revision = published.revision + 1;
@@ -454,7 +455,7 @@ fn retract(
     verdicts: &mut Vec<Verdict>,
     stream: &str,
 ) {
-    let Some(published) = young.published.get_mut(&key) else { return };
+    let Some(published) = young.said_before(key) else { return };
     published.pending = None;
     if let Some(detection) = published.said.take() {
         published.revision += 1;
@@ -466,7 +467,7 @@ fn retract(
 /// Keeps a detection until its row is final.
 fn hold(young: &mut YoungRows, key: (u64, u32), cause: u64, detection: Detection) {
     let cause = young.event_id(cause).to_owned();
-    let published = young.published.entry(key).or_insert(Published { revision: 0, said: None, pending: None });
+    let published = young.said(key);
     published.pending = Some((detection, cause));
 }
 
@@ -481,7 +482,7 @@ fn publish(
     stream: &str,
 ) {
     let cause_id = young.event_id(cause).to_owned();
-    let published = young.published.entry(key).or_insert(Published { revision: 0, said: None, pending: None });
+    let published = young.said(key);
     match &published.said {
         Some(said) if *said == detection => published.pending = None,
         Some(_) => published.pending = Some((detection, cause_id)),

@@ -36,8 +36,8 @@ pub const START_US: i64 = 1_772_416_800_000_000;
 /// What reaches the engine.
 #[derive(Clone)]
 pub enum Arrival {
-    /// An event with its source partition.
-    Event(usize, Event),
+    /// A record with its source partition.
+    Record(usize, String),
     /// This partition counts as silent.
     Silent(usize),
 }
@@ -51,7 +51,7 @@ pub fn lateness_us(feed: Feed) -> i64 {
     if feed == Feed::Complaints { 4 * SECOND_US } else { 10 * SECOND_US }
 }
 
-fn decoded(json: &str) -> Event {
+pub fn decoded(json: &str) -> Event {
     decode(&Record { bytes: json.as_bytes(), ..Record::default() }, &mut Counts::default()).unwrap()
 }
 
@@ -60,7 +60,7 @@ fn optional(name: &str, value: &str, random: &mut Random) -> String {
     if random.one_in(3) { String::new() } else { format!(r#""{name}":{value},"#) }
 }
 
-fn transaction(id: &str, reporter: &str, time: i64, more: &str, keys: u64, random: &mut Random) -> Event {
+fn transaction(id: &str, reporter: &str, time: i64, more: &str, keys: u64, random: &mut Random) -> String {
     let (payer, payee) = (random.below(keys), random.below(keys));
     let balance = random.below(4);
     let balance = optional("balanceBefore", &format!(r#""{balance}.00""#), random);
@@ -70,23 +70,23 @@ fn transaction(id: &str, reporter: &str, time: i64, more: &str, keys: u64, rando
     let new = optional("firstTimePayee", &is_new, random);
     let kind = random.pick(&["TRANSFER", "TRANSFER", "CARD_PURCHASE", "FEE"]);
     let (time, amount) = (format_rfc3339(time), 1 + random.below(5));
-    decoded(&format!(
+    format!(
         r#"{{"txId":"{id}","reporter":"{reporter}","creDtTm":"{time}","kind":"{kind}","amount":"{amount}.00",{more}
            "currency":"CNY",{device}{new}"debtor":{{{balance}"accountToken":"a{payer}"}},"creditor":{{"accountToken":"a{payee}"}}}}"#
-    ))
+    )
 }
 
-fn complaint(id: &str, reporter: &str, time: i64, more: &str, keys: u64, random: &mut Random) -> Event {
+fn complaint(id: &str, reporter: &str, time: i64, more: &str, keys: u64, random: &mut Random) -> String {
     let (victim, loss, time) = (random.below(keys), 1 + random.below(5), format_rfc3339(time));
     let loss = optional("lossAmount", &format!(r#""{loss}.00""#), random);
     let channel = random.pick(&["CALL_110", "APP"]);
-    decoded(&format!(
+    format!(
         r#"{{"complaintId":"{id}","reporter":"{reporter}","receivedAt":"{time}","channel":"{channel}","fraudType":"OTHER",{more}{loss}
            "currency":"CNY","victim":{{"personToken":"a{victim}"}}}}"#
-    ))
+    )
 }
 
-fn report(partition: usize, id: &str, reporter: &str, time: i64, more: &str, keys: u64, random: &mut Random) -> Event {
+fn report(partition: usize, id: &str, reporter: &str, time: i64, more: &str, keys: u64, random: &mut Random) -> String {
     let make = if partition == COMPLAINTS { complaint } else { transaction };
     make(id, reporter, time, more, keys, random)
 }
@@ -113,11 +113,11 @@ pub fn arrivals(random: &mut Random) -> Vec<Arrival> {
         } else {
             String::new()
         };
-        let event = report(partition, &id, "r", time, &payment, keys, random);
-        let mut push = |arrives: i64, event: Event| all.push((arrives, Arrival::Event(partition, event)));
-        push(arrives, event.clone());
+        let fact = report(partition, &id, "r", time, &payment, keys, random);
+        let mut push = |arrives: i64, json: String| all.push((arrives, Arrival::Record(partition, json)));
+        push(arrives, fact.clone());
         if random.one_in(10) {
-            push(arrives + random.below(5) as i64 * SECOND_US, event);
+            push(arrives + random.below(5) as i64 * SECOND_US, fact);
         }
         if random.one_in(8) && !payment.is_empty() {
             let later = time + random.below(3) as i64 * SECOND_US;

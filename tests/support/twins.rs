@@ -1,6 +1,6 @@
 //! One random case: the live engine under several cuts, orders of partitions and key ranges against the batch.
 
-use super::support::{Arrival, COMPLAINTS, PARTITIONS, Random, VIEWS, arrivals, lateness_us, rule};
+use super::support::{Arrival, COMPLAINTS, PARTITIONS, Random, VIEWS, arrivals, decoded, lateness_us, rule};
 use foreshock::net::Net;
 use foreshock::pool::Pool;
 use foreshock::standing::Standing;
@@ -75,7 +75,7 @@ const RESTORED: usize = 2;
 fn live(pack: &Pack, stream: &[Arrival], cut: usize, shards: usize) -> Live {
     let mut expected = vec![Presence::Optional; PARTITIONS];
     for arrival in stream {
-        if let Arrival::Event(partition, _) = arrival {
+        if let Arrival::Record(partition, _) = arrival {
             expected[*partition] = Presence::Expected;
         }
     }
@@ -115,7 +115,7 @@ fn live(pack: &Pack, stream: &[Arrival], cut: usize, shards: usize) -> Live {
 fn feed_batch(part: &[Arrival], partition: usize) -> FeedBatch {
     let feed = if partition == COMPLAINTS { Feed::Complaints } else { Feed::Transactions };
     let of_partition = |arrival: &Arrival| match arrival {
-        Arrival::Event(p, event) if *p == partition => Some(event.clone()),
+        Arrival::Record(p, json) if *p == partition => Some(decoded(json)),
         _ => None,
     };
     let events: Vec<Event> = part.iter().filter_map(of_partition).collect();
