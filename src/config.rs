@@ -87,6 +87,9 @@ pub struct Engine {
     pub idle_s: u32,
     /// Most events of one micro-batch.
     pub batch_events_max: usize,
+    /// Most keys in use in each window group. Rows of further ones are not counted there, and what they may be missing
+    /// from is marked `incomplete` and leads to no act.
+    pub keys_max: usize,
     /// Refuse events more than five minutes ahead of their record's timestamp.
     pub refuse_future: bool,
 }
@@ -99,6 +102,7 @@ impl Default for Engine {
             feed_lateness_s: BTreeMap::new(),
             idle_s: 600,
             batch_events_max: foreshock_core::limits::BATCH_EVENTS_MAX,
+            keys_max: 2_000_000,
             refuse_future: true,
         }
     }
@@ -201,6 +205,7 @@ impl Config {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let config: Config = toml::from_str(&text).with_context(|| format!("configuration {}", path.display()))?;
         anyhow::ensure!((1..=256).contains(&config.engine.shards), "engine.shards must be 1 to 256");
+        anyhow::ensure!(config.engine.keys_max > 0, "engine.keys_max must be at least 1");
         anyhow::ensure!(config.kafka.failover_ms >= 1_000, "kafka.failover_ms must be 1000 or more");
         for name in config.engine.feed_lateness_s.keys() {
             let tables = Feed::ALL.map(Feed::table);

@@ -41,6 +41,8 @@ pub struct Health {
     pub rejected: AtomicU64,
     /// Values that could not be computed.
     pub faults: AtomicU64,
+    /// Rows not taken in by a window group that held as many keys as it may.
+    pub shed: AtomicU64,
     /// Detections published.
     pub detections: AtomicU64,
     /// Retractions published.
@@ -96,6 +98,7 @@ impl Health {
             &self.late,
             &self.rejected,
             &self.faults,
+            &self.shed,
             &self.detections,
             &self.retractions,
             &self.blocking_drafts,
@@ -132,6 +135,7 @@ impl Health {
             ("events_late", "Events beyond the lateness.", &self.late),
             ("records_rejected", "Records refused.", &self.rejected),
             ("expression_faults", "Values that could not be computed.", &self.faults),
+            ("rows_shed", "Rows a window group did not take in: it held as many keys as it may.", &self.shed),
             ("detections", "Detections published.", &self.detections),
             ("retractions", "Retractions published.", &self.retractions),
             ("blocking_drafts", "Drafts of blocking requests.", &self.blocking_drafts),

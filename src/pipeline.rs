@@ -62,7 +62,8 @@ impl<S: Source> Pipeline<S> {
     /// Puts the parts together.
     pub fn new(config: Config, pack: Pack, source: S, owner: String, health: Arc<Health>) -> Pipeline<S> {
         let lateness = |feed| i64::from(config.engine.lateness_s(feed)) * SECOND_US;
-        let engine = Engine::new(pack.plan.clone(), config.engine.shards, source.presence(), lateness);
+        let (shards, keys_max) = (config.engine.shards, config.engine.keys_max);
+        let engine = Engine::bounded(pack.plan.clone(), shards, source.presence(), lateness, keys_max);
         let facts = pack.rules.iter().map(|r| (r.header.id.clone(), rule_facts(r))).collect();
         let w = config.warnings.clone();
         let actions = Actions::new(Settings {
@@ -285,6 +286,7 @@ impl<S: Source> Pipeline<S> {
         add(&self.health.withdrawn, output.facts.withdrawn);
         add(&self.health.late, output.facts.late);
         add(&self.health.faults, output.facts.faults);
+        add(&self.health.shed, output.facts.shed);
         let sizes = self.engine.sizes();
         let set = |gauge: &std::sync::atomic::AtomicU64, n: usize| gauge.store(n as u64, Ordering::Relaxed);
         set(&self.health.young_rows, sizes.young_rows);
@@ -322,7 +324,8 @@ impl<S: Source> Pipeline<S> {
             let detected = verdict.state == State::Detected;
             let counter = if detected { &self.health.detections } else { &self.health.retractions };
             counter.fetch_add(1, Ordering::Relaxed);
-            if is_live {
+            // What may miss events must not block anybody or warn the public.
+            if is_live && !(detected && verdict.is_incomplete) {
                 let facts = &self.facts[&rule.header.id];
                 let verdict = foreshock_actions::Verdict {
                     detection_id: &id,
@@ -343,6 +346,7 @@ impl<S: Source> Pipeline<S> {
 pub fn rules_hash(pack: &Pack, engine: &config::Engine) -> String {
     let mut hasher = Sha256::new();
     Feed::ALL.into_iter().for_each(|feed| hasher.update(engine.lateness_s(feed).to_le_bytes()));
+    hasher.update(engine.keys_max.to_le_bytes());
     for rule in &pack.rules {
         hasher.update(format!("{}={};", rule.header.id, rule.version));
     }

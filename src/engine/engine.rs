@@ -56,6 +56,8 @@ pub struct Verdict {
     pub detection: Detection,
     /// Event that made this revision: the first to arrive of those of its batch that changed the row's windows.
     pub cause: String,
+    /// The key budget shed events that may be missing in it.
+    pub is_incomplete: bool,
 }
 
 /// Counts of one step.
@@ -77,6 +79,8 @@ pub struct StepFacts {
     pub late: u64,
     /// Values of expressions that could not be computed (overflow and such), taken as NULL.
     pub faults: u64,
+    /// Rows that a window group did not take in, for the group held as many keys as it may.
+    pub shed: u64,
 }
 
 /// What a step gives.
@@ -101,7 +105,7 @@ pub struct Output {
 pub struct Sizes {
     /// Rows over all streams that can still be judged again.
     pub young_rows: usize,
-    /// Keys over all window groups.
+    /// Keys in use over all window groups.
     pub keys: usize,
     /// Event ids remembered against duplicates.
     pub event_ids: usize,
@@ -125,10 +129,23 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine for a pack, `shards` key ranges per window group, and these source partitions.
+    /// An engine for a pack, `shards` key ranges per window group, and these source partitions. Keys have no bound.
     pub fn new(pack: PackPlan, shards: usize, partitions: &[Presence], lateness_us: impl Fn(Feed) -> i64) -> Self {
+        Engine::bounded(pack, shards, partitions, lateness_us, usize::MAX)
+    }
+
+    /// The same with most keys that each window group holds. Rows of a key for which there is no room have no answers in
+    /// the group, are counted, and what they may be missing from is marked.
+    pub fn bounded(
+        pack: PackPlan,
+        shards: usize,
+        partitions: &[Presence],
+        lateness_us: impl Fn(Feed) -> i64,
+        keys_max: usize,
+    ) -> Self {
         assert!(shards > 0, "at least one key range");
-        let streams: Vec<Stream> = pack.streams.into_iter().map(|plan| Stream::new(plan, shards)).collect();
+        let stream = |plan| Stream::new(plan, shards, keys_max);
+        let streams: Vec<Stream> = pack.streams.into_iter().map(stream).collect();
         let text_reaches: Option<Vec<i64>> = streams.iter().flat_map(Stream::text_reaches).collect();
         Engine {
             text_reach_us: text_reaches.map(|all| all.into_iter().max().unwrap_or(0)),
@@ -158,6 +175,7 @@ impl Engine {
             horizon,
             newest: self.newest,
             faults: &mut output.facts.faults,
+            shed: &mut output.facts.shed,
         };
         for stream in &mut self.streams {
             let rows = stream_rows(stream, &output.accepted, shared.faults);

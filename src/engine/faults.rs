@@ -35,11 +35,13 @@ pub enum Fault {
     CorrectionKeepsOld,
     /// A correction's revisions begin again at 1.
     RevisionsBeginAgain,
+    /// What the key budget shed is not said beside the results that may miss it.
+    ShedUnmarked,
 }
 
 impl Fault {
     /// All faults but `None`.
-    pub const ALL: [Fault; 13] = [
+    pub const ALL: [Fault; 14] = [
         Fault::FrameHalfOpen,
         Fault::PeersNotJudgedAgain,
         Fault::EvictionAtNewest,
@@ -53,6 +55,7 @@ impl Fault {
         Fault::NoConfirmation,
         Fault::CorrectionKeepsOld,
         Fault::RevisionsBeginAgain,
+        Fault::ShedUnmarked,
     ];
 }
 

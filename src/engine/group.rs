@@ -6,6 +6,7 @@ use crate::faults::{Fault, on};
 use crate::index::{AHEAD, Index};
 use crate::intern::Interner;
 use crate::key_log::{KeyLog, Layout, NULL_BIT};
+use crate::live_keys::LiveKeys;
 use crate::plan::GroupPlan;
 use crate::rows::YoungRows;
 use arrow_array::{Array, ArrayRef, StringArray};
@@ -154,12 +155,15 @@ pub(crate) struct Answers {
     pub(crate) cells: Vec<Cell>,
     /// Where each entering row's entry went.
     pub(crate) places: Vec<u64>,
+    /// Rows whose answers may miss events that the key budget shed.
+    pub(crate) doubtful: Vec<u64>,
 }
 
 impl Answers {
     fn with_capacity(rows: usize, answers: usize) -> Self {
         let (causes, cells) = (Vec::with_capacity(rows), Vec::with_capacity(rows * answers));
-        Answers { rows: Vec::with_capacity(rows), causes, cells, places: Vec::with_capacity(rows) }
+        let (rows, places) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+        Answers { rows, causes, cells, places, doubtful: Vec::new() }
     }
 }
 
@@ -168,7 +172,9 @@ pub(crate) struct KeyRange {
     index: Index,
     logs: Vec<KeyLog>,
     free: Vec<u32>,
-    changed: Vec<u32>,
+    /// Logs changed in this step, and where each stood before.
+    changed: Vec<(u32, i64)>,
+    live: LiveKeys,
     sweep_at: usize,
 }
 
@@ -176,11 +182,40 @@ pub(crate) struct KeyRange {
 pub(crate) struct Group {
     pub(crate) layout: Layout,
     pub(crate) ranges: Vec<KeyRange>,
+    /// Most keys in use; rows of further ones are shed.
+    keys_max: usize,
+    /// Newest event time among the rows shed.
+    pub(crate) last_shed: i64,
 }
 
 impl Group {
-    pub(crate) fn new(plan: &GroupPlan, shards: usize) -> Self {
-        Group { layout: Layout::new(plan), ranges: (0..shards).map(|_| KeyRange::default()).collect() }
+    pub(crate) fn new(plan: &GroupPlan, shards: usize, keys_max: usize) -> Self {
+        let ranges = (0..shards).map(|_| KeyRange::default()).collect();
+        Group { layout: Layout::new(plan), ranges, keys_max, last_shed: i64::MIN }
+    }
+
+    /// Counts the keys in use; what they are allowed to grow by in this step.
+    pub(crate) fn budget(&mut self, horizon: i64) -> usize {
+        let cut = self.layout.idle_before(horizon);
+        self.ranges.iter_mut().for_each(|range| range.live.forget_before(cut));
+        self.keys_max.saturating_sub(self.live_count())
+    }
+
+    pub(crate) fn live_count(&self) -> usize {
+        self.ranges.iter().map(|range| range.live.len()).sum()
+    }
+
+    /// Is the key of stage row `at` in use? `cut` is [`Layout::idle_before`].
+    pub(crate) fn is_live(&self, inputs: &Inputs<'_>, at: usize, cut: i64) -> bool {
+        let (key, hash) = (inputs.keys.get(at), inputs.keys.hashes[at]);
+        let range = &self.ranges[self.range_of(hash)];
+        let slot = range.index.find(hash, |s| range.logs[s as usize].key.as_ref() == key);
+        slot.is_some_and(|slot| !range.logs[slot as usize].is_idle(cut))
+    }
+
+    /// Until when results of a key that comes into use now may miss events that were shed.
+    pub(crate) fn doubtful_until(&self) -> i64 {
+        self.last_shed.saturating_add(if self.last_shed == i64::MIN { 0 } else { self.layout.reach() })
     }
 
     /// The key range of a hash.
@@ -227,6 +262,7 @@ impl Group {
             let range = &mut self.ranges[number];
             let slot = u32::try_from(range.logs.len()).expect("fewer than 2^32 keys fit in memory");
             range.index.insert(log.hash, slot);
+            range.live.note(None, log.stands_at);
             range.logs.push(log);
             places.insert(old, (number as u64) << 32 | u64::from(slot));
         }
@@ -234,7 +270,7 @@ impl Group {
     }
 
     pub(crate) fn key_count(&self) -> usize {
-        self.ranges.iter().map(|r| r.index.len()).sum()
+        self.live_count()
     }
 }
 
@@ -246,6 +282,7 @@ impl KeyRange {
         layout: &Layout,
         work: &Work,
         inputs: &Inputs<'_>,
+        doubtful_until: i64,
         context: &Context<'_>,
     ) -> Answers {
         let mut answers = Answers::with_capacity(work.entering.len(), layout.answers);
@@ -268,11 +305,12 @@ impl KeyRange {
             log.rewind(layout, context.texts);
             log.remove(context.young.time(*row), *row, layout);
         }
+        let cut = layout.idle_before(context.horizon);
         let changed = std::mem::take(&mut self.changed);
         let mut entry = Vec::with_capacity(layout.stride);
         for (from, slots) in changed.chunks(AHEAD).enumerate() {
             self.warm(slots, layout);
-            for (nth, slot) in slots.iter().enumerate() {
+            for (nth, (slot, _)) in slots.iter().enumerate() {
                 let log = &mut self.logs[*slot as usize];
                 log.rewind(layout, context.texts);
                 for nth in entering.of(from * AHEAD + nth) {
@@ -283,10 +321,21 @@ impl KeyRange {
                     log.insert(&entry, layout, is_after);
                 }
             }
-            slots.iter().for_each(|slot| self.logs[*slot as usize].begin(layout));
-            slots.iter().for_each(|slot| answer(&mut self.logs[*slot as usize], layout, context, &mut answers));
+            slots.iter().for_each(|(slot, _)| self.logs[*slot as usize].begin(layout));
+            for (slot, stood) in slots {
+                let log = &mut self.logs[*slot as usize];
+                let was_live = *stood >= cut && *stood > i64::MIN;
+                if !was_live {
+                    log.doubtful_until = doubtful_until;
+                }
+                answer(log, layout, context, &mut answers);
+                // All its entries may have been taken out again.
+                if log.stands_at > i64::MIN {
+                    self.live.note(was_live.then_some(*stood), log.stands_at);
+                }
+            }
         }
-        self.sweep(work.entering.len() + 16, layout, context);
+        self.sweep(2 * work.entering.len() + 16, cut);
         answers
     }
 
@@ -308,11 +357,11 @@ impl KeyRange {
     }
 
     /// Loads what the steps of these logs will need: each loop asks for lines that do not wait for each other.
-    fn warm(&self, slots: &[u32], layout: &Layout) {
-        for slot in slots {
+    fn warm(&self, slots: &[(u32, i64)], layout: &Layout) {
+        for (slot, _) in slots {
             self.logs[*slot as usize].warm(layout);
         }
-        for slot in slots {
+        for (slot, _) in slots {
             self.logs[*slot as usize].warm_more(layout);
         }
     }
@@ -322,7 +371,7 @@ impl KeyRange {
         let log = &mut self.logs[slot as usize];
         if log.changed_from == i64::MAX {
             log.changed_at = self.changed.len() as u32;
-            self.changed.push(slot);
+            self.changed.push((slot, log.stands_at));
         }
         log.note_change(time, row);
         log.changed_at as usize
@@ -346,11 +395,11 @@ impl KeyRange {
     }
 
     /// Frees keys that nothing can need any more, a few per step, so that a step never stalls.
-    fn sweep(&mut self, count: usize, layout: &Layout, context: &Context<'_>) {
+    fn sweep(&mut self, count: usize, cut: i64) {
         for _ in 0..count.min(self.logs.len()) {
             self.sweep_at = (self.sweep_at + 1) % self.logs.len();
             let log = &self.logs[self.sweep_at];
-            if log.is_free || !log.is_idle(context.horizon, layout) {
+            if log.is_free || !log.is_idle(cut) {
                 continue;
             }
             let slot = self.sweep_at as u32;
@@ -363,7 +412,7 @@ impl KeyRange {
 
 /// Answers for the rows of a log from its first change on, and lets go of what is past.
 fn answer(log: &mut KeyLog, layout: &Layout, context: &Context<'_>, answers: &mut Answers) {
-    let (cause, from) = (log.cause, log.changed_from);
+    let (cause, from, doubtful_until) = (log.cause, log.changed_from, log.doubtful_until);
     log.replay(layout, context.texts, |row, cells| {
         let is_old = row < context.first_new;
         let is_peer = is_old && on(Fault::PeersNotJudgedAgain) && context.young.time(row) == from;
@@ -371,6 +420,9 @@ fn answer(log: &mut KeyLog, layout: &Layout, context: &Context<'_>, answers: &mu
             answers.rows.push(row);
             answers.causes.push(cause);
             answers.cells.extend_from_slice(cells);
+            if doubtful_until > i64::MIN && context.young.time(row) <= doubtful_until {
+                answers.doubtful.push(row);
+            }
         }
     });
     log.evict(context.horizon, layout);

@@ -10,6 +10,7 @@ use crate::faults::{Fault, on};
 use crate::intern::Interner;
 use crate::plan::{CursorPlan, Frame, Function, GroupPlan};
 use crate::state_hash::StateHasher;
+use foreshock_core::time::SECOND_US;
 use serde::{Deserialize, Serialize};
 use std::hint::black_box;
 use std::mem::discriminant;
@@ -73,6 +74,20 @@ impl Layout {
         layout
     }
 
+    /// Keys last used before this are in use no more: whole seconds, as [`crate::live_keys::LiveKeys`] counts.
+    pub(crate) fn idle_before(&self, horizon: i64) -> i64 {
+        if self.keeps_keys {
+            return i64::MIN;
+        }
+        let cut = horizon.saturating_sub(self.reach_us);
+        cut.saturating_sub(cut.rem_euclid(SECOND_US))
+    }
+
+    /// How long an event can matter for others of its key, in microseconds.
+    pub(crate) fn reach(&self) -> i64 {
+        if self.keeps_keys { i64::MAX } else { self.reach_us }
+    }
+
     /// See [`GroupPlan::key_bytes`].
     pub(crate) fn key_bytes(&self) -> usize {
         // An index is between a quarter and half full.
@@ -117,13 +132,15 @@ pub(crate) struct KeyLog {
     accumulators: Box<[Accumulator]>,
     /// The time the cursors stand at: a change at or before it takes them back first. It can be later than the last
     /// entry, when that was taken out again.
-    stands_at: i64,
+    pub(crate) stands_at: i64,
     /// Earliest time changed in this step; `i64::MAX` when nothing changed.
     #[serde(skip, default = "unchanged")]
     pub(crate) changed_from: i64,
     /// Its place among the logs changed in this step.
     #[serde(skip)]
     pub(crate) changed_at: u32,
+    /// Results up to this time may miss events that the key budget shed.
+    pub(crate) doubtful_until: i64,
     /// Its slot belongs to no key.
     #[serde(skip)]
     pub(crate) is_free: bool,
@@ -157,6 +174,7 @@ impl KeyLog {
             stands_at: i64::MIN,
             changed_from: i64::MAX,
             changed_at: 0,
+            doubtful_until: i64::MIN,
             is_free: false,
             cause: u64::MAX,
         }
@@ -176,6 +194,7 @@ impl KeyLog {
             stands_at: i64::MIN,
             changed_from: i64::MAX,
             changed_at: 0,
+            doubtful_until: i64::MIN,
             is_free: true,
             cause: u64::MAX,
         }
@@ -195,10 +214,10 @@ impl KeyLog {
         if self.end == self.base { i64::MIN } else { self.time(self.end - 1, layout) }
     }
 
-    /// Do all entries lie before all that the horizon may still need?
-    pub(crate) fn is_idle(&self, horizon: i64, layout: &Layout) -> bool {
+    /// Do all entries lie before all that the horizon may still need? `cut` is [`Layout::idle_before`].
+    pub(crate) fn is_idle(&self, cut: i64) -> bool {
         // No entry is younger than where the cursors stand.
-        !layout.keeps_keys && self.stands_at < horizon.saturating_sub(layout.reach_us)
+        self.stands_at < cut
     }
 
     /// Loads the lines that a step on this log will need, without waiting for one before asking for the next.
@@ -248,6 +267,7 @@ impl KeyLog {
     pub(crate) fn hash_state(&self, horizon: i64, layout: &Layout, to: &mut StateHasher<'_>) {
         to.bytes(&self.key);
         to.number(self.stands_at);
+        to.number(self.doubtful_until);
         let from = if layout.keeps_keys { i64::MIN } else { horizon.saturating_sub(layout.reach_us) };
         for entry in (self.base..self.end).map(|p| self.entry(p, layout)).filter(|e| e[0] >= from) {
             entry[..HEAD_WORDS].iter().for_each(|word| to.number(*word));

@@ -15,6 +15,7 @@ mod group;
 mod index;
 mod intern;
 mod key_log;
+mod live_keys;
 mod multiset;
 mod plan;
 mod rows;

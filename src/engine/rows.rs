@@ -66,6 +66,8 @@ pub(crate) struct YoungRows {
     deadlines: BTreeSet<(i64, u64, u32)>,
     /// Rows of facts that no longer count.
     dead: HashSet<u64>,
+    /// Rows whose answers may miss events that the key budget shed.
+    doubted: HashSet<u64>,
 }
 
 /// What is saved of the young rows.
@@ -78,6 +80,7 @@ pub(crate) struct SavedRows {
     inputs: Vec<u64>,
     published: Vec<((u64, u32), SavedPublished)>,
     dead: Vec<u64>,
+    doubted: Vec<u64>,
     batch: Option<Vec<u8>>,
 }
 
@@ -101,6 +104,7 @@ impl YoungRows {
             published: HashMap::new(),
             deadlines: BTreeSet::new(),
             dead: HashSet::new(),
+            doubted: HashSet::new(),
         }
     }
 
@@ -170,6 +174,15 @@ impl YoungRows {
             return Vec::new();
         }
         self.versions(corrections).into_iter().filter(|row| self.dead.insert(*row)).collect()
+    }
+
+    /// Notes that answers of these rows may miss events.
+    pub(crate) fn doubt(&mut self, rows: &[u64]) {
+        self.doubted.extend(rows);
+    }
+
+    pub(crate) fn is_doubted(&self, row: u64) -> bool {
+        !self.doubted.is_empty() && self.doubted.contains(&row)
     }
 
     /// Does the fact of this row no longer count?
@@ -276,6 +289,7 @@ impl YoungRows {
             to.bytes(self.event_id(row).as_bytes());
             to.number(self.time(row));
             to.number(i64::from(self.is_dead(row)));
+            to.number(i64::from(self.is_doubted(row)));
             for (window, kind) in kinds.iter().enumerate() {
                 to.cell(self.cell(row, window), Some(*kind));
             }
@@ -296,8 +310,7 @@ impl YoungRows {
 
     pub(crate) fn save(&self) -> SavedRows {
         let published = self.save_published();
-        let mut dead: Vec<u64> = self.dead.iter().copied().collect();
-        dead.sort_unstable();
+        let (dead, doubted) = (sorted(&self.dead), sorted(&self.doubted));
         let batches: Vec<&RecordBatch> = self.segments.iter().map(|s| &s.batch).collect();
         let batch = batches.first().map(|first| {
             arrow_select::concat::concat_batches(first.schema_ref(), batches.iter().copied())
@@ -311,6 +324,7 @@ impl YoungRows {
             inputs: self.inputs.iter().copied().collect(),
             published,
             dead,
+            doubted,
             batch: batch.map(|b| batch_to_bytes(&b)),
         }
     }
@@ -332,6 +346,7 @@ impl YoungRows {
         self.inputs = saved.inputs.into_iter().enumerate().map(moved).collect();
         (self.first, self.times, self.cells) = (saved.first, saved.times.into(), saved.cells.into());
         self.dead = saved.dead.into_iter().collect();
+        self.doubted = saved.doubted.into_iter().collect();
         for (key, said) in saved.published {
             *self.said(key) = said.into_published();
         }
@@ -339,11 +354,11 @@ impl YoungRows {
     }
 
     /// Hands out what is said about rows before the horizon, by time: it is final.
-    pub(crate) fn take_finals(&mut self, horizon: i64, mut on_final: impl FnMut(u32, Published)) {
+    pub(crate) fn take_finals(&mut self, horizon: i64, mut on_final: impl FnMut(u64, u32, Published)) {
         while let Some(first) = self.deadlines.first().copied().filter(|d| d.0 < horizon) {
             self.deadlines.remove(&first);
             let published = self.published.remove(&(first.1, first.2));
-            published.into_iter().for_each(|published| on_final(first.2, published));
+            published.into_iter().for_each(|published| on_final(first.1, first.2, published));
         }
     }
 
@@ -362,9 +377,16 @@ impl YoungRows {
         self.inputs.drain(..gone * self.group_count);
         self.first = until;
         self.dead.retain(|row| *row >= until);
+        self.doubted.retain(|row| *row >= until);
         let is_past = |s: &Segment| s.first_row + s.batch.num_rows() as u64 <= until;
         while self.segments.front().is_some_and(is_past) {
             self.segments.pop_front();
         }
     }
+}
+
+fn sorted(rows: &HashSet<u64>) -> Vec<u64> {
+    let mut rows: Vec<u64> = rows.iter().copied().collect();
+    rows.sort_unstable();
+    rows
 }

@@ -21,7 +21,7 @@ struct Saving<'a> {
     admission: SavedAdmission,
     newest: i64,
     texts: Vec<Option<(Arc<str>, i64)>>,
-    streams: Vec<(SavedRows, Logs<&'a KeyLog>)>,
+    streams: Vec<(SavedRows, Logs<&'a KeyLog>, Vec<i64>)>,
 }
 
 #[derive(Deserialize)]
@@ -29,7 +29,8 @@ struct Saved {
     admission: SavedAdmission,
     newest: i64,
     texts: Vec<Option<(Arc<str>, i64)>>,
-    streams: Vec<(SavedRows, Logs<KeyLog>)>,
+    /// Of each: the young rows, the logs of each group, when each group last shed something.
+    streams: Vec<(SavedRows, Logs<KeyLog>, Vec<i64>)>,
 }
 
 impl Engine {
@@ -56,8 +57,8 @@ impl Engine {
         self.admission.load(saved.admission)?;
         self.newest = saved.newest;
         self.texts = Interner::load(saved.texts);
-        for (stream, (rows, groups)) in self.streams.iter_mut().zip(saved.streams) {
-            stream.load(rows, groups, &self.hasher)?;
+        for (stream, (rows, groups, shed)) in self.streams.iter_mut().zip(saved.streams) {
+            stream.load(rows, groups, &shed, &self.hasher)?;
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, TimeUnit};
 use foreshock_core::{Detection, Value};
-use hashbrown::{DefaultHashBuilder, HashMap};
+use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
 
 /// Stages of fewer rows run on the calling thread: handing them over costs more than the work (docs/benchmarks.md).
 const INLINE_ROWS_MAX: usize = 512;
@@ -40,30 +40,35 @@ pub(crate) struct Shared<'a> {
     /// Newest event time so far.
     pub(crate) newest: i64,
     pub(crate) faults: &'a mut u64,
+    /// Rows that a window group did not take in for want of room for their key.
+    pub(crate) shed: &'a mut u64,
 }
 
 impl Stream {
-    pub(crate) fn new(plan: StreamPlan, shards: usize) -> Self {
+    pub(crate) fn new(plan: StreamPlan, shards: usize, keys_max: usize) -> Self {
         let column = |name: &str| plan.schema.index_of(name).expect("every stream has event_id and event_time");
         let young = YoungRows::new(column("event_id"), column("event_time"), plan.windows.len(), plan.groups.len());
-        let groups = plan.groups.iter().map(|g| Group::new(g, shards)).collect();
+        let groups = plan.groups.iter().map(|g| Group::new(g, shards, keys_max)).collect();
         let levels = plan.groups.iter().map(|g| g.level + 1).max().unwrap_or(0);
         Stream { plan, groups, young, levels }
     }
 
-    pub(crate) fn save(&self) -> (SavedRows, Logs<&KeyLog>) {
-        (self.young.save(), self.groups.iter().map(Group::logs).collect())
+    pub(crate) fn save(&self) -> (SavedRows, Logs<&KeyLog>, Vec<i64>) {
+        let shed = self.groups.iter().map(|group| group.last_shed).collect();
+        (self.young.save(), self.groups.iter().map(Group::logs).collect(), shed)
     }
 
     pub(crate) fn load(
         &mut self,
         rows: SavedRows,
         groups: Logs<KeyLog>,
+        shed: &[i64],
         hasher: &DefaultHashBuilder,
     ) -> Result<(), String> {
-        if groups.len() != self.groups.len() {
+        if groups.len() != self.groups.len() || shed.len() != self.groups.len() {
             return Err("its windows are others".into());
         }
+        self.groups.iter_mut().zip(shed).for_each(|(group, shed)| group.last_shed = *shed);
         let pairs = self.groups.iter_mut().zip(groups);
         let places: Vec<HashMap<u64, u64>> = pairs.map(|(group, logs)| group.take_in(logs, hasher)).collect();
         self.young.load(rows, |group, old| places[group].get(&old).copied().unwrap_or(NO_INPUT))
@@ -72,7 +77,7 @@ impl Stream {
     pub(crate) fn hash_state(&self, horizon: i64, to: &mut StateHasher<'_>) {
         self.young.hash_state(horizon, &self.plan.windows, to);
         for group in &self.groups {
-            let live = group.logs().into_iter().filter(|(_, log)| !log.is_idle(horizon, &group.layout));
+            let live = group.logs().into_iter().filter(|(_, log)| !log.is_idle(group.layout.idle_before(horizon)));
             live.for_each(|(_, log)| log.hash_state(horizon, &group.layout, to));
         }
     }
@@ -162,7 +167,7 @@ impl Stream {
         }
         drop(keys_of);
         for idx in 0..stage.groups.len() {
-            let works = self.split(&stage, &stage.groups[idx], &order, first_new, dirty);
+            let works = self.split(&stage, &stage.groups[idx], &order, first_new, dirty, shared);
             stage.groups[idx].works = works;
         }
         stage
@@ -176,9 +181,11 @@ impl Stream {
         order: &[u32],
         first_new: u64,
         dirty: &mut Dirty,
+        shared: &mut Shared<'_>,
     ) -> Vec<Work> {
         let passes = input.passes.as_ref().map(downcast::<BooleanArray>);
         let inputs = stage.inputs(input);
+        let mut door = Door::new(&mut self.groups[input.group], order.len(), shared.horizon);
         let group = &self.groups[input.group];
         let level = self.plan.groups[input.group].level;
         let mut works: Vec<Work> = group.ranges.iter().map(|_| Work::default()).collect();
@@ -207,14 +214,34 @@ impl Stream {
                     left.push(row);
                 }
             }
-            if is_in {
+            if is_in && (place != NO_INPUT || door.lets_in(group, &inputs, idx)) {
                 works[group.range_of(inputs.keys.hashes[idx])].entering.push(*at);
             }
         }
         for row in left {
             self.clear_answers(row, input.group, dirty);
         }
+        if !door.shed.is_empty() {
+            let rows: Vec<u64> = door.shed.iter().map(|at| stage.rows[*at]).collect();
+            self.young.doubt(&rows);
+            *shared.shed += rows.len() as u64;
+            let newest = door.shed.iter().map(|at| stage.times[*at]).max().unwrap_or(i64::MIN);
+            let group = &mut self.groups[input.group];
+            group.last_shed = group.last_shed.max(newest);
+        }
         works
+    }
+
+    /// May a result for this row miss events that the key budget shed? Beyond the first level nobody follows which window
+    /// has seen which result: all are in doubt as long as something shed can matter.
+    fn is_doubtful(&self, row: u64) -> bool {
+        if on(Fault::ShedUnmarked) {
+            return false;
+        }
+        let reaches = || self.groups.iter().map(Group::doubtful_until).max().unwrap_or(i64::MIN);
+        let span: i64 = self.groups.iter().map(|g| g.layout.reach()).fold(0, i64::saturating_add);
+        self.young.is_doubted(row)
+            || self.levels > 1 && reaches() > i64::MIN && self.young.time(row) <= reaches().saturating_add(span)
     }
 
     /// A row that leaves a group has no answers there any more.
@@ -237,9 +264,10 @@ impl Stream {
             results.extend(busy.map(|(number, _)| (input, number, None)));
         }
         {
+            let doubtful: Vec<i64> = self.groups.iter().map(Group::doubtful_until).collect();
             let context = Context { young: &self.young, texts: shared.texts, horizon: shared.horizon, first_new };
             let mut states: HashMap<(usize, usize), (&mut KeyRange, &Layout)> = HashMap::new();
-            for (idx, Group { layout, ranges }) in self.groups.iter_mut().enumerate() {
+            for (idx, Group { layout, ranges, .. }) in self.groups.iter_mut().enumerate() {
                 let layout = &*layout;
                 states.extend(ranges.iter_mut().enumerate().map(|(number, range)| ((idx, number), (range, layout))));
             }
@@ -248,7 +276,8 @@ impl Stream {
             for (input, number, answers) in &mut results {
                 let (range, layout) = states.remove(&(input.group, *number)).expect("one task per group and range");
                 let (work, inputs, number) = (&input.works[*number], stage.inputs(input), *number);
-                let task = move || *answers = Some(range.step(number, layout, work, &inputs, context));
+                let until = doubtful[input.group];
+                let task = move || *answers = Some(range.step(number, layout, work, &inputs, until, context));
                 tasks.push(Box::new(task) as Box<dyn FnOnce() + Send + '_>);
             }
             if stage.rows.len() < INLINE_ROWS_MAX { Inline.run(tasks) } else { shared.runner.run(tasks) }
@@ -260,6 +289,7 @@ impl Stream {
     }
 
     fn store(&mut self, group: usize, answers: &Answers, work: &Work, rows: &[u64], first_new: u64, dirty: &mut Dirty) {
+        self.young.doubt(&answers.doubtful);
         for (at, place) in work.entering.iter().zip(&answers.places) {
             self.young.set_input(rows[*at as usize], group, *place);
         }
@@ -300,7 +330,8 @@ impl Stream {
             let silent: Vec<u64> = rows.iter().enumerate().take(watched).filter(is_silent).map(|(_, row)| *row).collect();
             for row in silent {
                 let cause = self.young.event_id(dirty.cause(row)).to_owned();
-                retract(&mut self.young, key(row), number, &cause, verdicts, &self.plan.name);
+                let said = retract(&mut self.young, key(row));
+                self.speak(number, State::Retracted, said, cause, row, verdicts);
             }
             if firing.is_empty() {
                 continue;
@@ -313,19 +344,36 @@ impl Stream {
                 if rule.is_final {
                     hold(&mut self.young, key(row), cause, detection);
                 } else {
-                    publish(&mut self.young, key(row), number, cause, detection, verdicts, &self.plan.name);
+                    let said = publish(&mut self.young, key(row), cause, detection);
+                    let cause = self.young.event_id(cause).to_owned();
+                    self.speak(number, State::Detected, said, cause, row, verdicts);
                 }
             }
         }
+    }
+
+    fn speak(
+        &self,
+        rule: usize,
+        state: State,
+        said: Option<(u32, Detection)>,
+        cause: String,
+        row: u64,
+        verdicts: &mut Vec<Verdict>,
+    ) {
+        let Some((revision, detection)) = said else { return };
+        let is_incomplete = self.is_doubtful(row);
+        let stream = self.plan.name.clone();
+        verdicts.push(Verdict { stream, rule, state, revision, detection, cause, is_incomplete });
     }
 
     /// Lets go of rows before the horizon: what waited for that is said, and values that changed since they were published.
     pub(crate) fn finish_before(&mut self, horizon: i64, verdicts: &mut Vec<Verdict>) {
         let name = self.plan.name.clone();
         let mut finals = Vec::new();
-        self.young.take_finals(horizon, |rule, published| finals.push((rule, published)));
-        self.young.pop_before(horizon);
-        for (rule, published) in finals {
+        self.young.take_finals(horizon, |row, rule, published| finals.push((row, rule, published)));
+        for (row, rule, published) in finals {
+            let is_incomplete = self.is_doubtful(row);
             if let Some((detection, cause)) = published.pending {
                 let revision = published.revision + 1;
                 verdicts.push(Verdict {
@@ -335,9 +383,44 @@ impl Stream {
                     revision,
                     detection,
                     cause,
+                    is_incomplete,
                 });
             }
         }
+        self.young.pop_before(horizon);
+    }
+}
+
+/// Lets rows into a group as long as there is room for their key.
+struct Door {
+    /// Keys that may still come into use in this step; `None` when there is room for all.
+    room: Option<usize>,
+    cut: i64,
+    /// Keys that came into use in this step.
+    new: HashSet<Box<[u8]>>,
+    /// Positions in the stage of rows shed.
+    shed: Vec<usize>,
+}
+
+impl Door {
+    fn new(group: &mut Group, rows: usize, horizon: i64) -> Self {
+        let room = group.budget(horizon);
+        let cut = group.layout.idle_before(horizon);
+        Door { room: (room < rows).then_some(room), cut, new: HashSet::new(), shed: Vec::new() }
+    }
+
+    fn lets_in(&mut self, group: &Group, inputs: &Inputs<'_>, at: usize) -> bool {
+        let Some(room) = self.room else { return true };
+        let key = inputs.keys.get(at);
+        if group.is_live(inputs, at, self.cut) || self.new.contains(key) {
+            return true;
+        }
+        if self.new.len() < room {
+            self.new.insert(key.into());
+            return true;
+        }
+        self.shed.push(at);
+        false
     }
 }
 
@@ -447,40 +530,23 @@ pub fn value_at(array: &ArrayRef, row: usize) -> Value {
     }
 }
 
-fn retract(
-    young: &mut YoungRows,
-    key: (u64, u32),
-    rule: usize,
-    cause: &str,
-    verdicts: &mut Vec<Verdict>,
-    stream: &str,
-) {
-    let Some(published) = young.said_before(key) else { return };
+/// Takes back what was said about a row: its revision and what it was, when something is to be said.
+fn retract(young: &mut YoungRows, key: (u64, u32)) -> Option<(u32, Detection)> {
+    let published = young.said_before(key)?;
     published.pending = None;
-    if let Some(detection) = published.said.take() {
-        published.revision += 1;
-        let (revision, cause) = (published.revision, cause.to_owned());
-        verdicts.push(Verdict { stream: stream.to_owned(), rule, state: State::Retracted, revision, detection, cause });
-    }
+    let detection = published.said.take()?;
+    published.revision += 1;
+    Some((published.revision, detection))
 }
 
 /// Keeps a detection until its row is final.
 fn hold(young: &mut YoungRows, key: (u64, u32), cause: u64, detection: Detection) {
     let cause = young.event_id(cause).to_owned();
-    let published = young.said(key);
-    published.pending = Some((detection, cause));
+    young.said(key).pending = Some((detection, cause));
 }
 
 /// Says a detection when it is new or again true; a change of values alone waits until the row is final.
-fn publish(
-    young: &mut YoungRows,
-    key: (u64, u32),
-    rule: usize,
-    cause: u64,
-    detection: Detection,
-    verdicts: &mut Vec<Verdict>,
-    stream: &str,
-) {
+fn publish(young: &mut YoungRows, key: (u64, u32), cause: u64, detection: Detection) -> Option<(u32, Detection)> {
     let cause_id = young.event_id(cause).to_owned();
     let published = young.said(key);
     match &published.said {
@@ -489,15 +555,8 @@ fn publish(
         None => {
             published.revision += 1;
             published.said = Some(detection.clone());
-            let revision = published.revision;
-            verdicts.push(Verdict {
-                stream: stream.to_owned(),
-                rule,
-                state: State::Detected,
-                revision,
-                detection,
-                cause: cause_id,
-            });
+            return Some((published.revision, detection));
         }
     }
+    None
 }

@@ -90,6 +90,9 @@ struct DetectionMessage<'a> {
     values: serde_json::Map<String, serde_json::Value>,
     /// The event that made this revision.
     cause: &'a str,
+    /// There were more keys than the configuration allows: events may be missing in it. No act follows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    incomplete: bool,
     engine_version: &'static str,
 }
 
@@ -113,6 +116,7 @@ pub fn detection(rule: &Rule, id: &str, verdict: &Verdict, is_shadow: bool) -> M
         subject: &detection.subject,
         values: crate::net::values(detection),
         cause: &verdict.cause,
+        incomplete: verdict.is_incomplete,
         engine_version: env!("CARGO_PKG_VERSION"),
     };
     let payload = serde_json::to_vec(&message).expect("a detection is plain data");

@@ -9,11 +9,14 @@ use foreshock_compiler::{Pack, RuleFile, Settings, batch, compile, feed_schema};
 use foreshock_core::Feed;
 use foreshock_engine::{Engine, FeedBatch, Presence, State, Verdict};
 use foreshock_feeds::{Event, to_record_batch};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 struct Live {
     net: Net,
     standing: Standing,
+    /// Detections that may miss events which the key budget shed.
+    incomplete: BTreeSet<String>,
+    shed: u64,
 }
 
 /// Runs the case of a seed; the text says what differs.
@@ -30,7 +33,7 @@ pub fn check(seed: u64) -> Result<(), String> {
     let mut accepted: Option<(String, BTreeMap<Feed, _>)> = None;
     let mut nets = Vec::new();
     for (cut, shards) in cuts {
-        let run = live(&pack, &stream, cut, shards);
+        let run = live(&pack, &stream, cut, shards, usize::MAX);
         let facts = run.standing.facts();
         let found = sorted(&facts);
         if let Some((first, _)) = accepted.as_ref().filter(|(first, _)| *first != found) {
@@ -46,6 +49,7 @@ pub fn check(seed: u64) -> Result<(), String> {
         .block_on(batch::run_rule(&pack, &pack.rules[0], &facts))
         .map_err(|e| format!("seed {seed}: batch: {e}\n{text}"))?;
     expected.extend(&pack.rules[0], rows);
+    check_budget(&pack, &stream, &expected, 1 + random.below(3) as usize).map_err(|e| format!("seed {seed}: {e}\n{text}"))?;
     for (cut, shards, net) in nets {
         let differences = net.differences(&expected);
         if !differences.is_empty() {
@@ -54,6 +58,24 @@ pub fn check(seed: u64) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// With too few keys for all: what is not marked is exact, and where nothing was shed all is.
+fn check_budget(pack: &Pack, stream: &[Arrival], expected: &Net, keys_max: usize) -> Result<(), String> {
+    if pack.plan.streams.iter().flat_map(|s| &s.groups).any(|g| g.level > 0) {
+        return Ok(()); // Over several levels only what is said after a shedding is marked.
+    }
+    let mut run = live(pack, stream, 3, 1, keys_max);
+    if run.shed > 0 {
+        let mut expected = expected.clone();
+        run.net.rows.retain(|(_, _, event), _| !run.incomplete.contains(event));
+        expected.rows.retain(|key, _| run.net.rows.contains_key(key));
+        let differences = run.net.differences(&expected);
+        let list = differences.join("\n");
+        return if differences.is_empty() { Ok(()) } else { Err(format!("{keys_max} keys: not marked:\n{list}")) };
+    }
+    let differences = run.net.differences(expected);
+    if differences.is_empty() { Ok(()) } else { Err(format!("{keys_max} keys, none shed: {differences:?}")) }
 }
 
 /// Every fact that counts with all its columns, in one order.
@@ -72,17 +94,22 @@ fn sorted(facts: &BTreeMap<Feed, Vec<arrow::array::RecordBatch>>) -> String {
 /// The run with so many key ranges is saved and loaded after each batch.
 const RESTORED: usize = 2;
 
-fn live(pack: &Pack, stream: &[Arrival], cut: usize, shards: usize) -> Live {
+fn live(pack: &Pack, stream: &[Arrival], cut: usize, shards: usize, keys_max: usize) -> Live {
     let mut expected = vec![Presence::Optional; PARTITIONS];
     for arrival in stream {
         if let Arrival::Record(partition, _) = arrival {
             expected[*partition] = Presence::Expected;
         }
     }
-    let fresh = |shards: usize| Engine::new(pack.plan.clone(), shards, &expected, lateness_us);
+    let fresh = |shards: usize| Engine::bounded(pack.plan.clone(), shards, &expected, lateness_us, keys_max);
     let mut engine = fresh(shards);
     let restores = shards == RESTORED;
-    let mut result = Live { net: Net::default(), standing: Standing::default() };
+    let mut result = Live {
+        net: Net::default(),
+        standing: Standing::default(),
+        incomplete: BTreeSet::new(),
+        shed: 0,
+    };
     let mut verdicts = Vec::new();
     // What is said of silence stands between two batches, for every cut the same ones.
     for run in stream.split_inclusive(|a| matches!(a, Arrival::Silent(_))) {
@@ -98,6 +125,7 @@ fn live(pack: &Pack, stream: &[Arrival], cut: usize, shards: usize) -> Live {
                 assert_eq!(engine.state_hash(), hash, "what was loaded is what was saved");
             }
             result.standing.take(&output);
+            result.shed += output.facts.shed;
             verdicts.extend(output.verdicts);
         }
         if let Some(Arrival::Silent(partition)) = run.last()
@@ -108,7 +136,11 @@ fn live(pack: &Pack, stream: &[Arrival], cut: usize, shards: usize) -> Live {
     }
     verdicts.extend(engine.finish().verdicts);
     check_revisions(pack, &verdicts);
-    verdicts.iter().for_each(|v| result.net.apply(pack, v));
+    for verdict in &verdicts {
+        result.net.apply(pack, verdict);
+        let event = &verdict.detection.event_id;
+        if verdict.is_incomplete { result.incomplete.insert(event.clone()) } else { result.incomplete.remove(event) };
+    }
     result
 }
 
