@@ -61,6 +61,8 @@ pub struct Health {
     pub payments: AtomicU64,
     /// Texts that windows hold.
     pub texts: AtomicU64,
+    /// Longest time for which a snapshot stopped the process, microseconds.
+    pub snapshot_stall_us: AtomicU64,
     /// Microseconds.
     pub horizon_us: AtomicI64,
 }
@@ -158,6 +160,9 @@ impl Health {
             let _ =
                 writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {}", value.load(Ordering::Relaxed));
         }
+        let (name, micros) = ("foreshock_snapshot_stall_microseconds", self.snapshot_stall_us.load(Ordering::Relaxed));
+        let help = "Longest time for which a snapshot stopped the process.";
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {micros}");
         text
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The rooms in reading order; `docs/ARCHITECTURE.md` has the way of one event.
 
+pub mod background;
 pub mod cases;
 pub mod cli;
 pub mod config;

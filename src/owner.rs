@@ -3,14 +3,14 @@
 //! Nothing here decides who may write: that is the broker, which lets only the last process commit that has begun
 //! transactions under the group's name. A process that takes over too early costs a restart of the other, never a result.
 
+use crate::background::{Copy, End};
 use crate::config::{Config, Delivery};
 use crate::health::Health;
 use crate::pipeline::{Pipeline, Turn, rules_hash};
 use crate::progress::{OWNER, PROGRESS, Progress, Resume, Sign, Tail};
-use crate::sinks::kafka::KafkaSink;
+use crate::sinks::kafka::{KafkaSink, Signed};
 use crate::snapshot::{Folder, Snapshot, fitting, keep};
 use crate::sources::kafka::KafkaSource;
-use anyhow::Context;
 use foreshock_compiler::Pack;
 use foreshock_core::Feed;
 use std::hash::{BuildHasher, RandomState};
@@ -37,6 +37,8 @@ pub struct Leader {
     config: Config,
     health: Arc<Health>,
     owner: String,
+    /// A snapshot under way, of the state after this batch.
+    copy: Option<(Copy, u64)>,
 }
 
 /// A process that follows.
@@ -186,6 +188,7 @@ impl Follower<'_> {
             config: self.config.clone(),
             health: self.health.clone(),
             owner: self.owner,
+            copy: None,
             sink: {
                 sink.sign_at_once();
                 sink
@@ -222,12 +225,13 @@ impl Leader {
         while !stop.load(Ordering::Acquire) {
             let turn = self.turn()?;
             on_turn(&turn)?;
+            self.look_after_snapshot();
             if last.elapsed() >= every {
-                self.snapshot();
+                self.begin_snapshot();
                 last = Instant::now();
             }
         }
-        self.snapshot();
+        self.last_snapshot();
         self.pipeline.end()?;
         self.sign(true)
     }
@@ -243,27 +247,86 @@ impl Leader {
         self.pipeline.done(judged)
     }
 
+    /// Shows that this process lives, and sees from the answer whether the broker does.
     fn sign(&mut self, is_gone: bool) -> anyhow::Result<()> {
-        self.sink.sign(&Sign { owner: self.owner.clone(), is_gone })
+        let health = &self.health;
+        let wait = || health.set("kafka sink", false, "waiting for acknowledgements");
+        match self.sink.sign(&Sign { owner: self.owner.clone(), is_gone }, &mut { wait })? {
+            Signed::NotDue => {}
+            Signed::Given => self.pipeline.answered(),
+            Signed::NotGiven(error) => {
+                tracing::warn!(error, "no sign of life could be given: the broker does not answer");
+                self.health.set("kafka sink", false, &error);
+            }
+        }
+        Ok(())
     }
 
-    /// Writes the state down. A failure is loud, but detection goes on: the log still has everything.
-    fn snapshot(&self) {
+    /// Begins to write the state down, in a copy of the process: this one stands still only while it is copied.
+    fn begin_snapshot(&mut self) {
+        if self.config.snapshots.dir.as_os_str().is_empty() || self.pipeline.number() == 0 {
+            return;
+        }
+        if let Some((copy, number)) = &self.copy {
+            tracing::error!(batch = number, "the snapshot is not done when the next one is due: given up");
+            copy.kill();
+            return;
+        }
+        let folder = Folder(self.config.snapshots.dir.clone());
+        let pipeline = &self.pipeline;
+        let number = pipeline.number() - 1;
+        match Copy::begin(|| pipeline.snapshot().is_some_and(|snapshot| keep(&folder, &snapshot).is_ok())) {
+            Ok(copy) => {
+                let stall_us = u64::try_from(copy.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+                self.health.snapshot_stall_us.fetch_max(stall_us, Ordering::Relaxed);
+                self.copy = Some((copy, number));
+            }
+            Err(error) => self.snapshot_failed(&error.to_string()),
+        }
+    }
+
+    fn look_after_snapshot(&mut self) {
+        let Some((copy, number)) = &self.copy else { return };
+        match copy.end() {
+            End::NotYet => return,
+            End::Done => {
+                let millis = u64::try_from(copy.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+                let bytes = Folder(self.config.snapshots.dir.clone()).size(*number);
+                let longest_stall_us = self.health.snapshot_stall_us.load(Ordering::Relaxed);
+                tracing::info!(batch = number, bytes, millis, longest_stall_us, "snapshot");
+                self.health.set("snapshots", true, "");
+            }
+            // The copy cannot tell why: a file that cannot be written is found out by writing one.
+            End::Failed => self.snapshot_failed(&self.why_not_written()),
+        }
+        self.copy = None;
+    }
+
+    fn why_not_written(&self) -> String {
+        let folder = Folder(self.config.snapshots.dir.clone());
+        folder.probe().map_or_else(|error| format!("{error:#}"), |()| "the copy that wrote it died".into())
+    }
+
+    /// Detection goes on: the log still has everything.
+    fn snapshot_failed(&self, error: &str) {
+        tracing::error!(error, "no snapshot: a start will take longer");
+        self.health.set("snapshots", false, error);
+    }
+
+    /// At an orderly end there is time.
+    fn last_snapshot(&mut self) {
+        if let Some((copy, _)) = self.copy.take() {
+            copy.kill();
+            while copy.end() == End::NotYet {
+                std::thread::yield_now();
+            }
+        }
         if self.config.snapshots.dir.as_os_str().is_empty() {
             return;
         }
-        let start = Instant::now();
         let Some(snapshot) = self.pipeline.snapshot() else { return };
-        match keep(&Folder(self.config.snapshots.dir.clone()), &snapshot).context("no snapshot: a start will take longer") {
-            Ok(bytes) => {
-                let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-                tracing::info!(batch = snapshot.number, bytes, millis, "snapshot");
-                self.health.set("snapshots", true, "");
-            }
-            Err(error) => {
-                tracing::error!(error = format!("{error:#}"));
-                self.health.set("snapshots", false, &format!("{error:#}"));
-            }
+        if let Err(error) = keep(&Folder(self.config.snapshots.dir.clone()), &snapshot) {
+            self.snapshot_failed(&format!("{error:#}"));
         }
     }
 }

@@ -126,6 +126,7 @@ impl<S: Source> Pipeline<S> {
     pub fn lead(&mut self) -> anyhow::Result<()> {
         self.source.end_again()?;
         self.health.forget_counts();
+        self.answered();
         Ok(())
     }
 
@@ -162,9 +163,8 @@ impl<S: Source> Pipeline<S> {
     /// [`Pipeline::done`], or this process ends.
     pub fn judge(&mut self, wait: Duration) -> Option<Judged> {
         let records = self.source.take(self.config.engine.batch_events_max, wait);
-        match self.source.take_error() {
-            Some(error) => self.health.set("kafka source", false, &error),
-            None => self.health.set("kafka source", true, ""),
+        if let Some(error) = self.source.take_error() {
+            self.health.set("kafka source", false, &error);
         }
         if records.is_empty() {
             return None;
@@ -190,13 +190,19 @@ impl<S: Source> Pipeline<S> {
         self.source.hold();
     }
 
+    /// The broker has taken something: both ways are open.
+    pub fn answered(&self) {
+        self.health.set("kafka source", true, "");
+        self.health.set("kafka sink", true, "");
+    }
+
     /// The batch is delivered.
     ///
     /// # Errors
     /// When the source does not take that it is done.
     pub fn done(&mut self, judged: Judged) -> anyhow::Result<Turn> {
         self.number += 1;
-        self.health.set("kafka sink", true, "");
+        self.answered();
         self.source.go_on();
         self.source.mark_done(&judged.progress.ranges);
         self.source.commit(false)?;

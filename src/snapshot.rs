@@ -149,6 +149,35 @@ impl Folder {
     }
 }
 
+impl Folder {
+    /// Bytes of a snapshot, 0 when it is not there.
+    pub fn size(&self, number: u64) -> u64 {
+        fs::metadata(self.path(number)).map_or(0, |m| m.len())
+    }
+
+    /// Files that a process which died, or a full disk, left half written.
+    fn remove_leftovers(&self) {
+        for path in fs::read_dir(&self.0).into_iter().flatten().filter_map(|e| Some(e.ok()?.path())) {
+            if path.extension().is_some_and(|e| e == "tmp") {
+                // What cannot be removed is not in the way.
+                let _ = fs::remove_file(path);
+            }
+        }
+    }
+
+    /// Can anything be written?
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn probe(&self) -> anyhow::Result<()> {
+        let path = self.0.join("snapshot-probe.tmp");
+        fs::create_dir_all(&self.0).with_context(|| self.place())?;
+        // As much as a small disk may lack.
+        fs::write(&path, vec![0; 1 << 20]).with_context(|| self.place())?;
+        fs::remove_file(&path).with_context(|| self.place())
+    }
+}
+
 impl Store for Folder {
     fn numbers(&self) -> anyhow::Result<Vec<u64>> {
         if !self.0.exists() {
@@ -172,6 +201,7 @@ impl Store for Folder {
     fn write(&self, number: u64, bytes: &[u8]) -> anyhow::Result<()> {
         let place = || self.place();
         fs::create_dir_all(&self.0).with_context(place)?;
+        self.remove_leftovers();
         let temporary = self.0.join(format!("snapshot-{}.tmp", std::process::id()));
         let mut file = File::create(&temporary).with_context(place)?;
         file.write_all(bytes).with_context(place)?;

@@ -16,6 +16,7 @@ use exactly_once::{Input, check, configure, next, number, pack, produce, wait_un
 use foreshock::config::{Config, Kafka};
 use foreshock::progress::{OWNER, PROGRESS, Progress, Sign, Tail};
 use process::{Running, foreshock, text};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -46,29 +47,42 @@ fn signal(pid: u32, name: &str) {
     assert!(Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap().success());
 }
 
-/// Two processes; one that has ended is started again.
+/// Two processes, each with its log; one that has ended is started again.
 struct Pair {
     path: String,
-    slots: [Running; 2],
+    folder: PathBuf,
+    started: usize,
+    slots: Vec<(Running, PathBuf)>,
 }
 
 impl Pair {
-    fn start(path: &str) -> Pair {
-        let run = || Running::start(&["run", "--config", path]);
-        Pair { path: path.to_owned(), slots: [run(), run()] }
+    fn start(path: &str, folder: &Path) -> Pair {
+        let mut pair = Pair { path: path.to_owned(), folder: folder.to_owned(), started: 0, slots: Vec::new() };
+        pair.slots = vec![pair.run(), pair.run()];
+        pair
+    }
+
+    fn run(&mut self) -> (Running, PathBuf) {
+        self.started += 1;
+        let log = self.folder.join(format!("{}.log", self.started));
+        (Running::start_logging(&["run", "--config", &self.path], &log), log)
     }
 
     /// All but this one are started again when they have ended.
     fn supervise(&mut self, but: Option<u32>) {
-        for slot in self.slots.iter_mut().filter(|s| Some(s.0.id()) != but) {
-            if slot.0.try_wait().unwrap().is_some() {
-                *slot = Running::start(&["run", "--config", &self.path]);
+        for at in 0..self.slots.len() {
+            let process = &mut self.slots[at].0.0;
+            if Some(process.id()) != but && process.try_wait().unwrap().is_some() {
+                self.slots[at] = self.run();
             }
         }
     }
 
-    fn has(&self, pid: u32) -> bool {
-        self.slots.iter().any(|s| s.0.id() == pid)
+    /// The process that writes and one that stands by with its state whole.
+    fn is_ready(&self, writes: u32) -> bool {
+        let stands_by = |log: &Path| std::fs::read_to_string(log).unwrap().contains("this one stands by");
+        self.slots.iter().all(|(process, log)| process.0.id() == writes || stands_by(log))
+            && self.slots.iter().any(|(process, _)| process.0.id() == writes)
     }
 }
 
@@ -85,13 +99,13 @@ fn a_second_process_goes_on_when_the_writing_one_dies_hangs_or_ends_and_nothing_
     let pack = pack(&config);
     let input = Input::new(2 * rounds as usize * EVENTS_PER_ROUND, &mut seed);
     let mut chunks = input.lines.chunks(EVENTS_PER_ROUND);
-    let mut pair = Pair::start(&path);
+    let mut pair = Pair::start(&path, folder.path());
     let mut times = Vec::new();
     for round in 0..rounds {
         produce(&broker.address(), chunks.next().unwrap());
         let writes = wait_for("a process that writes", || {
             pair.supervise(None);
-            owner(&config.kafka).filter(|pid| pair.has(*pid))
+            owner(&config.kafka).filter(|pid| pair.is_ready(*pid))
         });
         std::thread::park_timeout(Duration::from_millis(next(&mut seed) % 1_500));
         let end = ["KILL", "STOP", "KILL", "TERM"][(round % 4) as usize];
@@ -109,8 +123,8 @@ fn a_second_process_goes_on_when_the_writing_one_dies_hangs_or_ends_and_nothing_
             // It wakes as a zombie: it must find that it may write no more, and end.
             signal(writes, "CONT");
         }
-        let zombie = pair.slots.iter_mut().find(|s| s.0.id() == writes).unwrap();
-        wait_for("the end of the old process", || zombie.0.try_wait().unwrap());
+        let zombie = pair.slots.iter_mut().find(|s| s.0.0.id() == writes).unwrap();
+        wait_for("the end of the old process", || zombie.0.0.try_wait().unwrap());
         pair.supervise(None);
         if round % ROUNDS_PER_BROKER_RESTART == ROUNDS_PER_BROKER_RESTART / 2 {
             broker.restart();

@@ -9,7 +9,10 @@ mod process;
 use broker::Broker;
 use process::{Running, foreshock, text};
 use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 fn config(folder: &std::path::Path, address: &str) -> String {
     let path = folder.join("foreshock.toml");
@@ -102,6 +105,58 @@ fn every_good_event_is_judged_and_every_bad_one_refused_across_a_broker_restart(
     let drafts = broker.consume("blocking.draft.v1", good);
     assert_eq!(drafts.len(), good, "each mule account gets one draft of a blocking request");
     assert_eq!(running.stop(), Some(0), "SIGTERM drains");
+}
+
+/// Status and text of `/readyz`.
+fn ready(port: u16) -> (bool, String) {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return (false, "no answer".into()) };
+    let mut answer = String::new();
+    let asked = stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let _ = asked.and_then(|()| stream.read_to_string(&mut answer));
+    (answer.starts_with("HTTP/1.1 200"), answer)
+}
+
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < Duration::from_secs(120), "{what}: not in two minutes");
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+}
+
+/// `FORESHOCK_OUTAGE_S=60` for a long one.
+#[test]
+fn a_broker_that_is_away_costs_nothing_but_time_and_readyz_says_so_meanwhile() {
+    let Some(mut broker) = Broker::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = config(folder.path(), &broker.address());
+    let port = broker::free_port();
+    let text_of = std::fs::read_to_string(&path).unwrap().replace("listen = \"\"", &format!("listen = \"127.0.0.1:{port}\""));
+    std::fs::write(&path, text_of).unwrap();
+    assert!(foreshock(&["topics", "create", "--config", &path]).status.success());
+    let topic = "report.transaction.v1";
+    let running = Running::start(&["run", "--config", &path]);
+    wait_until("ready", || ready(port).0);
+    broker.produce(topic, &(0..10).flat_map(pass_through).collect::<Vec<_>>());
+    assert_eq!(broker.consume("detection.v1", 20).len(), 20);
+    broker.stop();
+    let (start, outage) = (Instant::now(), std::env::var("FORESHOCK_OUTAGE_S").ok().and_then(|s| s.parse().ok()));
+    wait_until("/readyz says that the broker is away", || !ready(port).0);
+    println!("/readyz after {} ms: {}", start.elapsed().as_millis(), ready(port).1.lines().last().unwrap_or_default());
+    let outage = Duration::from_secs(outage.unwrap_or(5));
+    while start.elapsed() < outage {
+        assert!(!ready(port).0, "it stays away");
+        std::thread::park_timeout(Duration::from_millis(500).min(outage.saturating_sub(start.elapsed())));
+    }
+    broker.start_again();
+    let back = Instant::now();
+    broker.produce(topic, &(10..20).flat_map(pass_through).collect::<Vec<_>>());
+    let found = broker.consume("detection.v1", 40);
+    println!("away for {} s; all 40 detections {} ms after the broker was back", outage.as_secs(), back.elapsed().as_millis());
+    let ids: BTreeSet<&String> = found.iter().collect();
+    assert_eq!((found.len(), ids.len()), (40, 40), "nothing lost, nothing doubled");
+    wait_until("ready again", || ready(port).0);
+    assert_eq!(running.stop(), Some(0));
 }
 
 #[test]

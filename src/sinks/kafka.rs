@@ -37,6 +37,17 @@ pub fn client_config(kafka: &Kafka, defaults: &[(&str, &str)]) -> ClientConfig {
     config
 }
 
+/// What came of a sign of life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signed {
+    /// The last one is fresh enough.
+    NotDue,
+    /// The broker has it.
+    Given,
+    /// The broker does not answer.
+    NotGiven(String),
+}
+
 #[derive(Debug, Default)]
 struct Deliveries {
     open: AtomicI64,
@@ -108,27 +119,31 @@ impl KafkaSink {
     ///
     /// # Errors
     /// When another process has taken over.
-    pub fn sign(&mut self, sign: &Sign) -> anyhow::Result<()> {
+    pub fn sign(&mut self, sign: &Sign, on_wait: &mut dyn FnMut()) -> anyhow::Result<Signed> {
         let is_due = sign.is_gone || self.last_sign.elapsed() >= SIGN_EVERY;
-        if self.kafka.delivery == Delivery::Idempotent || !is_due {
-            return Ok(());
+        if !is_due {
+            return Ok(Signed::NotDue);
         }
         self.last_sign = Instant::now();
+        if self.kafka.delivery == Delivery::Idempotent {
+            // Nobody stands by; only the broker is asked.
+            let answer = self.producer.client().fetch_metadata(Some(PROGRESS), PATIENCE);
+            return Ok(answer.map_or_else(|error| Signed::NotGiven(error.to_string()), |_| Signed::Given));
+        }
         let payload = serde_json::to_vec(sign).context("a sign is plain data")?;
         let message = Message { topic: OWNER, key: String::new(), payload };
-        match self.transaction(&[message], &mut || {}) {
-            Err(error) if self.is_fenced(&error) => Err(error.context(TAKEN_OVER)),
-            Err(error) => {
-                tracing::warn!(error = format!("{error:#}"), "no sign of life could be given");
-                let last = Tail::open(&self.kafka, OWNER).and_then(|mut tail| tail.last::<Sign>());
-                match last {
-                    Ok(Some(last)) if last.owner != sign.owner => Err(error.context(TAKEN_OVER)),
-                    Ok(_) => self.renew().or_else(|error| if self.is_fenced(&error) { Err(error) } else { Ok(()) }),
-                    Err(_) => Ok(()),
-                }
-            }
-            Ok(()) => Ok(()),
+        let Err(error) = self.transaction(&[message], on_wait) else { return Ok(Signed::Given) };
+        if self.is_fenced(&error) {
+            return Err(error.context(TAKEN_OVER));
         }
+        on_wait();
+        let last = Tail::open(&self.kafka, OWNER).and_then(|mut tail| tail.last::<Sign>());
+        match last {
+            Ok(Some(last)) if last.owner != sign.owner => return Err(error.context(TAKEN_OVER)),
+            Ok(_) => self.renew().or_else(|error| if self.is_fenced(&error) { Err(error) } else { Ok(()) })?,
+            Err(_) => {}
+        }
+        Ok(Signed::NotGiven(format!("{error:#}")))
     }
 
     /// The next [`KafkaSink::sign`] is due.

@@ -27,7 +27,7 @@ fn has(tool: &str) -> bool {
     Command::new(tool).arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
@@ -88,8 +88,18 @@ impl Broker {
 
     /// Stops the broker and starts it again on the same data.
     pub fn restart(&mut self) {
+        self.stop();
+        self.start_again();
+    }
+
+    /// Kills the broker.
+    pub fn stop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// Starts it again on the same data.
+    pub fn start_again(&mut self) {
         self.child = run(&self.libs, self.folder.path());
     }
 

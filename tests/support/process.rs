@@ -39,6 +39,12 @@ impl Running {
         Running(binary().args(arguments).stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().unwrap())
     }
 
+    /// The same, with its log in a file.
+    pub fn start_logging(arguments: &[&str], log: &Path) -> Running {
+        let log = std::fs::File::create(log).unwrap();
+        Running(binary().args(arguments).stdout(Stdio::null()).stderr(log).spawn().unwrap())
+    }
+
     /// SIGTERM, then its exit code.
     pub fn stop(mut self) -> Option<i32> {
         let _ = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
