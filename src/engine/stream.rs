@@ -8,7 +8,7 @@ use crate::faults::{Fault, on};
 use crate::group::{Answers, Context, Group, Inline, Inputs, KeyRange, Keys, Leaving, Runner, Work};
 use crate::intern::Interner;
 use crate::key_log::{KeyLog, Layout};
-use crate::plan::{RulePlan, StreamPlan};
+use crate::plan::{RulePlan, StreamPlan, ValueKind};
 use crate::rows::{NO_INPUT, SavedRows, YoungRows};
 use crate::save::Logs;
 use crate::state_hash::StateHasher;
@@ -157,23 +157,28 @@ impl Stream {
             for (bit, filter) in plan.filters.iter().enumerate() {
                 set_flags(&mut flags, bit, downcast(&expr(*filter, shared)));
             }
-            let mut arguments = Vec::with_capacity(plan.arguments.len());
-            for (argument, kind) in &plan.arguments {
-                let array = expr(*argument, shared);
-                arguments.push(array_to_cells(&array, *kind, shared.texts, shared.newest));
-            }
-            let works = Vec::new();
-            stage.groups.push(GroupInput { group, keys, passes, arguments, flags, works });
+            let arrays = plan.arguments.iter().map(|(argument, kind)| (expr(*argument, shared), *kind)).collect();
+            let (arguments, works) = (Vec::new(), Vec::new());
+            stage.groups.push(GroupInput { group, keys, passes, arrays, arguments, flags, works });
         }
         drop(keys_of);
         for idx in 0..stage.groups.len() {
-            let works = self.split(&stage, &stage.groups[idx], &order, first_new, dirty, shared);
+            // Above the first level an old row's arguments tell whether it changes; below, the texts of rows that are shed
+            // must not fill the memory either.
+            if level > 0 {
+                stage.groups[idx].fill(&[], shared);
+            }
+            let (works, shed) = self.split(&stage, &stage.groups[idx], &order, first_new, dirty, shared);
             stage.groups[idx].works = works;
+            if level == 0 {
+                stage.groups[idx].fill(&shed, shared);
+            }
         }
         stage
     }
 
-    /// Sorts the rows of a group into key ranges: what enters, what leaves; the rest stays as it is.
+    /// Sorts the rows of a group into key ranges: what enters, what leaves; the rest stays as it is. Also the positions in
+    /// the stage of rows that are shed.
     fn split(
         &mut self,
         stage: &Stage<'_>,
@@ -182,7 +187,7 @@ impl Stream {
         first_new: u64,
         dirty: &mut Dirty,
         shared: &mut Shared<'_>,
-    ) -> Vec<Work> {
+    ) -> (Vec<Work>, Vec<usize>) {
         let passes = input.passes.as_ref().map(downcast::<BooleanArray>);
         let inputs = stage.inputs(input);
         let mut door = Door::new(&mut self.groups[input.group], order.len(), shared.horizon);
@@ -229,7 +234,7 @@ impl Stream {
             let group = &mut self.groups[input.group];
             group.last_shed = group.last_shed.max(newest);
         }
-        works
+        (works, door.shed)
     }
 
     /// May a result for this row miss events that the key budget shed? Beyond the first level nobody follows which window
@@ -464,9 +469,25 @@ struct GroupInput {
     keys: usize,
     /// The group's input filter.
     passes: Option<ArrayRef>,
+    /// The arguments as they come, until [`GroupInput::fill`].
+    arrays: Vec<(ArrayRef, ValueKind)>,
     arguments: Vec<(Vec<i64>, Option<arrow_buffer::NullBuffer>)>,
     flags: Vec<i64>,
     works: Vec<Work>,
+}
+
+impl GroupInput {
+    /// Turns the arguments into cells, of all rows but these.
+    fn fill(&mut self, but: &[usize], shared: &mut Shared<'_>) {
+        for (mut array, kind) in std::mem::take(&mut self.arrays) {
+            if !but.is_empty() {
+                let mut is_out = vec![false; array.len()];
+                but.iter().for_each(|at| is_out[*at] = true);
+                array = arrow_select::nullif::nullif(&array, &BooleanArray::from(is_out)).expect("one flag per row");
+            }
+            self.arguments.push(array_to_cells(&array, kind, shared.texts, shared.newest));
+        }
+    }
 }
 
 impl Stage<'_> {
