@@ -88,8 +88,10 @@ mod tests {
         assert_eq!(wait(&copy), End::Done);
         assert_eq!(std::fs::read(&path).expect("written"), vec![1; 100_000]);
         assert_eq!(wait(&Copy::begin(|| false).expect("a copy")), End::Failed);
-        let endless = Copy::begin(|| loop {
-            std::thread::yield_now();
+        let endless = Copy::begin(|| {
+            loop {
+                std::thread::yield_now();
+            }
         })
         .expect("a copy");
         assert_eq!(endless.end(), End::NotYet);

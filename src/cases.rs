@@ -91,12 +91,10 @@ fn run_live(pack: &Pack, events: &BTreeMap<Feed, arrow::array::RecordBatch>, cut
         let mut from = 0;
         while from < rows.num_rows() {
             let count = cut.min(rows.num_rows() - from);
-            take(engine.step(&[FeedBatch {
-                    feed: *feed,
-                    partition,
-                    batch: rows.slice(from, count),
-                    actions: Vec::new(),
-                }], &pool));
+            take(engine.step(
+                &[FeedBatch { feed: *feed, partition, batch: rows.slice(from, count), actions: Vec::new() }],
+                &pool,
+            ));
             from += count;
         }
     }

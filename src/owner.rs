@@ -75,8 +75,7 @@ pub fn lead(
     let rules = rules_hash(pack, &config.engine);
     let mut snapshots = fitting(&folder, &rules, last.as_ref().map(|l| l.number))?;
     snapshots.reverse();
-    let mut follower =
-        Follower { config, pack, expected, health, stop, owner, log, pipeline: None, snapshots };
+    let mut follower = Follower { config, pack, expected, health, stop, owner, log, pipeline: None, snapshots };
     follower.begin()?;
     if begin == Begin::StandBy && config.kafka.delivery == Delivery::Transactions {
         follower.stand_by()?;

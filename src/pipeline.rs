@@ -2,13 +2,13 @@
 //! [`Pipeline::done`]; offsets come last.
 
 use crate::config::{self, Config};
-use anyhow::Context;
 use crate::health::Health;
 use crate::pool::Pool;
 use crate::progress::{Progress, Tick, check_order, ranges};
 use crate::sinks::wire::{self, Message, Position};
 use crate::snapshot::Snapshot;
 use crate::sources::{Source, SourceRecord};
+use anyhow::Context;
 use foreshock_actions::{Act, Action, Actions, RuleFacts, Settings, detection_id};
 use foreshock_compiler::{Pack, Status, feed_schema, header};
 use foreshock_core::Feed;
@@ -313,7 +313,7 @@ impl<S: Source> Pipeline<S> {
     ) {
         for (batch, row, by_us) in &output.late {
             let ids = arrow::array::AsArray::as_string::<i32>(batches[*batch].batch.column(0));
-            messages.push(wire::late(&positions[*batch][*row], ids.value(*row), *by_us));
+            messages.push(wire::late(&positions[*batch][*row], batches[*batch].feed, ids.value(*row), *by_us));
         }
         for (batch, row) in &output.moved {
             self.health.rejected.fetch_add(1, Ordering::Relaxed);

@@ -75,7 +75,8 @@ fn what_the_engine_holds_does_not_grow_from_the_third_day_to_the_tenth() {
             let event = |n: &u64| {
                 let time = START_US + day * DAY_US + i64::try_from(*n).unwrap() * step;
                 // Accounts of a city that changes: each day a tenth of them is new.
-                let account = |k: u64| format!("a{}", k % (events_per_day / 4) + day.unsigned_abs() * events_per_day / 40);
+                let account =
+                    |k: u64| format!("a{}", k % (events_per_day / 4) + day.unsigned_abs() * events_per_day / 40);
                 let spread = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
                 let id = day.unsigned_abs() * events_per_day + n;
                 payment(id, time, &account(spread >> 20), &account(spread >> 40), 100 + spread % 900)
@@ -84,7 +85,11 @@ fn what_the_engine_holds_does_not_grow_from_the_third_day_to_the_tenth() {
             engine.step(&[batch(&events)], &Pool { threads: 1 });
         }
         let (sizes, (entries, bytes)) = (engine.sizes(), engine.weigh_windows());
-        println!("day {}: {sizes:?}, {entries} entries in {bytes} bytes, {} MiB resident", day + 1, resident_kib() >> 10);
+        println!(
+            "day {}: {sizes:?}, {entries} entries in {bytes} bytes, {} MiB resident",
+            day + 1,
+            resident_kib() >> 10
+        );
         // The windows' bytes still settle a little: a log keeps some of the room it once had.
         let now = [sizes.young_rows as u64, sizes.keys as u64, sizes.event_ids as u64, sizes.texts as u64, entries]
             .map(|n| (n, 105))
@@ -132,7 +137,11 @@ fn keys_made_up_to_fill_the_memory_are_shed_and_counted_and_those_in_use_stay_ex
         for verdict in &output.verdicts {
             net.apply(&pack, verdict);
             let event = &verdict.detection.event_id;
-            if verdict.is_incomplete { marked.insert(event.clone()) } else { marked.remove(event) };
+            if verdict.is_incomplete {
+                marked.insert(event.clone())
+            } else {
+                marked.remove(event)
+            };
         }
     }
     let (sizes, (entries, bytes)) = (engine.sizes(), engine.weigh_windows());

@@ -146,7 +146,12 @@ fn a_second_process_goes_on_when_the_writing_one_dies_hangs_or_ends_and_nothing_
         let mut of: Vec<Duration> = times.iter().filter(|t| t.1 == end).map(|t| t.0).collect();
         of.sort_unstable();
         if let (Some(last), middle) = (of.last(), of.len() / 2) {
-            println!("{end}: {} times, median {} ms, longest {} ms", of.len(), of[middle].as_millis(), last.as_millis());
+            println!(
+                "{end}: {} times, median {} ms, longest {} ms",
+                of.len(),
+                of[middle].as_millis(),
+                last.as_millis()
+            );
         }
     }
 }

@@ -131,7 +131,8 @@ fn a_broker_that_is_away_costs_nothing_but_time_and_readyz_says_so_meanwhile() {
     let folder = tempfile::tempdir().unwrap();
     let path = config(folder.path(), &broker.address());
     let port = broker::free_port();
-    let text_of = std::fs::read_to_string(&path).unwrap().replace("listen = \"\"", &format!("listen = \"127.0.0.1:{port}\""));
+    let text_of =
+        std::fs::read_to_string(&path).unwrap().replace("listen = \"\"", &format!("listen = \"127.0.0.1:{port}\""));
     std::fs::write(&path, text_of).unwrap();
     assert!(foreshock(&["topics", "create", "--config", &path]).status.success());
     let topic = "report.transaction.v1";
@@ -152,7 +153,11 @@ fn a_broker_that_is_away_costs_nothing_but_time_and_readyz_says_so_meanwhile() {
     let back = Instant::now();
     broker.produce(topic, &(10..20).flat_map(pass_through).collect::<Vec<_>>());
     let found = broker.consume("detection.v1", 40);
-    println!("away for {} s; all 40 detections {} ms after the broker was back", outage.as_secs(), back.elapsed().as_millis());
+    println!(
+        "away for {} s; all 40 detections {} ms after the broker was back",
+        outage.as_secs(),
+        back.elapsed().as_millis()
+    );
     let ids: BTreeSet<&String> = found.iter().collect();
     assert_eq!((found.len(), ids.len()), (40, 40), "nothing lost, nothing doubled");
     wait_until("ready again", || ready(port).0);

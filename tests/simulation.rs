@@ -228,7 +228,8 @@ impl Simulation {
         for (number, (progress, _)) in log.iter().enumerate() {
             assert_eq!(progress.number, number as u64, "each batch once, in order");
             for range in &progress.ranges {
-                let number = if range.topic == Feed::Complaints.topic() { COMPLAINTS } else { range.partition as usize };
+                let number =
+                    if range.topic == Feed::Complaints.topic() { COMPLAINTS } else { range.partition as usize };
                 assert_eq!(range.from, next[number], "each record in one batch, in order");
                 next[number] = range.to;
             }
@@ -241,7 +242,11 @@ impl Simulation {
             *revision += 1;
             assert_eq!(d["revision"], *revision, "each revision once, in order");
             let event = d["event_id"].as_str().unwrap().to_owned();
-            if d["state"] == "detected" { net.insert(event, d["values"].clone()) } else { net.remove(&event) };
+            if d["state"] == "detected" {
+                net.insert(event, d["values"].clone())
+            } else {
+                net.remove(&event)
+            };
         }
         let batch = Net::of_batch(&self.pack, &self.facts(&log)).unwrap();
         let expected: BTreeMap<String, Value> =

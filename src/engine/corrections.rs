@@ -1,7 +1,7 @@
 //! The corrections of one step: which version of a fact counts in the end, and which facts of earlier batches no longer do.
 
-use crate::eval::downcast;
 use crate::engine::FeedBatch;
+use crate::eval::downcast;
 use arrow_array::{StringArray, TimestampMicrosecondArray};
 use hashbrown::{HashMap, HashSet};
 

@@ -2,13 +2,13 @@
 //! verdicts. Any of them can still be judged again.
 
 use crate::accumulator::Cell;
+use crate::corrections::Corrections;
 use crate::faults::{Fault, on};
 use crate::plan::ValueKind;
-use crate::state_hash::StateHasher;
 use crate::save::{SavedPublished, batch_from_bytes, batch_to_bytes};
+use crate::state_hash::StateHasher;
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
 use foreshock_core::Detection;
-use crate::corrections::Corrections;
 use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, VecDeque};

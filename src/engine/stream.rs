@@ -327,12 +327,12 @@ impl Stream {
             let holds = rule.predicate.map(|p| evaluation.expr(p, &self.young, shared.texts, shared.faults));
             let holds = holds.as_ref().map(downcast::<BooleanArray>);
             let young = &self.young;
-            let is_true =
-                |at: usize| holds.is_none_or(|h| h.is_valid(at) && h.value(at)) && !young.is_dead(rows[at]);
+            let is_true = |at: usize| holds.is_none_or(|h| h.is_valid(at) && h.value(at)) && !young.is_dead(rows[at]);
             let firing: Vec<u32> = (0..rows.len()).filter(|at| is_true(*at)).map(|at| at as u32).collect();
             let key = |row: u64| (row, number as u32);
             let is_silent = |(at, row): &(usize, &u64)| !is_true(*at) && young.is_said(key(**row));
-            let silent: Vec<u64> = rows.iter().enumerate().take(watched).filter(is_silent).map(|(_, row)| *row).collect();
+            let silent: Vec<u64> =
+                rows.iter().enumerate().take(watched).filter(is_silent).map(|(_, row)| *row).collect();
             for row in silent {
                 let cause = self.young.event_id(dirty.cause(row)).to_owned();
                 let said = retract(&mut self.young, key(row));

@@ -1,6 +1,7 @@
 //! What goes on the outgoing topics, as JSON.
 
 use foreshock_compiler::Rule;
+use foreshock_core::Feed;
 use foreshock_core::time::format_rfc3339;
 use foreshock_engine::{State, Verdict};
 use foreshock_feeds::Reject;
@@ -145,9 +146,9 @@ pub fn rejected(at: &Position, bytes: &[u8], reject: &Reject) -> Message {
 }
 
 /// An event beyond the lateness for `late.v1`.
-pub fn late(at: &Position, event_id: &str, by_us: i64) -> Message {
+pub fn late(at: &Position, feed: Feed, event_id: &str, by_us: i64) -> Message {
     let body = json!({
-        "topic": at.topic, "partition": at.partition, "offset": at.offset, "event_id": event_id, "late_by_us": by_us,
+        "feed": feed.table(), "topic": at.topic, "partition": at.partition, "offset": at.offset, "event_id": event_id, "late_by_us": by_us,
     });
     Message { topic: LATE, key: at.key(), payload: body.to_string().into_bytes() }
 }

@@ -37,7 +37,9 @@ pub fn check(seed: u64) -> Result<(), String> {
         let facts = run.standing.facts();
         let found = sorted(&facts);
         if let Some((first, _)) = accepted.as_ref().filter(|(first, _)| *first != found) {
-            return Err(format!("seed {seed}: other events count with cut {cut}, {shards} key ranges:\n{first}\n{found}"));
+            return Err(format!(
+                "seed {seed}: other events count with cut {cut}, {shards} key ranges:\n{first}\n{found}"
+            ));
         }
         accepted.get_or_insert((found, facts));
         nets.push((cut, shards, run.net));
@@ -49,7 +51,8 @@ pub fn check(seed: u64) -> Result<(), String> {
         .block_on(batch::run_rule(&pack, &pack.rules[0], &facts))
         .map_err(|e| format!("seed {seed}: batch: {e}\n{text}"))?;
     expected.extend(&pack.rules[0], rows);
-    check_budget(&pack, &stream, &expected, 1 + random.below(3) as usize).map_err(|e| format!("seed {seed}: {e}\n{text}"))?;
+    check_budget(&pack, &stream, &expected, 1 + random.below(3) as usize)
+        .map_err(|e| format!("seed {seed}: {e}\n{text}"))?;
     for (cut, shards, net) in nets {
         let differences = net.differences(&expected);
         if !differences.is_empty() {
@@ -104,12 +107,7 @@ fn live(pack: &Pack, stream: &[Arrival], cut: usize, shards: usize, keys_max: us
     let fresh = |shards: usize| Engine::bounded(pack.plan.clone(), shards, &expected, lateness_us, keys_max);
     let mut engine = fresh(shards);
     let restores = shards == RESTORED;
-    let mut result = Live {
-        net: Net::default(),
-        standing: Standing::default(),
-        incomplete: BTreeSet::new(),
-        shed: 0,
-    };
+    let mut result = Live { net: Net::default(), standing: Standing::default(), incomplete: BTreeSet::new(), shed: 0 };
     let mut verdicts = Vec::new();
     // What is said of silence stands between two batches, for every cut the same ones.
     for run in stream.split_inclusive(|a| matches!(a, Arrival::Silent(_))) {
@@ -139,7 +137,11 @@ fn live(pack: &Pack, stream: &[Arrival], cut: usize, shards: usize, keys_max: us
     for verdict in &verdicts {
         result.net.apply(pack, verdict);
         let event = &verdict.detection.event_id;
-        if verdict.is_incomplete { result.incomplete.insert(event.clone()) } else { result.incomplete.remove(event) };
+        if verdict.is_incomplete {
+            result.incomplete.insert(event.clone())
+        } else {
+            result.incomplete.remove(event)
+        };
     }
     result
 }
