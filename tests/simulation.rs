@@ -120,11 +120,8 @@ impl Simulation {
         let rules = rules_hash(&self.pack, &self.config.engine);
         let last = self.world.borrow().log.last().map(|(p, _)| p.number);
         let mut pipeline = self.fresh();
-        for snapshot in fitting(&SimStore(self.world.clone()), &rules, last).unwrap() {
-            match pipeline.restore(&snapshot) {
-                Ok(()) => break,
-                Err(error) => panic!("a whole snapshot cannot be used: {error:#}"),
-            }
+        if let Some(newest) = fitting(&SimStore(self.world.clone()), &rules, last).unwrap().first() {
+            pipeline.restore(newest).expect("a whole snapshot can be used");
         }
         let _ = writeln!(self.story, "process {} starts at batch {}", self.started, pipeline.number());
         self.processes.push(Process { pipeline, ledger: None });
