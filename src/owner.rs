@@ -50,9 +50,8 @@ struct Follower<'a> {
     stop: &'a AtomicBool,
     owner: String,
     log: Tail,
+    /// `None` before the first batch, and after an error: then it is begun anew.
     pipeline: Option<Pipeline<KafkaSource>>,
-    /// Snapshots to begin with, the best one last.
-    snapshots: Vec<Snapshot>,
 }
 
 /// Follows the log until this process is the one that writes; `None` when asked to stop before.
@@ -69,13 +68,8 @@ pub fn lead(
 ) -> anyhow::Result<Option<Leader>> {
     // A name that no other process has: which one does not matter, nothing follows from it.
     let owner = format!("{}-{:016x}", std::process::id(), RandomState::new().hash_one(0));
-    let mut log = Tail::open(&config.kafka, PROGRESS)?;
-    let last: Option<Progress> = log.last()?;
-    let folder = Folder(config.snapshots.dir.clone());
-    let rules = rules_hash(pack, &config.engine);
-    let mut snapshots = fitting(&folder, &rules, last.as_ref().map(|l| l.number))?;
-    snapshots.reverse();
-    let mut follower = Follower { config, pack, expected, health, stop, owner, log, pipeline: None, snapshots };
+    let log = Tail::open(&config.kafka, PROGRESS)?;
+    let mut follower = Follower { config, pack, expected, health, stop, owner, log, pipeline: None };
     follower.begin()?;
     if begin == Begin::StandBy && config.kafka.delivery == Delivery::Transactions {
         follower.stand_by()?;
@@ -89,8 +83,18 @@ pub fn lead(
 impl Follower<'_> {
     /// Makes the state of all batches there are, from the newest snapshot that can be used.
     fn begin(&mut self) -> anyhow::Result<()> {
+        let last: Option<Progress> = self.log.last()?;
+        let folder = Folder(self.config.snapshots.dir.clone());
+        let rules = rules_hash(self.pack, &self.config.engine);
+        let mut snapshots = fitting(&folder, &rules, last.map(|l| l.number))?;
+        snapshots.reverse();
+        self.begin_from(snapshots)
+    }
+
+    /// The best one last.
+    fn begin_from(&mut self, mut snapshots: Vec<Snapshot>) -> anyhow::Result<()> {
         let start = Instant::now();
-        let snapshot = self.snapshots.pop();
+        let snapshot = snapshots.pop();
         let (number, bytes) = (snapshot.as_ref().map(|s| s.number), snapshot.as_ref().map(|s| s.engine.len()));
         self.log.go_to(number.map_or(0, |n| n + 1))?;
         let log = self.log.read()?;
@@ -101,7 +105,7 @@ impl Follower<'_> {
             && let Err(error) = pipeline.restore(snapshot)
         {
             tracing::error!(error = format!("{error:#}"), "snapshot not used: the one before it is");
-            return self.begin();
+            return self.begin_from(snapshots);
         }
         let loaded = start.elapsed();
         pipeline.follow(&resume.log, self.stop)?;
@@ -128,8 +132,10 @@ impl Follower<'_> {
             return Ok(self.pipeline.is_some());
         }
         let log: Vec<Progress> = self.log.read()?;
-        if let Some(pipeline) = &mut self.pipeline {
+        if let Some(mut pipeline) = self.pipeline.take() {
+            // Not put back after an error: the state would miss a batch.
             pipeline.follow(&log, self.stop)?;
+            self.pipeline = Some(pipeline);
         }
         Ok(!log.is_empty())
     }

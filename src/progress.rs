@@ -197,20 +197,22 @@ impl Tail {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, 0, Offset::Offset(self.next))?;
         self.consumer.assign(&list)?;
-        let mut records = Vec::new();
+        let (mut records, mut next) = (Vec::new(), self.next);
         while records.len() < max {
             match self.consumer.poll(WAIT) {
                 Some(Ok(message)) => {
                     let bytes = message.payload().unwrap_or_default();
                     let place = || format!("topic `{topic}`, offset {}: not a record of ours", message.offset());
                     records.push(serde_json::from_slice(bytes).with_context(place)?);
-                    self.next = message.offset() + 1;
+                    next = message.offset() + 1;
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => break,
                 Some(Err(error)) => return Err(error).context(format!("cannot read topic `{topic}`")),
                 None => bail!("topic `{topic}`: the broker does not answer"),
             }
         }
+        // Only now: what is read before an error is read again.
+        self.next = next;
         Ok(records)
     }
 

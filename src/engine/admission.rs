@@ -106,7 +106,8 @@ impl Admission {
             return Admitted::Late(bound - report.time);
         }
         let raised = report.time.saturating_sub(lateness_us);
-        self.bounds[partition] = self.bounds[partition].max(raised);
+        // One that begins late begins at the horizon: its own lateness must not reach behind it.
+        self.bounds[partition] = bound.max(raised);
         let Report { id, hash, time, action, .. } = *report;
         let known = self.seen.find(id.as_bytes(), hash);
         match (action, known) {
@@ -312,6 +313,16 @@ mod tests {
         assert_eq!(admit(&mut admission, 0, "d", 389), Admitted::Late(1));
         assert_eq!(admit(&mut admission, 0, "e", 390), Admitted::Yes);
         assert_eq!(admission.tick(&[0, 1, 2]), None);
+    }
+
+    #[test]
+    fn a_partition_that_begins_late_never_reaches_behind_the_horizon() {
+        let mut admission = Admission::new(&[Presence::Expected, Presence::Optional]);
+        admit(&mut admission, 0, "a", 100);
+        admission.advance();
+        assert_eq!(admission.horizon(), 90);
+        assert_eq!(admit(&mut admission, 1, "b", 95), Admitted::Yes);
+        assert_eq!(admit(&mut admission, 1, "c", 89), Admitted::Late(1));
     }
 
     #[test]

@@ -202,7 +202,12 @@ impl KafkaSource {
         };
         self.last_error = None;
         let place = (message.topic().to_owned(), message.partition());
-        let expected = self.next.insert(place.clone(), message.offset() + 1);
+        let expected = self.next.get(&place).copied();
+        if expected.is_some_and(|e| message.offset() < e) {
+            // The client went back, as after a fetch that failed: we had it.
+            return Some(None);
+        }
+        self.next.insert(place.clone(), message.offset() + 1);
         if let Some(expected) = expected.filter(|e| message.offset() > *e) {
             // Offsets may skip a transaction's marker; a record is lost only when the broker's log begins after it.
             let marks = self.consumer.fetch_watermarks(&place.0, place.1, METADATA_TIMEOUT);

@@ -163,7 +163,12 @@ pub fn pack(config: &Config) -> Pack {
 
 /// What a reader of committed records sees is what the batch says: nothing lost, nothing doubled, nothing else.
 pub fn check(address: &str, input: &Input, pack: &Pack, log: &[Progress]) {
-    assert_eq!(taken(log), input.lines.len(), "each event is in one batch");
+    let mut next: BTreeMap<(String, i32), i64> = BTreeMap::new();
+    for range in log.iter().flat_map(|p| &p.ranges) {
+        let next = next.insert((range.topic.clone(), range.partition), range.to).unwrap_or(0);
+        assert_eq!(range.from, next, "each record is in one batch, in order: {range:?}");
+    }
+    assert_eq!(taken(log), input.lines.len(), "each event is in one batch: {next:?}");
     let detections = committed(address, "detection.v1");
     let (live, batch) = (net(&detections), input.batch(pack));
     let missing: Vec<_> = batch.keys().filter(|k| !live.contains_key(*k)).collect();
