@@ -123,10 +123,9 @@ pub fn arrivals(random: &mut Random) -> Vec<Arrival> {
             let later = time + random.below(3) as i64 * SECOND_US;
             push(arrives + SECOND_US, report(partition, &format!("s{id}"), "s", later, &payment, keys, random));
         }
-        // Corrections come soon or at the edge of what is in time; some before their fact, some for another time.
+        // Corrections come soon or at the edge of what is in time, some before their fact.
         for _ in 0..[0, 0, 0, 1, 2, 3][random.below(6) as usize] {
             let action = random.pick(&["UPDT", "UPDT", "UPDT", "CLSE", "DUPL", "REOP"]);
-            let time = time + if random.one_in(12) { SECOND_US } else { 0 };
             let more = format!(r#""reportAction":"{action}",{payment}"#);
             let correction = report(partition, &id, "r", time, &more, keys, random);
             push(arrives + random.below(12) as i64 * SECOND_US - SECOND_US, correction);
