@@ -21,6 +21,9 @@ use std::time::{Duration, Instant};
 /// How long a look at the log waits when there is nothing new.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// A copy that writes a snapshot for longer than this hangs.
+const COPY_MAX: Duration = Duration::from_secs(600);
+
 /// How a process begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Begin {
@@ -273,8 +276,10 @@ impl Leader {
             return;
         }
         if let Some((copy, number)) = &self.copy {
-            tracing::error!(batch = number, "the snapshot is not done when the next one is due: given up");
-            copy.kill();
+            if copy.started.elapsed() > COPY_MAX {
+                tracing::error!(batch = number, "the copy that writes a snapshot hangs: given up");
+                copy.kill();
+            }
             return;
         }
         let folder = Folder(self.config.snapshots.dir.clone());
