@@ -1,6 +1,7 @@
 //! Work in a copy of the process, so that this one goes on: the operating system copies a page when one of the two
 //! changes it. Redis writes its snapshots in this way.
 
+use std::cell::Cell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
@@ -9,6 +10,7 @@ use std::time::Instant;
 #[derive(Debug)]
 pub struct Copy {
     pid: libc::pid_t,
+    has_ended: Cell<bool>,
     /// When it began.
     pub started: Instant,
 }
@@ -43,15 +45,20 @@ impl Copy {
                 // SAFETY: ends the copy at once.
                 unsafe { libc::_exit(i32::from(!is_done)) }
             }
-            pid => Ok(Copy { pid, started }),
+            pid => Ok(Copy { pid, has_ended: Cell::new(false), started }),
         }
     }
 
     /// Has it ended? To be asked until it has.
     pub fn end(&self) -> End {
+        if self.has_ended.get() {
+            return End::Failed;
+        }
         let mut status = 0;
         // SAFETY: asks for a child of ours, without waiting.
-        match unsafe { libc::waitpid(self.pid, &raw mut status, libc::WNOHANG) } {
+        let answer = unsafe { libc::waitpid(self.pid, &raw mut status, libc::WNOHANG) };
+        self.has_ended.set(answer != 0);
+        match answer {
             0 => End::NotYet,
             pid if pid == self.pid && libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0 => End::Done,
             _ => End::Failed,
@@ -60,8 +67,24 @@ impl Copy {
 
     /// Ends it; [`Copy::end`] then tells that it failed.
     pub fn kill(&self) {
+        if self.has_ended.get() {
+            return;
+        }
         // SAFETY: a child of ours that has not been waited for, so the number is still its own.
         unsafe { libc::kill(self.pid, libc::SIGKILL) };
+    }
+}
+
+/// A copy whose end nobody waits for is ended: it holds the sockets of this process.
+impl Drop for Copy {
+    fn drop(&mut self) {
+        if self.has_ended.get() {
+            return;
+        }
+        self.kill();
+        while self.end() == End::NotYet {
+            std::thread::yield_now();
+        }
     }
 }
 

@@ -239,9 +239,11 @@ impl Leader {
                 last = Instant::now();
             }
         }
-        self.last_snapshot();
+        // In this order: the next process need not wait for the snapshot, which is of what is committed.
         self.pipeline.end()?;
-        self.sign(true)
+        self.sign(true)?;
+        self.last_snapshot();
+        Ok(())
     }
 
     /// One micro-batch: take, judge, act, deliver, commit.
@@ -259,7 +261,7 @@ impl Leader {
     fn sign(&mut self, is_gone: bool) -> anyhow::Result<()> {
         let health = &self.health;
         let wait = || health.set("kafka sink", false, "waiting for acknowledgements");
-        match self.sink.sign(&Sign { owner: self.owner.clone(), is_gone }, &mut { wait })? {
+        match self.sink.sign(&Sign { owner: self.owner.clone(), is_gone }, self.pipeline.number(), &mut { wait })? {
             Signed::NotDue => {}
             Signed::Given => self.pipeline.answered(),
             Signed::NotGiven(error) => {
@@ -325,12 +327,7 @@ impl Leader {
 
     /// At an orderly end there is time.
     fn last_snapshot(&mut self) {
-        if let Some((copy, _)) = self.copy.take() {
-            copy.kill();
-            while copy.end() == End::NotYet {
-                std::thread::yield_now();
-            }
-        }
+        self.copy = None;
         if self.config.snapshots.dir.as_os_str().is_empty() {
             return;
         }

@@ -111,7 +111,10 @@ pub trait Store {
 pub fn keep(store: &impl Store, snapshot: &Snapshot) -> anyhow::Result<usize> {
     let bytes = snapshot.encode();
     store.write(snapshot.number, &bytes)?;
-    for old in store.numbers()?.into_iter().skip(KEPT) {
+    // Higher numbers are of another log, as of topics made anew: they must not push ours out.
+    let numbers = store.numbers()?;
+    let (ours, others): (Vec<u64>, Vec<u64>) = numbers.into_iter().partition(|n| *n <= snapshot.number);
+    for old in ours.into_iter().skip(KEPT).chain(others) {
         store.remove(old)?;
     }
     Ok(bytes.len())
@@ -124,7 +127,15 @@ pub fn keep(store: &impl Store, snapshot: &Snapshot) -> anyhow::Result<usize> {
 pub fn fitting(store: &impl Store, rules: &str, last: Option<u64>) -> anyhow::Result<Vec<Snapshot>> {
     let mut fitting = Vec::new();
     for number in store.numbers()? {
-        match Snapshot::decode(&store.read(number)?).with_context(|| format!("snapshot {number}"))? {
+        let bytes = match store.read(number) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                // The process that writes may just have removed it.
+                tracing::warn!(number, error = format!("{error:#}"), "snapshot not read");
+                continue;
+            }
+        };
+        match Snapshot::decode(&bytes).with_context(|| format!("snapshot {number}"))? {
             Some(snapshot) => match snapshot.misfit(rules, last) {
                 None => fitting.push(snapshot),
                 Some(reason) => tracing::warn!(number, reason, "snapshot not used"),

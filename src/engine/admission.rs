@@ -118,6 +118,16 @@ impl Admission {
                 Admitted::Withdraws
             }
             (ReportAction::Update, Some(known)) => {
+                // While it was withdrawn, the other bank's report of the payment may have come to count. One of the same time
+                // may as well be its own, when the withdrawal did not name the payment: rather twice than not at all.
+                let other = report.payment.and_then(|p| self.payments.find(&p, self.payments.hash(&p)));
+                let is_own = other.is_none_or(|other| other.time == time);
+                if known.is_withdrawn && !is_own && self.is_confirmation(report, bound) && !on(Fault::NoConfirmation) {
+                    return Admitted::Confirmation;
+                }
+                if let Some(own) = other.filter(|_| is_own) {
+                    self.payments.withdraw(own, false);
+                }
                 self.seen.withdraw(known, false);
                 Admitted::Replaces
             }
@@ -154,8 +164,9 @@ impl Admission {
         let Some(payment) = report.payment else { return false };
         let hash = self.payments.hash(&payment);
         match self.payments.find(&payment, hash) {
-            Some(known) if known.is_withdrawn => self.payments.withdraw(known, false),
-            Some(known) => return known.time >= bound.saturating_sub(CONFIRMATION_US),
+            Some(known) if !known.is_withdrawn && known.time >= bound.saturating_sub(CONFIRMATION_US) => return true,
+            // Too old or withdrawn: from now on this report is the one that counts.
+            Some(known) => self.payments.move_to(known, &payment, hash, report.time),
             None => self.payments.insert(&payment, hash, report.time),
         }
         false
@@ -273,6 +284,28 @@ mod tests {
         assert_eq!(say("fifth", 103 + CONFIRMATION_US, New), Admitted::Confirmation);
         assert_eq!(say("sixth", 120 + CONFIRMATION_US, New), Admitted::Confirmation, "by the bound before itself");
         assert_eq!(say("seventh", 120 + CONFIRMATION_US, New), Admitted::Yes, "too long after");
+        assert_eq!(say("eighth", 120 + CONFIRMATION_US, New), Admitted::Confirmation, "of the seventh");
+    }
+
+    #[test]
+    fn a_report_that_counts_again_is_the_one_of_its_payment_only_when_no_other_has_come() {
+        use ReportAction::{New, Update, Withdraw};
+        for other_comes_first in [false, true] {
+            let mut admission = Admission::new(&[Presence::Expected]);
+            let time = |id: &str| if id == "payee" { 101 } else { 100 };
+            let mut say = |id: &str, action| report(&mut admission, 0, id, time(id), action, Some(7));
+            assert_eq!(say("payer", New), Admitted::Yes);
+            assert_eq!(say("payer", Withdraw), Admitted::Withdraws);
+            if other_comes_first {
+                assert_eq!(say("payee", New), Admitted::Yes);
+                assert_eq!(say("payer", Update), Admitted::Confirmation);
+            } else {
+                assert_eq!(say("payer", Update), Admitted::Replaces);
+                assert_eq!(say("payee", New), Admitted::Confirmation);
+                assert_eq!(say("payee", Withdraw), Admitted::Withdraws);
+                assert_eq!(say("payee", Update), Admitted::Confirmation, "the payer's report stands");
+            }
+        }
     }
 
     #[test]

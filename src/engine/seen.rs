@@ -93,6 +93,15 @@ impl Seen {
         self.index.insert(hash, number);
     }
 
+    /// The id is from now on that of an event of this time.
+    pub(crate) fn move_to(&mut self, known: Known, id: &[u8], hash: u64, time: i64) {
+        let second = self.seconds.get_mut(&known.time.div_euclid(SECOND_US));
+        second.into_iter().for_each(|second| second.members.retain(|member| member.1 != known.number));
+        self.index.remove(hash, known.number);
+        self.free.push(known.number);
+        self.insert(id, hash, time);
+    }
+
     /// The fact does not count, or counts again.
     pub(crate) fn withdraw(&mut self, known: Known, is_withdrawn: bool) {
         let length = &mut self.places[known.number as usize].length;

@@ -80,6 +80,8 @@ pub struct KafkaSink {
     producer: BaseProducer<Deliveries>,
     /// When those who stand by last saw something of this process.
     last_sign: Instant,
+    /// The outcome of a sign is not known: the log must be asked before anything is written.
+    is_open: bool,
 }
 
 impl KafkaSink {
@@ -88,7 +90,8 @@ impl KafkaSink {
     /// # Errors
     /// When a setting is not valid or the broker does not answer.
     pub fn new(kafka: &Kafka) -> anyhow::Result<KafkaSink> {
-        let sink = KafkaSink { kafka: kafka.clone(), producer: producer(kafka)?, last_sign: Instant::now() };
+        let sink =
+            KafkaSink { kafka: kafka.clone(), producer: producer(kafka)?, last_sign: Instant::now(), is_open: false };
         if kafka.delivery == Delivery::Transactions {
             sink.producer.init_transactions(CALL_TIMEOUT).context("cannot begin transactions with the broker")?;
         }
@@ -119,7 +122,7 @@ impl KafkaSink {
     ///
     /// # Errors
     /// When another process has taken over.
-    pub fn sign(&mut self, sign: &Sign, on_wait: &mut dyn FnMut()) -> anyhow::Result<Signed> {
+    pub fn sign(&mut self, sign: &Sign, next: u64, on_wait: &mut dyn FnMut()) -> anyhow::Result<Signed> {
         let is_due = sign.is_gone || self.last_sign.elapsed() >= SIGN_EVERY;
         if !is_due {
             return Ok(Signed::NotDue);
@@ -137,11 +140,19 @@ impl KafkaSink {
             return Err(error.context(TAKEN_OVER));
         }
         on_wait();
-        let last = Tail::open(&self.kafka, OWNER).and_then(|mut tail| tail.last::<Sign>());
-        match last {
-            Ok(Some(last)) if last.owner != sign.owner => return Err(error.context(TAKEN_OVER)),
-            Ok(_) => self.renew().or_else(|error| if self.is_fenced(&error) { Err(error) } else { Ok(()) })?,
-            Err(_) => {}
+        // The log tells whether another process has written since. Asked before the renewal, which would end that process,
+        // and after it, for it may have come between.
+        let is_taken = |last: &Option<Progress>| last.as_ref().is_some_and(|last| last.number >= next);
+        match self.last() {
+            Ok(last) if is_taken(&last) => return Err(error.context(TAKEN_OVER)),
+            Ok(_) => match self.renew().and_then(|()| self.last()) {
+                Ok(last) if is_taken(&last) => return Err(error.context(TAKEN_OVER)),
+                Err(error) if self.is_fenced(&error) => return Err(error.context(TAKEN_OVER)),
+                // Not looked up: this producer must not write before it is.
+                Err(_) => self.is_open = true,
+                Ok(_) => self.is_open = false,
+            },
+            Err(_) => self.is_open = true,
         }
         Ok(Signed::NotGiven(format!("{error:#}")))
     }
@@ -231,6 +242,9 @@ fn progress_message(progress: &Progress) -> Message {
 
 impl Ledger for KafkaSink {
     fn write(&mut self, messages: &[Message], progress: &Progress, on_wait: &mut dyn FnMut()) -> anyhow::Result<()> {
+        if std::mem::take(&mut self.is_open) {
+            bail!("the outcome of the last sign of life is not known");
+        }
         let mut all = messages.to_vec();
         all.push(progress_message(progress));
         self.transaction(&all, on_wait)
