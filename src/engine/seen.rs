@@ -116,7 +116,8 @@ impl Seen {
             (self.id(number).to_vec(), micros, place.length & WITHDRAWN != 0)
         };
         let ids = |second: &Second| second.members.iter().map(|m| saved(m.1)).collect();
-        self.seconds.iter().map(|(at, second)| (*at, ids(second))).collect()
+        let held = self.seconds.iter().filter(|(_, second)| !second.members.is_empty());
+        held.map(|(at, second)| (*at, ids(second))).collect()
     }
 
     pub(crate) fn load(seconds: Vec<(i64, Vec<SavedId>)>) -> Self {
