@@ -261,7 +261,8 @@ impl Leader {
     fn sign(&mut self, is_gone: bool) -> anyhow::Result<()> {
         let health = &self.health;
         let wait = || health.set("kafka sink", false, "waiting for acknowledgements");
-        match self.sink.sign(&Sign { owner: self.owner.clone(), is_gone }, self.pipeline.number(), &mut { wait })? {
+        let sign = Sign { owner: self.owner.clone(), next: self.pipeline.number(), is_gone };
+        match self.sink.sign(&sign, &mut { wait })? {
             Signed::NotDue => {}
             Signed::Given => self.pipeline.answered(),
             Signed::NotGiven(error) => {

@@ -55,6 +55,9 @@ pub struct Tick {
 pub struct Sign {
     /// The process.
     pub owner: String,
+    /// Number of the next batch: a sign is younger than a batch when this is more than the batch's number.
+    #[serde(default)]
+    pub next: u64,
     /// It ends in good order: another one may take over at once.
     pub is_gone: bool,
 }

@@ -23,13 +23,13 @@ use std::time::{Duration, Instant};
 const EVENTS_PER_ROUND: usize = 300;
 const ROUNDS_PER_BROKER_RESTART: u64 = 10;
 
-/// The process that wrote last.
+/// The process that wrote last: a batch, or a sign of life when that is younger.
 fn owner(kafka: &Kafka) -> Option<u32> {
     let progress: Option<Progress> = Tail::open(kafka, PROGRESS).ok()?.last().ok()?;
-    let pid = |owner: &str| owner.split('-').next()?.parse().ok();
     let sign: Option<Sign> = Tail::open(kafka, OWNER).ok()?.last().ok()?;
-    // Before the first batch there are only signs of life.
-    progress.and_then(|p| pid(&p.owner)).or_else(|| sign.and_then(|s| pid(&s.owner)))
+    let first = progress.as_ref().map_or(0, |p| p.number + 1);
+    let sign = sign.filter(|s| progress.is_none() || s.next >= first).map(|s| s.owner);
+    sign.or(progress.map(|p| p.owner))?.split('-').next()?.parse().ok()
 }
 
 fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {

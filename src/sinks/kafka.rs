@@ -122,7 +122,7 @@ impl KafkaSink {
     ///
     /// # Errors
     /// When another process has taken over.
-    pub fn sign(&mut self, sign: &Sign, next: u64, on_wait: &mut dyn FnMut()) -> anyhow::Result<Signed> {
+    pub fn sign(&mut self, sign: &Sign, on_wait: &mut dyn FnMut()) -> anyhow::Result<Signed> {
         let is_due = sign.is_gone || self.last_sign.elapsed() >= SIGN_EVERY;
         if !is_due {
             return Ok(Signed::NotDue);
@@ -142,7 +142,7 @@ impl KafkaSink {
         on_wait();
         // The log tells whether another process has written since. Asked before the renewal, which would end that process,
         // and after it, for it may have come between.
-        let is_taken = |last: &Option<Progress>| last.as_ref().is_some_and(|last| last.number >= next);
+        let is_taken = |last: &Option<Progress>| last.as_ref().is_some_and(|last| last.number >= sign.next);
         match self.last() {
             Ok(last) if is_taken(&last) => return Err(error.context(TAKEN_OVER)),
             Ok(_) => match self.renew().and_then(|()| self.last()) {
