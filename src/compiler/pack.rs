@@ -246,6 +246,8 @@ fn output(
     }
     let head = [stream.expr(event_id), stream.expr(event_time), stream.expr(subject)];
     let predicate = stream.predicate(&relation.filters);
+    let fixed: Vec<_> = relation.filters.iter().filter(|f| windows_read(f).is_empty()).cloned().collect();
+    let condition = stream.predicate(&fixed);
     let mut values = Vec::new();
     for (name, expr) in names.iter().zip(&relation.columns) {
         if !matches!(name.as_str(), "event_id" | "event_time" | "subject") {
@@ -253,5 +255,5 @@ fn output(
         }
     }
     let (id, version) = (String::new(), String::new());
-    Ok(RulePlan { id, version, predicate, head, values, is_final: false, longest_frame_us: 0 })
+    Ok(RulePlan { id, version, predicate, condition, head, values, is_final: false, longest_frame_us: 0 })
 }

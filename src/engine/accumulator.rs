@@ -66,6 +66,31 @@ impl Accumulator {
         }
     }
 
+    /// A copy of one that is a few numbers.
+    pub(crate) fn copy_linear(&self) -> Accumulator {
+        match self {
+            Accumulator::Count(n) => Accumulator::Count(*n),
+            Accumulator::Sum { n, sum } => Accumulator::Sum { n: *n, sum: *sum },
+            Accumulator::Moments(m) => Accumulator::Moments(m.clone()),
+            _ => unreachable!("only counts and sums are copied"),
+        }
+    }
+
+    /// An empty one of `min` or `max`.
+    pub(crate) fn empty_extreme(&self) -> Accumulator {
+        match self {
+            Accumulator::Texts(_) => Accumulator::Texts(BTreeMap::new()),
+            _ => Accumulator::Numbers(BTreeMap::new()),
+        }
+    }
+
+    /// Of two answers of `min` or `max` over parts of a frame, the one over both.
+    pub(crate) fn better(&self, function: Function, one: Cell, other: Cell, texts: &Interner) -> Cell {
+        let (Some(a), Some(b)) = (one, other) else { return one.or(other) };
+        let is_less = if matches!(self, Accumulator::Texts(_)) { texts.text(a) <= texts.text(b) } else { a <= b };
+        Some(if is_less == (function == Function::Min) { a } else { b })
+    }
+
     /// Loads what the next rows will meet.
     pub(crate) fn warm(&self) {
         match self {

@@ -35,13 +35,19 @@ pub enum Fault {
     CorrectionKeepsOld,
     /// A correction's revisions begin again at 1.
     RevisionsBeginAgain,
+    /// Late values of one batch each see the others: a distinct count misses them.
+    DeltaAfterBatch,
+    /// A late value adds to a distinct count beyond the next one of the same value.
+    DistinctBeyondNext,
+    /// `min` and `max` of touched rows are not computed again when a row leaves.
+    ExtremeKeptOnRemoval,
     /// What the key budget shed is not said beside the results that may miss it.
     ShedUnmarked,
 }
 
 impl Fault {
     /// All faults but `None`.
-    pub const ALL: [Fault; 14] = [
+    pub const ALL: [Fault; 17] = [
         Fault::FrameHalfOpen,
         Fault::PeersNotJudgedAgain,
         Fault::EvictionAtNewest,
@@ -55,6 +61,9 @@ impl Fault {
         Fault::NoConfirmation,
         Fault::CorrectionKeepsOld,
         Fault::RevisionsBeginAgain,
+        Fault::DeltaAfterBatch,
+        Fault::DistinctBeyondNext,
+        Fault::ExtremeKeptOnRemoval,
         Fault::ShedUnmarked,
     ];
 }

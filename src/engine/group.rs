@@ -5,7 +5,9 @@ use crate::eval::downcast;
 use crate::faults::{Fault, on};
 use crate::index::{AHEAD, Index};
 use crate::intern::Interner;
-use crate::key_log::{KeyLog, Layout, NULL_BIT};
+use crate::key_log::KeyLog;
+use crate::late::Late;
+use crate::layout::{Layout, NULL_BIT};
 use crate::live_keys::LiveKeys;
 use crate::plan::GroupPlan;
 use crate::rows::YoungRows;
@@ -165,6 +167,15 @@ impl Answers {
         let (rows, places) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
         Answers { rows, causes, cells, places, doubtful: Vec::new() }
     }
+
+    pub(crate) fn push(&mut self, row: u64, cause: u64, cells: &[Cell], doubtful_until: i64, context: &Context<'_>) {
+        self.rows.push(row);
+        self.causes.push(cause);
+        self.cells.extend_from_slice(cells);
+        if doubtful_until > i64::MIN && context.young.time(row) <= doubtful_until {
+            self.doubtful.push(row);
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -172,10 +183,36 @@ pub(crate) struct KeyRange {
     index: Index,
     logs: Vec<KeyLog>,
     free: Vec<u32>,
-    /// Logs changed in this step, and where each stood before.
-    changed: Vec<(u32, i64)>,
+    /// Logs changed in this step.
+    changed: Vec<Changed>,
     live: LiveKeys,
     sweep_at: usize,
+}
+
+/// A log changed in this step.
+#[derive(Debug, Clone, Copy)]
+struct Changed {
+    slot: u32,
+    /// Where its cursors stood before.
+    stood: i64,
+    /// Something was taken out or came in that has no delta.
+    is_recomputed: bool,
+}
+
+impl Changed {
+    /// May late entries go in by deltas?
+    fn has_deltas(&self, log: &KeyLog, layout: &Layout) -> bool {
+        layout.has_deltas && !self.is_recomputed && log.changed_from <= log.stands_at
+    }
+}
+
+/// What a task must know of its group beside the layout.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GroupFacts {
+    /// See [`crate::readers::readers`].
+    pub(crate) readers: u64,
+    /// Until when results of a key that comes into use now may miss events that were shed.
+    pub(crate) doubtful_until: i64,
 }
 
 #[derive(Debug)]
@@ -184,14 +221,16 @@ pub(crate) struct Group {
     pub(crate) ranges: Vec<KeyRange>,
     /// Most keys in use; rows of further ones are shed.
     keys_max: usize,
+    /// The rules that read its results; see [`crate::readers::readers`].
+    pub(crate) readers: u64,
     /// Newest event time among the rows shed.
     pub(crate) last_shed: i64,
 }
 
 impl Group {
-    pub(crate) fn new(plan: &GroupPlan, shards: usize, keys_max: usize) -> Self {
+    pub(crate) fn new(plan: &GroupPlan, readers: u64, shards: usize, keys_max: usize) -> Self {
         let ranges = (0..shards).map(|_| KeyRange::default()).collect();
-        Group { layout: Layout::new(plan), ranges, keys_max, last_shed: i64::MIN }
+        Group { layout: Layout::new(plan), ranges, keys_max, readers, last_shed: i64::MIN }
     }
 
     /// Counts the keys in use; what they are allowed to grow by in this step.
@@ -216,6 +255,10 @@ impl Group {
     /// Until when results of a key that comes into use now may miss events that were shed.
     pub(crate) fn doubtful_until(&self) -> i64 {
         self.last_shed.saturating_add(if self.last_shed == i64::MIN { 0 } else { self.layout.reach() })
+    }
+
+    pub(crate) fn facts(&self) -> GroupFacts {
+        GroupFacts { readers: self.readers, doubtful_until: self.doubtful_until() }
     }
 
     /// The key range of a hash.
@@ -286,8 +329,8 @@ impl KeyRange {
         layout: &Layout,
         work: &Work,
         inputs: &Inputs<'_>,
-        doubtful_until: i64,
         context: &Context<'_>,
+        about: GroupFacts,
     ) -> Answers {
         let mut answers = Answers::with_capacity(work.entering.len(), layout.answers);
         for leaving in &work.leaving {
@@ -300,39 +343,63 @@ impl KeyRange {
                 let at = *at as usize;
                 let slot = self.slot(inputs.keys.get(at), inputs.keys.hashes[at], layout);
                 let changed = self.note(slot, inputs.times[at], inputs.causes[at]);
+                // An old row that enters has no answers of its own yet, as a new one, but is not told from the others.
+                self.changed[changed].is_recomputed |= inputs.rows[at] < context.first_new;
                 entering.add(changed, from * AHEAD + nth);
                 answers.places.push((number as u64) << 32 | u64::from(slot));
             }
         }
         for Leaving { row, place, .. } in &work.leaving {
             let log = &mut self.logs[*place as u32 as usize];
+            self.changed[log.changed_at as usize].is_recomputed = true;
             log.rewind(layout, context.texts);
             log.remove(context.young.time(*row), *row, layout);
         }
         let cut = layout.idle_before(context.horizon);
         let changed = std::mem::take(&mut self.changed);
         let mut entry = Vec::with_capacity(layout.stride);
-        for (from, slots) in changed.chunks(AHEAD).enumerate() {
-            self.warm(slots, layout);
-            for (nth, (slot, _)) in slots.iter().enumerate() {
-                let log = &mut self.logs[*slot as usize];
+        let mut late = Vec::new();
+        for (from, logs) in changed.chunks(AHEAD).enumerate() {
+            self.warm(logs, layout);
+            for (nth, changed) in logs.iter().enumerate() {
+                let log = &mut self.logs[changed.slot as usize];
+                let rows = || entering.of(from * AHEAD + nth).map(|nth| work.entering[nth] as usize);
+                let mut skipped = 0;
+                if changed.has_deltas(log, layout) {
+                    let is_late = |at: &usize| inputs.times[*at] <= log.stands_at;
+                    let matters = |at: usize| context.young.matters(inputs.rows[at], about.readers);
+                    if !(layout.has_extremes && rows().take_while(is_late).any(matters)) {
+                        skipped = rows().take_while(is_late).count();
+                    }
+                }
+                late.clear();
+                let mut cause = u64::MAX;
+                for at in rows().take(skipped) {
+                    inputs.write_entry(at, &mut entry);
+                    late.extend_from_slice(&entry);
+                    cause = cause.min(inputs.causes[at]);
+                }
+                if !late.is_empty() {
+                    let late = Late { entries: &late, cause, readers: about.readers };
+                    log.insert_late(&late, layout, context, &mut answers);
+                    log.changed_from = rows().nth(skipped).map_or(i64::MAX, |at| inputs.times[at]);
+                }
                 log.rewind(layout, context.texts);
-                for nth in entering.of(from * AHEAD + nth) {
-                    let at = work.entering[nth] as usize;
+                for at in rows().skip(skipped) {
                     inputs.write_entry(at, &mut entry);
                     let id = || context.young.event_id(inputs.rows[at]);
                     let is_after = |other: u64| !on(Fault::TiesByArrival) && context.young.event_id(other) > id();
                     log.insert(&entry, layout, is_after);
                 }
             }
-            slots.iter().for_each(|(slot, _)| self.logs[*slot as usize].begin(layout));
-            for (slot, stood) in slots {
+            logs.iter().for_each(|changed| self.logs[changed.slot as usize].begin(layout));
+            for Changed { slot, stood, .. } in logs {
                 let log = &mut self.logs[*slot as usize];
                 let was_live = *stood >= cut && *stood > i64::MIN;
                 if !was_live {
-                    log.doubtful_until = doubtful_until;
+                    log.doubtful_until = about.doubtful_until;
                 }
-                answer(log, layout, context, &mut answers);
+                answer(log, layout, context, about.readers, &mut answers);
                 // All its entries may have been taken out again.
                 match (log.stands_at > i64::MIN, layout.keeps_keys) {
                     (true, false) => self.live.note(was_live.then_some(*stood), log.stands_at),
@@ -363,11 +430,11 @@ impl KeyRange {
     }
 
     /// Loads what the steps of these logs will need: each loop asks for lines that do not wait for each other.
-    fn warm(&self, slots: &[(u32, i64)], layout: &Layout) {
-        for (slot, _) in slots {
+    fn warm(&self, changed: &[Changed], layout: &Layout) {
+        for Changed { slot, .. } in changed {
             self.logs[*slot as usize].warm(layout);
         }
-        for (slot, _) in slots {
+        for Changed { slot, .. } in changed {
             self.logs[*slot as usize].warm_more(layout);
         }
     }
@@ -377,7 +444,7 @@ impl KeyRange {
         let log = &mut self.logs[slot as usize];
         if log.changed_from == i64::MAX {
             log.changed_at = self.changed.len() as u32;
-            self.changed.push((slot, log.stands_at));
+            self.changed.push(Changed { slot, stood: log.stands_at, is_recomputed: false });
         }
         log.note_change(time, row);
         log.changed_at as usize
@@ -417,18 +484,14 @@ impl KeyRange {
 }
 
 /// Answers for the rows of a log from its first change on, and lets go of what is past.
-fn answer(log: &mut KeyLog, layout: &Layout, context: &Context<'_>, answers: &mut Answers) {
+fn answer(log: &mut KeyLog, layout: &Layout, context: &Context<'_>, readers: u64, answers: &mut Answers) {
     let (cause, from, doubtful_until) = (log.cause, log.changed_from, log.doubtful_until);
-    log.replay(layout, context.texts, |row, cells| {
+    let matters = |row: u64| context.young.matters(row, readers);
+    log.replay(layout, context.texts, matters, |row, cells| {
         let is_old = row < context.first_new;
         let is_peer = is_old && on(Fault::PeersNotJudgedAgain) && context.young.time(row) == from;
         if !(is_peer || is_old && on(Fault::NoCorrection)) {
-            answers.rows.push(row);
-            answers.causes.push(cause);
-            answers.cells.extend_from_slice(cells);
-            if doubtful_until > i64::MIN && context.young.time(row) <= doubtful_until {
-                answers.doubtful.push(row);
-            }
+            answers.push(row, cause, cells, doubtful_until, context);
         }
     });
     log.evict(context.horizon, layout);

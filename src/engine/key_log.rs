@@ -8,111 +8,21 @@
 use crate::accumulator::{Accumulator, Cell};
 use crate::faults::{Fault, on};
 use crate::intern::Interner;
-use crate::plan::{CursorPlan, Frame, Function, GroupPlan};
+use crate::layout::{HEAD_WORDS, Layout, NULL_BIT};
+use crate::plan::{CursorPlan, Frame, Function};
 use crate::state_hash::StateHasher;
-use foreshock_core::time::SECOND_US;
 use serde::{Deserialize, Serialize};
 use std::hint::black_box;
 use std::mem::discriminant;
 
-/// Words of an entry before the arguments: time, row number, flags.
-const HEAD_WORDS: usize = 3;
 /// A log begins so many look-ups of distinct values before it runs: their lines must stay in the first two caches.
 const BEGIN_MAX: u64 = 512;
-/// Flags: filter results from bit 0, NULL marks of arguments from this bit.
-pub(crate) const NULL_BIT: usize = 32;
-
-/// What a group's logs have in common.
-#[derive(Debug)]
-pub(crate) struct Layout {
-    pub(crate) stride: usize,
-    pub(crate) cursors: Vec<CursorPlan>,
-    /// Of each cursor: its first accumulator.
-    firsts: Vec<usize>,
-    kinds: Vec<crate::plan::ValueKind>,
-    /// Entries younger than the horizon less this may be needed.
-    reach_us: i64,
-    /// So many entries before the horizon may be needed.
-    reach_rows: u64,
-    /// Some state never ends (UNBOUNDED, ROWS, `lag`, `row_number`): keys are not freed.
-    pub(crate) keeps_keys: bool,
-    pub(crate) answers: usize,
-}
-
-impl Layout {
-    pub(crate) fn new(group: &GroupPlan) -> Self {
-        let mut layout = Layout {
-            stride: HEAD_WORDS + group.arguments.len(),
-            cursors: group.cursors.clone(),
-            firsts: Vec::new(),
-            kinds: group.arguments.iter().map(|a| a.1).collect(),
-            reach_us: 0,
-            reach_rows: 0,
-            keeps_keys: false,
-            answers: group.cursors.iter().map(|c| c.accumulators.len()).sum(),
-        };
-        let mut first = 0;
-        for cursor in &group.cursors {
-            layout.firsts.push(first);
-            first += cursor.accumulators.len();
-            match cursor.frame {
-                Frame::Range { preceding, end } => {
-                    layout.reach_us = layout.reach_us.max(preceding.unwrap_or(end)).max(end);
-                    layout.keeps_keys |= preceding.is_none();
-                }
-                Frame::Rows { preceding, end } => {
-                    layout.reach_rows = layout.reach_rows.max(preceding.unwrap_or(end)).max(end);
-                    layout.keeps_keys = true;
-                }
-            }
-            for accumulator in &cursor.accumulators {
-                if let Function::Lag(n) = accumulator.function {
-                    layout.reach_rows = layout.reach_rows.max(n);
-                }
-            }
-        }
-        layout
-    }
-
-    /// Keys last used before this are in use no more: whole seconds, as [`crate::live_keys::LiveKeys`] counts.
-    pub(crate) fn idle_before(&self, horizon: i64) -> i64 {
-        if self.keeps_keys {
-            return i64::MIN;
-        }
-        let cut = horizon.saturating_sub(self.reach_us);
-        cut.saturating_sub(cut.rem_euclid(SECOND_US))
-    }
-
-    /// How long an event can matter for others of its key, in microseconds.
-    pub(crate) fn reach(&self) -> i64 {
-        if self.keeps_keys { i64::MAX } else { self.reach_us }
-    }
-
-    /// See [`GroupPlan::key_bytes`].
-    pub(crate) fn key_bytes(&self) -> usize {
-        // An index is between a quarter and half full.
-        let index_slot = 3 * size_of::<u64>();
-        let cursors = self.cursors.len() * size_of::<Bounds>();
-        size_of::<KeyLog>() + index_slot + cursors + self.answers * size_of::<Accumulator>()
-    }
-
-    /// `None` when it holds no text, else how long before the horizon it can, `Some(None)` for ever. `min` and `max` find
-    /// a text by its content when it leaves, which may be long after.
-    pub(crate) fn text_reach(&self) -> Option<Option<i64>> {
-        use crate::plan::ValueKind::Text;
-        let is_text = |a: &crate::plan::AccumulatorPlan| a.argument.is_some_and(|a| self.kinds[a] == Text);
-        let mut texts = self.cursors.iter().flat_map(|c| &c.accumulators).filter(|a| is_text(a)).peekable();
-        texts.peek()?;
-        let finds_by_content = texts.any(|a| matches!(a.function, Function::Min | Function::Max));
-        Some((!self.keeps_keys && !finds_by_content).then_some(self.reach_us))
-    }
-}
 
 /// First and one past the last position inside a cursor's frame.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-struct Bounds {
-    head: u64,
-    tail: u64,
+pub(crate) struct Bounds {
+    pub(crate) head: u64,
+    pub(crate) tail: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -122,14 +32,14 @@ pub(crate) struct KeyLog {
     #[serde(skip)]
     pub(crate) hash: u64,
     /// Position of the first entry still held; positions count from the first entry ever.
-    base: u64,
+    pub(crate) base: u64,
     /// One past the last entry.
-    end: u64,
+    pub(crate) end: u64,
     /// Words of `data` before the first entry still held.
-    skip: usize,
-    data: Vec<i64>,
-    bounds: Box<[Bounds]>,
-    accumulators: Box<[Accumulator]>,
+    pub(crate) skip: usize,
+    pub(crate) data: Vec<i64>,
+    pub(crate) bounds: Box<[Bounds]>,
+    pub(crate) accumulators: Box<[Accumulator]>,
     /// The time the cursors stand at: a change at or before it takes them back first. It can be later than the last
     /// entry, when that was taken out again.
     pub(crate) stands_at: i64,
@@ -200,12 +110,12 @@ impl KeyLog {
         }
     }
 
-    fn entry(&self, position: u64, layout: &Layout) -> &[i64] {
+    pub(crate) fn entry(&self, position: u64, layout: &Layout) -> &[i64] {
         let at = self.skip + (position - self.base) as usize * layout.stride;
         &self.data[at..at + layout.stride]
     }
 
-    fn time(&self, position: u64, layout: &Layout) -> i64 {
+    pub(crate) fn time(&self, position: u64, layout: &Layout) -> i64 {
         self.entry(position, layout)[0]
     }
 
@@ -292,7 +202,7 @@ impl KeyLog {
     }
 
     /// First position whose time is at least `time`, searched back from the end: changes are young.
-    fn position_at(&self, time: i64, layout: &Layout) -> u64 {
+    pub(crate) fn position_at(&self, time: i64, layout: &Layout) -> u64 {
         let mut at = self.end;
         while at > self.base && self.time(at - 1, layout) >= time {
             at -= 1;
@@ -413,8 +323,14 @@ impl KeyLog {
         false
     }
 
-    /// Runs the cursors over every row from the first change on and hands out each row's answers.
-    pub(crate) fn replay(&mut self, layout: &Layout, texts: &Interner, mut emit: impl FnMut(u64, &[Cell])) {
+    /// Runs the cursors over every row from the first change on and hands out the answers of each row that matters.
+    pub(crate) fn replay(
+        &mut self,
+        layout: &Layout,
+        texts: &Interner,
+        matters: impl Fn(u64) -> bool,
+        mut emit: impl FnMut(u64, &[Cell]),
+    ) {
         let end = self.end;
         let mut answers: Vec<Cell> = Vec::with_capacity(layout.answers);
         for position in self.position_at(self.changed_from, layout)..end {
@@ -422,9 +338,12 @@ impl KeyLog {
             let time = self.time(position, layout);
             for idx in 0..layout.cursors.len() {
                 self.advance(idx, position, time, end, layout, texts);
-                self.answer(idx, position, layout, &mut answers);
             }
-            emit(row_number(self.entry(position, layout)), &answers);
+            let row = row_number(self.entry(position, layout));
+            if matters(row) {
+                (0..layout.cursors.len()).for_each(|idx| self.answer(idx, position, layout, &mut answers));
+                emit(row, &answers);
+            }
         }
         self.stands_at = self.stands_at.max(self.last_time(layout));
         self.changed_from = i64::MAX;
@@ -532,11 +451,11 @@ impl KeyLog {
     }
 }
 
-fn row_number(entry: &[i64]) -> u64 {
+pub(crate) fn row_number(entry: &[i64]) -> u64 {
     entry[1].cast_unsigned()
 }
 
-fn argument(entry: &[i64], slot: Option<usize>) -> Cell {
+pub(crate) fn argument(entry: &[i64], slot: Option<usize>) -> Cell {
     let Some(slot) = slot else { return Some(0) };
     (entry[2] & (1 << (NULL_BIT + slot)) == 0).then_some(entry[HEAD_WORDS + slot])
 }

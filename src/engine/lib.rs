@@ -8,6 +8,7 @@ pub mod accumulator;
 mod admission;
 mod corrections;
 mod dirty;
+mod door;
 mod engine;
 mod eval;
 pub mod faults;
@@ -15,14 +16,18 @@ mod group;
 mod index;
 mod intern;
 mod key_log;
+mod late;
+mod layout;
 mod live_keys;
 mod multiset;
 mod plan;
+mod readers;
 mod rows;
 mod save;
 mod seen;
 mod state_hash;
 mod stream;
+mod verdicts;
 
 pub use admission::Presence;
 pub use engine::{Engine, FeedBatch, Output, Sizes, State, StepFacts, Verdict};
@@ -31,4 +36,4 @@ pub use group::{Inline, Runner};
 pub use plan::{
     AccumulatorPlan, Branch, CursorPlan, ExprIdx, Frame, Function, GroupPlan, PackPlan, RulePlan, StreamPlan, ValueKind,
 };
-pub use stream::value_at;
+pub use verdicts::value_at;

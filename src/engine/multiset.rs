@@ -30,6 +30,15 @@ impl Multiset {
         }
     }
 
+    /// How often the value is there.
+    pub(crate) fn count(&self, value: i64) -> i64 {
+        i64::from(match self {
+            Multiset::One(held, count) => u32::from(*held == value) * count,
+            Multiset::Small(pairs) => pairs.iter().find(|p| p.0 == value).map_or(0, |p| p.1),
+            Multiset::Large(table) => table.slots[table.slot(value)].1,
+        })
+    }
+
     /// Bytes behind the set's own place.
     pub(crate) fn bytes(&self) -> usize {
         match self {

@@ -1,7 +1,7 @@
 //! What the compiler hands over: streams, window groups, cursors, accumulators, rules. Plain data; no rule text.
 
 use crate::eval::Expr;
-use crate::key_log::Layout;
+use crate::layout::Layout;
 use arrow_schema::SchemaRef;
 use foreshock_core::Feed;
 use std::sync::Arc;
@@ -164,6 +164,8 @@ pub struct RulePlan {
     pub version: String,
     /// True for the rows that are detections.
     pub predicate: Option<ExprIdx>,
+    /// The part of the predicate that reads no window result: rows for which it is not true can never be detections.
+    pub condition: Option<ExprIdx>,
     /// `event_id`, `event_time`, `subject`.
     pub head: [ExprIdx; 3],
     /// The other output columns.

@@ -60,6 +60,8 @@ pub(crate) struct YoungRows {
     segments: VecDeque<Segment>,
     times: VecDeque<i64>,
     cells: VecDeque<Cell>,
+    /// The rules that each row can be a detection of, by bits.
+    candidates: VecDeque<u64>,
     inputs: VecDeque<u64>,
     published: HashMap<(u64, u32), Published>,
     /// The same rows and rules by event time: they are final one after the other.
@@ -77,6 +79,7 @@ pub(crate) struct SavedRows {
     first_row: u64,
     times: Vec<i64>,
     cells: Vec<Cell>,
+    candidates: Vec<u64>,
     inputs: Vec<u64>,
     published: Vec<((u64, u32), SavedPublished)>,
     dead: Vec<u64>,
@@ -100,6 +103,7 @@ impl YoungRows {
             segments: VecDeque::new(),
             times: VecDeque::new(),
             cells: VecDeque::new(),
+            candidates: VecDeque::new(),
             inputs: VecDeque::new(),
             published: HashMap::new(),
             deadlines: BTreeSet::new(),
@@ -117,8 +121,8 @@ impl YoungRows {
         self.times.len()
     }
 
-    /// Adds the rows of a batch; their numbers start at the returned one.
-    pub(crate) fn push(&mut self, batch: RecordBatch) -> u64 {
+    /// Adds the rows of a batch and the rules that each can be a detection of; their numbers start at the returned one.
+    pub(crate) fn push(&mut self, batch: RecordBatch, candidates: Vec<u64>) -> u64 {
         let first_row = self.next();
         let rows = batch.num_rows();
         if rows == 0 {
@@ -127,6 +131,7 @@ impl YoungRows {
         let times: &TimestampMicrosecondArray = crate::eval::downcast(batch.column(self.event_time_column));
         self.times.extend(times.values().iter());
         self.cells.extend(std::iter::repeat_n(None, rows * self.window_count));
+        self.candidates.extend(candidates);
         self.inputs.extend(std::iter::repeat_n(NO_INPUT, rows * self.group_count));
         let segment = Segment::new(first_row, batch.clone(), times.values());
         self.segments.push_back(segment);
@@ -230,6 +235,16 @@ impl YoungRows {
         ids.value((row - segment.first_row) as usize)
     }
 
+    /// Can a row be a detection of one of these rules? With all bits: does any window result of it count?
+    pub(crate) fn matters(&self, row: u64, readers: u64) -> bool {
+        readers == u64::MAX || self.candidates[self.at(row)] & readers != 0
+    }
+
+    /// Can a row be a detection at all?
+    pub(crate) fn is_candidate(&self, row: u64) -> bool {
+        self.candidates[self.at(row)] != 0
+    }
+
     pub(crate) fn cell(&self, row: u64, window: usize) -> Cell {
         self.cells[self.at(row) * self.window_count + window]
     }
@@ -321,6 +336,7 @@ impl YoungRows {
             first_row: self.segments.front().map_or(self.first, |s| s.first_row),
             times: self.times.iter().copied().collect(),
             cells: self.cells.iter().copied().collect(),
+            candidates: self.candidates.iter().copied().collect(),
             inputs: self.inputs.iter().copied().collect(),
             published,
             dead,
@@ -332,7 +348,10 @@ impl YoungRows {
     /// `place` tells where an entry of a group went, by its place in the engine that saved it.
     pub(crate) fn load(&mut self, saved: SavedRows, place: impl Fn(usize, u64) -> u64) -> Result<(), String> {
         let rows = saved.times.len();
-        if saved.cells.len() != rows * self.window_count || saved.inputs.len() != rows * self.group_count {
+        if saved.cells.len() != rows * self.window_count
+            || saved.candidates.len() != rows
+            || saved.inputs.len() != rows * self.group_count
+        {
             return Err("its windows are others".into());
         }
         if let Some(bytes) = saved.batch {
@@ -345,6 +364,7 @@ impl YoungRows {
         let moved = |(at, old): (usize, u64)| if old == NO_INPUT { old } else { place(at % groups, old) };
         self.inputs = saved.inputs.into_iter().enumerate().map(moved).collect();
         (self.first, self.times, self.cells) = (saved.first, saved.times.into(), saved.cells.into());
+        self.candidates = saved.candidates.into();
         self.dead = saved.dead.into_iter().collect();
         self.doubted = saved.doubted.into_iter().collect();
         for (key, said) in saved.published {
@@ -374,6 +394,7 @@ impl YoungRows {
         let until = self.first + gone as u64;
         self.times.drain(..gone);
         self.cells.drain(..gone * self.window_count);
+        self.candidates.drain(..gone);
         self.inputs.drain(..gone * self.group_count);
         self.first = until;
         self.dead.retain(|row| *row >= until);

@@ -2,23 +2,23 @@
 
 use crate::corrections::Corrections;
 use crate::dirty::Dirty;
+use crate::door::Door;
 use crate::engine::{State, Verdict};
 use crate::eval::{Evaluation, array_to_cells, downcast};
 use crate::faults::{Fault, on};
-use crate::group::{Answers, Context, Group, Inline, Inputs, KeyRange, Keys, Leaving, Runner, Work};
+use crate::group::{Answers, Context, Group, GroupFacts, Inline, Inputs, KeyRange, Keys, Leaving, Runner, Work};
 use crate::intern::Interner;
-use crate::key_log::{KeyLog, Layout};
-use crate::plan::{RulePlan, StreamPlan, ValueKind};
+use crate::key_log::KeyLog;
+use crate::layout::Layout;
+use crate::plan::{StreamPlan, ValueKind};
+use crate::readers::{candidates, readers};
 use crate::rows::{NO_INPUT, SavedRows, YoungRows};
 use crate::save::Logs;
 use crate::state_hash::StateHasher;
-use arrow_array::{
-    Array, ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray, TimestampNanosecondArray, UInt32Array, UInt64Array,
-};
-use arrow_schema::{DataType, TimeUnit};
-use foreshock_core::{Detection, Value};
-use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
+use crate::verdicts::{hold, output, publish, retract};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
+use foreshock_core::Detection;
+use hashbrown::{DefaultHashBuilder, HashMap};
 
 /// Stages of fewer rows run on the calling thread: handing them over costs more than the work (docs/benchmarks.md).
 const INLINE_ROWS_MAX: usize = 512;
@@ -48,7 +48,7 @@ impl Stream {
     pub(crate) fn new(plan: StreamPlan, shards: usize, keys_max: usize) -> Self {
         let column = |name: &str| plan.schema.index_of(name).expect("every stream has event_id and event_time");
         let young = YoungRows::new(column("event_id"), column("event_time"), plan.windows.len(), plan.groups.len());
-        let groups = plan.groups.iter().map(|g| Group::new(g, shards, keys_max)).collect();
+        let groups = plan.groups.iter().map(|g| Group::new(g, readers(&plan, g), shards, keys_max)).collect();
         let levels = plan.groups.iter().map(|g| g.level + 1).max().unwrap_or(0);
         Stream { plan, groups, young, levels }
     }
@@ -111,7 +111,8 @@ impl Stream {
         let mut dirty = Dirty::default();
         self.young.remove(corrections).into_iter().for_each(|row| dirty.note(row, row));
         dirty.settle();
-        let first_new = self.young.push(batch);
+        let candidates = candidates(&self.plan, &batch, shared.faults);
+        let first_new = self.young.push(batch, candidates);
         let new_rows: Vec<u64> = (first_new..self.young.next()).collect();
         if new_rows.is_empty() && dirty.rows().is_empty() {
             return;
@@ -123,8 +124,12 @@ impl Stream {
             self.run_level(&stage, first_new, shared, &mut dirty);
             dirty.settle();
         }
-        let rows = with_old(&dirty, &new_rows);
-        let watched = if is_handed_on { rows.len() } else { dirty.rows().len() };
+        let mut rows = with_old(&dirty, &new_rows);
+        // The new version of a fact may no longer be what the old one was said to be.
+        if !is_handed_on {
+            rows.retain(|row| self.young.is_candidate(*row));
+        }
+        let watched = if is_handed_on { rows.len() } else { rows.partition_point(|row| *row < first_new) };
         self.judge(&rows, watched, &dirty, shared, verdicts);
     }
 
@@ -269,7 +274,7 @@ impl Stream {
             results.extend(busy.map(|(number, _)| (input, number, None)));
         }
         {
-            let doubtful: Vec<i64> = self.groups.iter().map(Group::doubtful_until).collect();
+            let facts: Vec<GroupFacts> = self.groups.iter().map(Group::facts).collect();
             let context = Context { young: &self.young, texts: shared.texts, horizon: shared.horizon, first_new };
             let mut states: HashMap<(usize, usize), (&mut KeyRange, &Layout)> = HashMap::new();
             for (idx, Group { layout, ranges, .. }) in self.groups.iter_mut().enumerate() {
@@ -281,8 +286,8 @@ impl Stream {
             for (input, number, answers) in &mut results {
                 let (range, layout) = states.remove(&(input.group, *number)).expect("one task per group and range");
                 let (work, inputs, number) = (&input.works[*number], stage.inputs(input), *number);
-                let until = doubtful[input.group];
-                let task = move || *answers = Some(range.step(number, layout, work, &inputs, until, context));
+                let about = facts[input.group];
+                let task = move || *answers = Some(range.step(number, layout, work, &inputs, context, about));
                 tasks.push(Box::new(task) as Box<dyn FnOnce() + Send + '_>);
             }
             if stage.rows.len() < INLINE_ROWS_MAX { Inline.run(tasks) } else { shared.runner.run(tasks) }
@@ -322,6 +327,9 @@ impl Stream {
         shared: &mut Shared<'_>,
         verdicts: &mut Vec<Verdict>,
     ) {
+        if rows.is_empty() {
+            return;
+        }
         let mut evaluation = Evaluation::new(&self.plan, rows, &self.young);
         for (number, rule) in self.plan.rules.iter().enumerate() {
             let holds = rule.predicate.map(|p| evaluation.expr(p, &self.young, shared.texts, shared.faults));
@@ -393,39 +401,6 @@ impl Stream {
             }
         }
         self.young.pop_before(horizon);
-    }
-}
-
-/// Lets rows into a group as long as there is room for their key.
-struct Door {
-    /// Keys that may still come into use in this step; `None` when there is room for all.
-    room: Option<usize>,
-    cut: i64,
-    /// Keys that came into use in this step.
-    new: HashSet<Box<[u8]>>,
-    /// Positions in the stage of rows shed.
-    shed: Vec<usize>,
-}
-
-impl Door {
-    fn new(group: &mut Group, rows: usize, horizon: i64) -> Self {
-        let room = group.budget(horizon);
-        let cut = group.layout.idle_before(horizon);
-        Door { room: (room < rows).then_some(room), cut, new: HashSet::new(), shed: Vec::new() }
-    }
-
-    fn lets_in(&mut self, group: &Group, inputs: &Inputs<'_>, at: usize) -> bool {
-        let Some(room) = self.room else { return true };
-        let key = inputs.keys.get(at);
-        if group.is_live(inputs, at, self.cut) || self.new.contains(key) {
-            return true;
-        }
-        if self.new.len() < room {
-            self.new.insert(key.into());
-            return true;
-        }
-        self.shed.push(at);
-        false
     }
 }
 
@@ -501,83 +476,4 @@ impl Stage<'_> {
             flags: &input.flags,
         }
     }
-}
-
-/// The output columns of a rule for the rows at `at`.
-fn output(
-    plan: &StreamPlan,
-    rule: &RulePlan,
-    evaluation: &mut Evaluation<'_>,
-    at: &UInt32Array,
-    young: &YoungRows,
-    shared: &mut Shared<'_>,
-) -> Vec<Detection> {
-    let mut evaluate = |idx: usize| {
-        let expr = plan.exprs[idx].as_ref();
-        let columns = evaluation.take(expr.columns(), at, young, shared.texts);
-        crate::eval::evaluate(expr, &columns, at.len(), shared.faults)
-    };
-    let [event_id, event_time, subject] = rule.head.map(&mut evaluate);
-    let values: Vec<(&String, ArrayRef)> = rule.values.iter().map(|(name, idx)| (name, evaluate(*idx))).collect();
-    let (ids, times) = (downcast::<StringArray>(&event_id), downcast::<TimestampMicrosecondArray>(&event_time));
-    let detection = |row: usize| Detection {
-        event_id: ids.value(row).to_owned(),
-        event_time: times.value(row),
-        subject: value_at(&subject, row).to_string(),
-        values: values.iter().map(|(name, array)| ((*name).clone(), value_at(array, row))).collect(),
-    };
-    (0..at.len()).map(detection).collect()
-}
-
-/// One value of a result column. Shared by the live engine and the batch, so that both say the same.
-pub fn value_at(array: &ArrayRef, row: usize) -> Value {
-    if array.is_null(row) {
-        return Value::Null;
-    }
-    match array.data_type() {
-        DataType::Utf8 => Value::Text(downcast::<StringArray>(array).value(row).to_owned()),
-        DataType::Boolean => Value::Bool(downcast::<BooleanArray>(array).value(row)),
-        DataType::Int64 => Value::Int(downcast::<Int64Array>(array).value(row)),
-        DataType::Int32 => Value::Int(i64::from(downcast::<Int32Array>(array).value(row))),
-        DataType::UInt64 => Value::Int(i64::try_from(downcast::<UInt64Array>(array).value(row)).unwrap_or(i64::MAX)),
-        DataType::Float64 => Value::Double(downcast::<Float64Array>(array).value(row)),
-        DataType::Timestamp(TimeUnit::Microsecond, _) => {
-            Value::Time(downcast::<TimestampMicrosecondArray>(array).value(row))
-        }
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
-            Value::Time(downcast::<TimestampNanosecondArray>(array).value(row).div_euclid(1_000))
-        }
-        other => Value::Text(format!("a value of type {other}")),
-    }
-}
-
-/// Takes back what was said about a row: its revision and what it was, when something is to be said.
-fn retract(young: &mut YoungRows, key: (u64, u32)) -> Option<(u32, Detection)> {
-    let published = young.said_before(key)?;
-    published.pending = None;
-    let detection = published.said.take()?;
-    published.revision += 1;
-    Some((published.revision, detection))
-}
-
-/// Keeps a detection until its row is final.
-fn hold(young: &mut YoungRows, key: (u64, u32), cause: u64, detection: Detection) {
-    let cause = young.event_id(cause).to_owned();
-    young.said(key).pending = Some((detection, cause));
-}
-
-/// Says a detection when it is new or again true; a change of values alone waits until the row is final.
-fn publish(young: &mut YoungRows, key: (u64, u32), cause: u64, detection: Detection) -> Option<(u32, Detection)> {
-    let cause_id = young.event_id(cause).to_owned();
-    let published = young.said(key);
-    match &published.said {
-        Some(said) if *said == detection => published.pending = None,
-        Some(_) => published.pending = Some((detection, cause_id)),
-        None => {
-            published.revision += 1;
-            published.said = Some(detection.clone());
-            return Some((published.revision, detection));
-        }
-    }
-    None
 }

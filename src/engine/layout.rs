@@ -1,0 +1,103 @@
+//! What the key logs of one window group have in common: how an entry is laid out and how long it is needed.
+
+use crate::accumulator::Accumulator;
+use crate::key_log::{Bounds, KeyLog};
+use crate::late::{has_deltas, has_extremes};
+use crate::plan::{AccumulatorPlan, CursorPlan, Frame, Function, GroupPlan, ValueKind};
+use foreshock_core::time::SECOND_US;
+
+/// Words of an entry before the arguments: time, row number, flags.
+pub(crate) const HEAD_WORDS: usize = 3;
+/// Flags: filter results from bit 0, NULL marks of arguments from this bit.
+pub(crate) const NULL_BIT: usize = 32;
+
+/// What a group's logs have in common.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    pub(crate) stride: usize,
+    pub(crate) cursors: Vec<CursorPlan>,
+    /// Of each cursor: its first accumulator.
+    pub(crate) firsts: Vec<usize>,
+    pub(crate) kinds: Vec<ValueKind>,
+    /// Entries younger than the horizon less this may be needed.
+    pub(crate) reach_us: i64,
+    /// So many entries before the horizon may be needed.
+    pub(crate) reach_rows: u64,
+    /// Some state never ends (UNBOUNDED, ROWS, `lag`, `row_number`): keys are not freed.
+    pub(crate) keeps_keys: bool,
+    pub(crate) answers: usize,
+    /// Late rows change old answers by deltas.
+    pub(crate) has_deltas: bool,
+    /// A late row that matters has no delta for its own answers.
+    pub(crate) has_extremes: bool,
+}
+
+impl Layout {
+    pub(crate) fn new(group: &GroupPlan) -> Self {
+        let mut layout = Layout {
+            stride: HEAD_WORDS + group.arguments.len(),
+            cursors: group.cursors.clone(),
+            firsts: Vec::new(),
+            kinds: group.arguments.iter().map(|a| a.1).collect(),
+            reach_us: 0,
+            reach_rows: 0,
+            keeps_keys: false,
+            answers: group.cursors.iter().map(|c| c.accumulators.len()).sum(),
+            has_deltas: has_deltas(&group.cursors),
+            has_extremes: has_extremes(&group.cursors),
+        };
+        let mut first = 0;
+        for cursor in &group.cursors {
+            layout.firsts.push(first);
+            first += cursor.accumulators.len();
+            match cursor.frame {
+                Frame::Range { preceding, end } => {
+                    layout.reach_us = layout.reach_us.max(preceding.unwrap_or(end)).max(end);
+                    layout.keeps_keys |= preceding.is_none();
+                }
+                Frame::Rows { preceding, end } => {
+                    layout.reach_rows = layout.reach_rows.max(preceding.unwrap_or(end)).max(end);
+                    layout.keeps_keys = true;
+                }
+            }
+            for accumulator in &cursor.accumulators {
+                if let Function::Lag(n) = accumulator.function {
+                    layout.reach_rows = layout.reach_rows.max(n);
+                }
+            }
+        }
+        layout
+    }
+
+    /// Keys last used before this are in use no more: whole seconds, as [`crate::live_keys::LiveKeys`] counts.
+    pub(crate) fn idle_before(&self, horizon: i64) -> i64 {
+        if self.keeps_keys {
+            return i64::MIN;
+        }
+        let cut = horizon.saturating_sub(self.reach_us);
+        cut.saturating_sub(cut.rem_euclid(SECOND_US))
+    }
+
+    /// How long an event can matter for others of its key, in microseconds.
+    pub(crate) fn reach(&self) -> i64 {
+        if self.keeps_keys { i64::MAX } else { self.reach_us }
+    }
+
+    /// See [`GroupPlan::key_bytes`].
+    pub(crate) fn key_bytes(&self) -> usize {
+        // An index is between a quarter and half full.
+        let index_slot = 3 * size_of::<u64>();
+        let cursors = self.cursors.len() * size_of::<Bounds>();
+        size_of::<KeyLog>() + index_slot + cursors + self.answers * size_of::<Accumulator>()
+    }
+
+    /// `None` when it holds no text, else how long before the horizon it can, `Some(None)` for ever. `min` and `max` find
+    /// a text by its content when it leaves, which may be long after.
+    pub(crate) fn text_reach(&self) -> Option<Option<i64>> {
+        let is_text = |a: &AccumulatorPlan| a.argument.is_some_and(|a| self.kinds[a] == ValueKind::Text);
+        let mut texts = self.cursors.iter().flat_map(|c| &c.accumulators).filter(|a| is_text(a)).peekable();
+        texts.peek()?;
+        let finds_by_content = texts.any(|a| matches!(a.function, Function::Min | Function::Max));
+        Some((!self.keeps_keys && !finds_by_content).then_some(self.reach_us))
+    }
+}

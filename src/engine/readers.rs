@@ -1,0 +1,47 @@
+//! Which rows and which windows a rule can still need: a row that fails the part of a rule's predicate that reads no window
+//! can never be its detection, so nobody asks for its window results.
+
+use crate::eval::{downcast, evaluate};
+use crate::plan::{ExprIdx, GroupPlan, StreamPlan};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
+
+/// Rules from this number on share a bit.
+const LAST_BIT: usize = 63;
+
+fn bit(rule: usize) -> u64 {
+    1 << rule.min(LAST_BIT)
+}
+
+/// Of each row of a batch: the rules that it can be a detection of, by bits.
+pub(crate) fn candidates(plan: &StreamPlan, batch: &RecordBatch, faults: &mut u64) -> Vec<u64> {
+    let always = |(number, rule): &(usize, &crate::plan::RulePlan)| rule.condition.is_none() || *number >= LAST_BIT;
+    let rules = || plan.rules.iter().enumerate();
+    let mut masks = vec![rules().filter(always).fold(0, |mask, (number, _)| mask | bit(number)); batch.num_rows()];
+    for (number, rule) in rules().filter(|r| !always(r)) {
+        let expr = plan.exprs[rule.condition.expect("those without one are always meant")].as_ref();
+        let columns: Vec<ArrayRef> = expr.columns().iter().map(|c| batch.column(*c).clone()).collect();
+        let holds = evaluate(expr, &columns, batch.num_rows(), faults);
+        let holds: &BooleanArray = downcast(&holds);
+        for (_, mask) in masks.iter_mut().enumerate().filter(|(at, _)| holds.is_valid(*at) && holds.value(*at)) {
+            *mask |= bit(number);
+        }
+    }
+    masks
+}
+
+/// The rules that read results of a group's windows, by bits; `u64::MAX` when windows above read them, of any row.
+pub(crate) fn readers(plan: &StreamPlan, group: &GroupPlan) -> u64 {
+    let base = plan.schema.fields().len();
+    let own: Vec<usize> = group.cursors.iter().flat_map(|c| &c.accumulators).map(|a| base + a.window).collect();
+    let reads = |expr: &ExprIdx| plan.exprs[*expr].columns().iter().any(|c| own.contains(c));
+    let inputs = |g: &GroupPlan| -> bool {
+        let arguments = g.arguments.iter().map(|a| &a.0);
+        arguments.chain(&g.filter).chain(&g.keys).chain(&g.filters).any(reads)
+    };
+    if plan.groups.iter().any(inputs) {
+        return u64::MAX;
+    }
+    let rules = plan.rules.iter().enumerate();
+    let reading = rules.filter(|(_, r)| r.predicate.iter().chain(r.values.iter().map(|v| &v.1)).any(reads));
+    reading.fold(0, |mask, (number, _)| mask | bit(number))
+}
