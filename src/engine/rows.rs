@@ -22,7 +22,10 @@ pub(crate) struct Published {
     pub(crate) revision: u32,
     /// The detection as last published; `None` after a retraction.
     pub(crate) said: Option<Detection>,
-    /// The detection as it stands now, when only its values differ from what was said, and the cause.
+    /// It was said that it may miss events.
+    pub(crate) said_incomplete: bool,
+    /// The detection as it stands now, when only its values differ from what was said, or only
+    /// now it may miss events; and the cause.
     pub(crate) pending: Option<(Detection, String)>,
 }
 
@@ -159,7 +162,7 @@ impl YoungRows {
         let deadline = (self.time(key.0), key.0, key.1);
         self.published.entry(key).or_insert_with(|| {
             self.deadlines.insert(deadline);
-            Published { revision: 0, said: None, pending: None }
+            Published { revision: 0, said: None, said_incomplete: false, pending: None }
         })
     }
 

@@ -99,6 +99,7 @@ impl SavedDetection {
 pub(crate) struct SavedPublished {
     revision: u32,
     said: Option<SavedDetection>,
+    said_incomplete: bool,
     pending: Option<(SavedDetection, String)>,
 }
 
@@ -107,6 +108,7 @@ impl SavedPublished {
         SavedPublished {
             revision: published.revision,
             said: published.said.as_ref().map(SavedDetection::new),
+            said_incomplete: published.said_incomplete,
             pending: published.pending.as_ref().map(|(d, cause)| (SavedDetection::new(d), cause.clone())),
         }
     }
@@ -115,6 +117,7 @@ impl SavedPublished {
         Published {
             revision: self.revision,
             said: self.said.map(SavedDetection::into_detection),
+            said_incomplete: self.said_incomplete,
             pending: self.pending.map(|(d, cause)| (d.into_detection(), cause)),
         }
     }

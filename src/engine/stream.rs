@@ -357,7 +357,8 @@ impl Stream {
                 if rule.is_final {
                     hold(&mut self.young, key(row), cause, detection);
                 } else {
-                    let said = publish(&mut self.young, key(row), cause, detection);
+                    let is_incomplete = self.is_doubtful(row);
+                    let said = publish(&mut self.young, key(row), cause, detection, is_incomplete);
                     let cause = self.young.event_id(cause).to_owned();
                     self.speak(number, State::Detected, said, cause, row, verdicts);
                 }

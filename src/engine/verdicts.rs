@@ -80,15 +80,17 @@ pub(crate) fn publish(
     key: (u64, u32),
     cause: u64,
     detection: Detection,
+    is_incomplete: bool,
 ) -> Option<(u32, Detection)> {
     let cause_id = young.event_id(cause).to_owned();
     let published = young.said(key);
     match &published.said {
-        Some(said) if *said == detection => published.pending = None,
+        Some(said) if *said == detection && published.said_incomplete == is_incomplete => published.pending = None,
         Some(_) => published.pending = Some((detection, cause_id)),
         None => {
             published.revision += 1;
             published.said = Some(detection.clone());
+            published.said_incomplete = is_incomplete;
             return Some((published.revision, detection));
         }
     }
