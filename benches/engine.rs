@@ -6,7 +6,7 @@ use foreshock::sources::files::{Loaded, from_events};
 use foreshock_compiler::Settings;
 use foreshock_engine::{Engine, Presence};
 use foreshock_feeds::{Counts, Record, decode};
-use foreshock_generator::{few1, generate};
+use foreshock_generator::{Few1, few1, generate};
 use std::hint::black_box;
 use std::path::Path;
 
@@ -14,7 +14,7 @@ const FEW1_EVENTS: usize = 200_000;
 const ACCOUNTS: u32 = 100_000;
 
 fn lines() -> Vec<String> {
-    few1(1, FEW1_EVENTS, ACCOUNTS, 1_000, 0).map(|l| l.json).collect()
+    few1(Few1 { events: FEW1_EVENTS, accounts: ACCOUNTS, ..Few1::default() }).map(|l| l.json).collect()
 }
 
 fn loaded(lines: &[String]) -> Loaded {

@@ -7,6 +7,7 @@ use foreshock::sources::files::{Loaded, from_events};
 use foreshock_compiler::{RuleFile, Settings, compile};
 use foreshock_engine::{Engine, Presence};
 use foreshock_feeds::{Counts, Record, decode};
+use foreshock_generator::{Few1, few1};
 use std::collections::BTreeMap;
 
 const RULE: &str = "/*---\nid: R\ntitle: { zh: 规则, en: rule }\ncategory: flow\nseverity: low\naction: detect\n\
@@ -18,7 +19,7 @@ const RULE: &str = "/*---\nid: R\ntitle: { zh: 规则, en: rule }\ncategory: flo
 fn an_overflow_is_a_counted_fault_live_and_an_error_in_batch() {
     let rule = RuleFile { path: "R.sql".into(), text: RULE.into() };
     let pack = compile(&[rule], &[], &Settings::default()).unwrap();
-    let line = foreshock_generator::few1(1, 10, 5, 0, 0).map(|l| l.json);
+    let line = few1(Few1 { events: 10, accounts: 5, zipf_permille: 0, ..Few1::default() }).map(|l| l.json);
     let events = line
         .map(|l| decode(&Record { bytes: l.as_bytes(), ..Record::default() }, &mut Counts::default()).unwrap())
         .collect();

@@ -3,7 +3,7 @@
 use crate::cli::Exit;
 use anyhow::Context;
 use foreshock_core::time::format_rfc3339;
-use foreshock_generator::{Line, Truth, few1, generate};
+use foreshock_generator::{Few1, Line, Truth, few1, generate};
 use serde_json::json;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -29,12 +29,26 @@ pub struct Gen {
     /// FEW-1: events per thousand that come up to 30 s late.
     #[arg(long, default_value_t = 0)]
     late: u32,
+    /// FEW-1: events per thousand that the first account pays beside what it draws.
+    #[arg(long, default_value_t = 0)]
+    hot: u32,
     /// Folder for history.ndjson, day.ndjson, truth.ndjson.
     #[arg(long)]
     out: PathBuf,
 }
 
 impl Gen {
+    fn few1(&self, events: usize) -> Few1 {
+        Few1 {
+            seed: self.seed,
+            events,
+            accounts: self.accounts,
+            zipf_permille: self.zipf,
+            late_permille: self.late,
+            hot_permille: self.hot,
+        }
+    }
+
     /// Runs the command.
     ///
     /// # Errors
@@ -43,7 +57,7 @@ impl Gen {
         std::fs::create_dir_all(&self.out).with_context(|| format!("cannot make {}", self.out.display()))?;
         if let Some(events) = self.few1 {
             let mut file = create(&self.out.join("few1.ndjson"))?;
-            for line in few1(self.seed, events, self.accounts, self.zipf, self.late) {
+            for line in few1(self.few1(events)) {
                 writeln!(file, "{}", line.json)?;
             }
             file.flush()?;

@@ -39,7 +39,7 @@ pub enum Fault {
     DeltaAfterBatch,
     /// A late value adds to a distinct count beyond the next one of the same value.
     DistinctBeyondNext,
-    /// `min` and `max` of touched rows are not computed again when a row leaves.
+    /// A `max` of touched rows is not computed again when a row leaves.
     ExtremeKeptOnRemoval,
     /// What the key budget shed is not said beside the results that may miss it.
     ShedUnmarked,

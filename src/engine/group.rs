@@ -358,36 +358,22 @@ impl KeyRange {
         let cut = layout.idle_before(context.horizon);
         let changed = std::mem::take(&mut self.changed);
         let mut entry = Vec::with_capacity(layout.stride);
-        let mut late = Vec::new();
+        let mut rows = Vec::new();
         for (from, logs) in changed.chunks(AHEAD).enumerate() {
             self.warm(logs, layout);
             for (nth, changed) in logs.iter().enumerate() {
                 let log = &mut self.logs[changed.slot as usize];
-                let rows = || entering.of(from * AHEAD + nth).map(|nth| work.entering[nth] as usize);
-                let mut skipped = 0;
-                if changed.has_deltas(log, layout) {
-                    let is_late = |at: &usize| inputs.times[*at] <= log.stands_at;
-                    let matters = |at: usize| context.young.matters(inputs.rows[at], about.readers);
-                    if !(layout.has_extremes && rows().take_while(is_late).any(matters)) {
-                        skipped = rows().take_while(is_late).count();
-                    }
-                }
-                late.clear();
-                let mut cause = u64::MAX;
-                for at in rows().take(skipped) {
-                    inputs.write_entry(at, &mut entry);
-                    late.extend_from_slice(&entry);
-                    cause = cause.min(inputs.causes[at]);
-                }
-                if !late.is_empty() {
-                    let late = Late { entries: &late, cause, readers: about.readers };
-                    log.insert_late(&late, layout, context, &mut answers);
-                    log.changed_from = rows().nth(skipped).map_or(i64::MAX, |at| inputs.times[at]);
-                }
+                rows.clear();
+                rows.extend(entering.of(from * AHEAD + nth).map(|nth| work.entering[nth] as usize));
+                let later = if changed.has_deltas(log, layout) {
+                    enter_late(log, &rows, layout, inputs, about.readers, context, &mut answers)
+                } else {
+                    &rows
+                };
                 log.rewind(layout, context.texts);
-                for at in rows().skip(skipped) {
-                    inputs.write_entry(at, &mut entry);
-                    let id = || context.young.event_id(inputs.rows[at]);
+                for at in later {
+                    inputs.write_entry(*at, &mut entry);
+                    let id = || context.young.event_id(inputs.rows[*at]);
                     let is_after = |other: u64| !on(Fault::TiesByArrival) && context.young.event_id(other) > id();
                     log.insert(&entry, layout, is_after);
                 }
@@ -481,6 +467,32 @@ impl KeyRange {
             self.free.push(slot);
         }
     }
+}
+
+/// Takes the late ones of a log's entering rows in by deltas, where all that matter have one; the rows that are left.
+fn enter_late<'r>(
+    log: &mut KeyLog,
+    rows: &'r [usize],
+    layout: &Layout,
+    inputs: &Inputs<'_>,
+    readers: u64,
+    context: &Context<'_>,
+    answers: &mut Answers,
+) -> &'r [usize] {
+    let (late, later) = rows.split_at(rows.partition_point(|at| inputs.times[*at] <= log.stands_at));
+    let matters = |at: &usize| context.young.matters(inputs.rows[*at], readers);
+    if late.is_empty() || layout.has_extremes && late.iter().any(matters) {
+        return rows;
+    }
+    let (mut entries, mut entry) = (Vec::with_capacity(late.len() * layout.stride), Vec::new());
+    for at in late {
+        inputs.write_entry(*at, &mut entry);
+        entries.extend_from_slice(&entry);
+    }
+    let cause = late.iter().map(|at| inputs.causes[*at]).min().unwrap_or(u64::MAX);
+    log.insert_late(&Late { entries: &entries, cause, readers }, layout, context, answers);
+    log.changed_from = later.first().map_or(i64::MAX, |at| inputs.times[*at]);
+    later
 }
 
 /// Answers for the rows of a log from its first change on, and lets go of what is past.

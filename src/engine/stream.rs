@@ -10,7 +10,7 @@ use crate::group::{Answers, Context, Group, GroupFacts, Inline, Inputs, KeyRange
 use crate::intern::Interner;
 use crate::key_log::KeyLog;
 use crate::layout::Layout;
-use crate::plan::{StreamPlan, ValueKind};
+use crate::plan::{AccumulatorPlan, Function, StreamPlan, ValueKind};
 use crate::readers::{candidates, readers};
 use crate::rows::{NO_INPUT, SavedRows, YoungRows};
 use crate::save::Logs;
@@ -303,14 +303,18 @@ impl Stream {
         for (at, place) in work.entering.iter().zip(&answers.places) {
             self.young.set_input(rows[*at as usize], group, *place);
         }
-        let windows: Vec<usize> =
-            self.plan.groups[group].cursors.iter().flat_map(|c| &c.accumulators).map(|a| a.window).collect();
+        let plans: Vec<&AccumulatorPlan> =
+            self.plan.groups[group].cursors.iter().flat_map(|c| &c.accumulators).collect();
         for ((row, cause), cells) in
-            answers.rows.iter().zip(&answers.causes).zip(answers.cells.chunks_exact(windows.len().max(1)))
+            answers.rows.iter().zip(&answers.causes).zip(answers.cells.chunks_exact(plans.len().max(1)))
         {
             let mut changed = false;
-            for (window, cell) in windows.iter().zip(cells) {
-                changed |= self.young.set_cell(*row, *window, *cell);
+            for (plan, cell) in plans.iter().zip(cells) {
+                let mut cell = *cell;
+                if *row < first_new && on(Fault::ExtremeKeptOnRemoval) && plan.function == Function::Max {
+                    cell = cell.max(self.young.cell(*row, plan.window));
+                }
+                changed |= self.young.set_cell(*row, plan.window, cell);
             }
             if changed && *row < first_new {
                 dirty.note(*row, *cause);

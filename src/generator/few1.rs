@@ -13,23 +13,41 @@ use std::collections::BinaryHeap;
 const SPAN_US: u64 = 20 * 60 * 1_000_000;
 const LATE_US_MAX: i64 = 30 * SECOND_US;
 
-/// The workload FEW-1: `events` transaction reports of `accounts` payers (Zipf with the given exponent in
-/// thousandths, 0 = uniform), spread evenly over 20 event-minutes at unique microseconds. `late_permille` of them
-/// arrive up to 30 s late: the order of the iterator is the order of arrival.
-pub fn few1(
-    seed: u64,
-    events: usize,
-    accounts: u32,
-    zipf_exponent_permille: u32,
-    late_permille: u32,
-) -> impl Iterator<Item = Line> {
+/// What the workload is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Few1 {
+    /// The same seed gives the same bytes.
+    pub seed: u64,
+    /// Transaction reports.
+    pub events: usize,
+    /// Payers.
+    pub accounts: u32,
+    /// How unequal the payers are: thousandths of the Zipf exponent, 0 = uniform.
+    pub zipf_permille: u32,
+    /// So many of a thousand events arrive up to 30 s late.
+    pub late_permille: u32,
+    /// So many of a thousand events are paid by the first account, beside what it draws.
+    pub hot_permille: u32,
+}
+
+impl Default for Few1 {
+    fn default() -> Self {
+        Few1 { seed: 1, events: 0, accounts: 1_000_000, zipf_permille: 1_000, late_permille: 0, hot_permille: 0 }
+    }
+}
+
+/// The workload FEW-1, spread evenly over 20 event-minutes at unique microseconds: the order of the iterator is the order
+/// of arrival.
+pub fn few1(of: Few1) -> impl Iterator<Item = Line> {
+    let accounts = of.accounts.max(1);
     Workload {
-        rng: Rng::new(seed),
-        payers: Payers::new(accounts.max(1), zipf_exponent_permille),
-        accounts: accounts.max(1),
-        late_permille: u64::from(late_permille),
+        rng: Rng::new(of.seed),
+        payers: Payers::new(accounts, of.zipf_permille),
+        accounts,
+        late_permille: u64::from(of.late_permille),
+        hot_permille: u64::from(of.hot_permille),
         next: 0,
-        events: u64::try_from(events).unwrap_or(u64::MAX),
+        events: u64::try_from(of.events).unwrap_or(u64::MAX),
         late: BinaryHeap::new(),
     }
 }
@@ -39,6 +57,7 @@ struct Workload {
     payers: Payers,
     accounts: u32,
     late_permille: u64,
+    hot_permille: u64,
     next: u64,
     events: u64,
     /// Events under way: (arrival, event time, json), the next to arrive on top.
@@ -80,7 +99,8 @@ impl Workload {
     }
 
     fn event(&mut self, time: i64) -> String {
-        let payer = self.payers.draw(&mut self.rng);
+        let is_hot = self.hot_permille > 0 && self.rng.chance(self.hot_permille);
+        let payer = if is_hot { 0 } else { self.payers.draw(&mut self.rng) };
         let payee = self.rng.below(u64::from(self.accounts));
         let amount = format_minor(self.rng.between(100, 499_999), 2);
         format!(

@@ -16,7 +16,7 @@ mod telecom;
 #[cfg(test)]
 mod tests;
 
-pub use few1::few1;
+pub use few1::{Few1, few1};
 
 use foreshock_core::{Feed, time};
 

@@ -1,6 +1,6 @@
 //! The generated city and the FEW-1 workload, through the public door.
 
-use crate::{Generated, Line, day_start_us, few1, generate};
+use crate::{Few1, Generated, Line, day_start_us, few1, generate};
 use foreshock_core::{ids, money, time};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +23,9 @@ fn times_by_id(city: &Generated) -> BTreeMap<String, i64> {
 fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
     assert!(generate(1, 1) == generate(1, 1));
     assert!(generate(1, 1).day != generate(2, 1).day);
-    let lines = |seed| few1(seed, 2_000, 1_000, 1_000, 50).collect::<Vec<_>>();
+    let lines = |seed| {
+        few1(Few1 { seed, events: 2_000, accounts: 1_000, late_permille: 50, ..Few1::default() }).collect::<Vec<_>>()
+    };
     assert!(lines(1) == lines(1) && lines(1) != lines(2));
 }
 
@@ -89,7 +91,15 @@ fn times_in_the_json_are_the_times_of_the_lines_and_nobody_pays_what_he_has_not(
 #[test]
 fn few1_gives_the_asked_count_of_unique_times_in_twenty_minutes() {
     for (exponent, late) in [(1_000, 0), (1_000, 50), (0, 200), (1_200, 0)] {
-        let lines: Vec<_> = few1(9, 20_000, 10_000, exponent, late).collect();
+        let lines: Vec<_> = few1(Few1 {
+            seed: 9,
+            events: 20_000,
+            accounts: 10_000,
+            zipf_permille: exponent,
+            late_permille: late,
+            ..Few1::default()
+        })
+        .collect();
         let times: BTreeSet<_> = lines.iter().map(|line| line.time_us).collect();
         assert_eq!((lines.len(), times.len()), (20_000, 20_000));
         assert!(times.iter().all(|t| (day_start_us()..day_start_us() + 20 * 60 * time::SECOND_US).contains(t)));
@@ -105,10 +115,18 @@ fn few1_gives_the_asked_count_of_unique_times_in_twenty_minutes() {
 #[test]
 fn few1_draws_the_first_account_as_often_as_zipf_says() {
     let share = |exponent| {
-        let lines = few1(11, 50_000, 1_000, exponent, 0);
+        let lines =
+            few1(Few1 { seed: 11, events: 50_000, accounts: 1_000, zipf_permille: exponent, ..Few1::default() });
         lines.filter(|line| parsed(line)["debtor"]["accountToken"] == "a0000000").count()
     };
     // 1 / H(1000) = 0.1336; uniform 0.001.
     assert!((6_300..7_100).contains(&share(1_000)));
     assert!((20..90).contains(&share(0)));
+}
+
+#[test]
+fn few1_gives_one_account_the_share_asked_for() {
+    let lines = few1(Few1 { events: 50_000, accounts: 1_000, zipf_permille: 0, hot_permille: 300, ..Few1::default() });
+    let hot = lines.filter(|line| parsed(line)["debtor"]["accountToken"] == "a0000000").count();
+    assert!((14_500..15_600).contains(&hot));
 }
