@@ -1,7 +1,7 @@
 //! The whole pipeline on one thread with a simulated broker, store and clock: deaths at any step, take-overs, zombies, torn
 //! snapshots, writes that fail or of which nothing is heard. The same seed gives the same run, to the byte.
 //!
-//! `FORESHOCK_SIMULATIONS=20000 cargo test --release --test simulation` for more; a seed that fails is printed and replays
+//! `FORESHOCK_SIMULATIONS=20000 cargo test --test simulation` for more; a seed that fails is printed and replays
 //! with `FORESHOCK_SIMULATIONS=1 FORESHOCK_SIMULATION_SEED=<seed>`.
 #![allow(clippy::unwrap_used)]
 

@@ -2,7 +2,8 @@
 //!
 //! Pure: no clock, thread, channel, file or rule text. The caller hands in the plan (made by the compiler), the events in
 //! columns, and a [`Runner`] for the tasks of a level. The same answer for any number of key ranges and any cut into
-//! batches; `docs/ARCHITECTURE.md` has the way of one event, `docs/decisions/0002-rewind-edit-replay.md` the method.
+//! batches; `docs/ARCHITECTURE.md` has the way of one event, `docs/decisions/0002-rewind-edit-replay.md`
+//! and `0013-range-deltas.md` the methods.
 
 pub mod accumulator;
 mod admission;

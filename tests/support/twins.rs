@@ -1,6 +1,7 @@
 //! One random case: the live engine under several cuts, orders of partitions and key ranges against the batch.
 
 use super::support::{Arrival, COMPLAINTS, PARTITIONS, Random, VIEWS, arrivals, decoded, lateness_us, rule};
+use arrow::array::AsArray;
 use foreshock::net::Net;
 use foreshock::pool::Pool;
 use foreshock::standing::Standing;
@@ -47,6 +48,7 @@ pub fn check(seed: u64) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|e| e.to_string())?;
     let mut expected = Net::default();
     let (_, facts) = accepted.expect("there were runs");
+    check_payments(&stream, &facts).map_err(|e| format!("seed {seed}: {e}"))?;
     let rows = runtime
         .block_on(batch::run_rule(&pack, &pack.rules[0], &facts))
         .map_err(|e| format!("seed {seed}: batch: {e}\n{text}"))?;
@@ -79,6 +81,29 @@ fn check_budget(pack: &Pack, stream: &[Arrival], expected: &Net, keys_max: usize
     }
     let differences = run.net.differences(expected);
     if differences.is_empty() { Ok(()) } else { Err(format!("{keys_max} keys, none shed: {differences:?}")) }
+}
+
+/// A payment that nobody corrects counts once, whoever reports it: all events of a case are close in time.
+fn check_payments(stream: &[Arrival], facts: &BTreeMap<Feed, Vec<arrow::array::RecordBatch>>) -> Result<(), String> {
+    let text = |json: &serde_json::Value, field: &str| json[field].as_str().map(str::to_owned);
+    let corrected: BTreeSet<String> = stream
+        .iter()
+        .filter_map(|arrival| match arrival {
+            Arrival::Record(_, json) => serde_json::from_str::<serde_json::Value>(json).ok(),
+            Arrival::Silent(_) => None,
+        })
+        .filter_map(|json| text(&json, "reportAction").and_then(|_| text(&json, "uetr")))
+        .collect();
+    let mut counted = BTreeSet::new();
+    for batch in facts.get(&Feed::Transactions).into_iter().flatten() {
+        let payments = batch.column_by_name("payment_ref").expect("transactions have one").as_string::<i32>();
+        for payment in payments.iter().flatten().filter(|p| !corrected.contains(*p)) {
+            if !counted.insert(payment.to_owned()) {
+                return Err(format!("payment {payment} counts twice"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Every fact that counts with all its columns, in one order.
