@@ -11,11 +11,20 @@ fn number(name: &str, default: u64) -> u64 {
 
 #[test]
 fn random_rules_give_the_same_answer_live_and_in_batch() {
+    all("cases", twins::check);
+}
+
+#[test]
+fn several_engines_that_share_the_keys_of_a_random_rule_say_what_one_says() {
+    all("spread cases", twins::check_spread);
+}
+
+fn all(what: &str, check: fn(u64) -> Result<(), String>) {
     let (cases, first) = (number("FORESHOCK_RANDOM_CASES", 300), number("FORESHOCK_RANDOM_SEED", 1));
-    println!("{cases} cases from seed {first}");
+    println!("{cases} {what} from seed {first}");
     let mut failed = Vec::new();
     for seed in first..first + cases {
-        if let Err(text) = twins::check(seed) {
+        if let Err(text) = check(seed) {
             println!("{text}");
             failed.push(seed);
         }

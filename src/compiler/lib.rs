@@ -15,11 +15,13 @@ mod pack;
 mod problem;
 mod session;
 mod source;
+mod spread;
 mod stream;
 mod walk;
 mod windows;
 
 pub use header::{Header, Status};
-pub use pack::{Pack, Rule, RuleFile, Settings, ViewFile, compile};
+pub use pack::{Pack, Rule, RuleFile, Settings, ViewFile, compile, compile_part};
 pub use problem::Problem;
 pub use session::feed_schema;
+pub use spread::{Part, Spread};

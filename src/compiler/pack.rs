@@ -8,8 +8,10 @@ use crate::header::{self, Header, ParamValue};
 use crate::problem::Problem;
 use crate::session::{analysed_plan, register_empty, session};
 use crate::source::{Source, feed_sources, view_source};
+use crate::spread::{Part, Spread};
 use crate::stream::{StreamBuilder, windows_read};
 use crate::walk::{Relation, Walker, is_key};
+use datafusion::logical_expr::Expr;
 use datafusion::scalar::ScalarValue;
 use foreshock_engine::{PackPlan, RulePlan};
 use std::collections::BTreeMap;
@@ -55,6 +57,8 @@ pub struct Rule {
     pub position: usize,
     /// Longest frame in microseconds.
     pub longest_frame_us: i64,
+    /// Can several processes share it?
+    pub spread: Spread,
 }
 
 /// All rules, ready for both executors.
@@ -66,6 +70,8 @@ pub struct Pack {
     pub plan: PackPlan,
     /// SQL of the views, for the batch.
     pub views: Vec<String>,
+    /// Only the keys of this partition.
+    pub part: Option<Part>,
 }
 
 impl Pack {
@@ -80,6 +86,28 @@ impl Pack {
 /// # Errors
 /// Every problem found, of all files.
 pub fn compile(rules: &[RuleFile], views: &[ViewFile], settings: &Settings) -> Result<Pack, Vec<Problem>> {
+    compile_for(None, rules, views, settings)
+}
+
+/// The same for the keys of one partition. Rules that do not spread are left out.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_part(
+    part: Part,
+    rules: &[RuleFile],
+    views: &[ViewFile],
+    settings: &Settings,
+) -> Result<Pack, Vec<Problem>> {
+    compile_for(Some(part), rules, views, settings)
+}
+
+fn compile_for(
+    part: Option<Part>,
+    rules: &[RuleFile],
+    views: &[ViewFile],
+    settings: &Settings,
+) -> Result<Pack, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut sources = feed_sources();
     for view in views {
@@ -92,8 +120,8 @@ pub fn compile(rules: &[RuleFile], views: &[ViewFile], settings: &Settings) -> R
     let mut streams: BTreeMap<String, StreamBuilder> = BTreeMap::new();
     let mut done = Vec::new();
     for file in rules {
-        match compile_rule(file, &sources, &mut streams, settings) {
-            Ok(rule) => done.push(rule),
+        match compile_in(part, file, &sources, &mut streams, settings) {
+            Ok(rule) => done.extend(rule),
             Err(found) => problems.extend(found.into_iter().map(|p| p.in_file(&file.path))),
         }
     }
@@ -105,7 +133,7 @@ pub fn compile(rules: &[RuleFile], views: &[ViewFile], settings: &Settings) -> R
     let ctx = session(&Params::default()).map_err(|e| vec![Problem::from_datafusion(&e, (1, 1))])?;
     let streams: Result<Vec<_>, _> = streams.into_values().map(|s| s.finish(&ctx)).collect();
     let streams = streams.map_err(|e| vec![Problem::from_datafusion(&e, (1, 1)).in_file("rules")])?;
-    Ok(Pack { rules: done, plan: PackPlan { streams }, views })
+    Ok(Pack { rules: done, plan: PackPlan { streams }, views, part })
 }
 
 fn check_settings(rules: &[Rule], settings: &Settings, problems: &mut Vec<Problem>) {
@@ -118,12 +146,34 @@ fn check_settings(rules: &[Rule], settings: &Settings, problems: &mut Vec<Proble
     }
 }
 
-fn compile_rule(
+/// `None` for a rule that does not spread, in the pack of a partition.
+fn compile_in(
+    part: Option<Part>,
     file: &RuleFile,
     sources: &[Source],
     streams: &mut BTreeMap<String, StreamBuilder>,
     settings: &Settings,
-) -> Result<Rule, Vec<Problem>> {
+) -> Result<Option<Rule>, Vec<Problem>> {
+    let Some(part) = part else {
+        return compile_rule(None, file, sources, streams, settings).map(|(rule, _)| Some(rule));
+    };
+    let (rule, subject) = compile_rule(None, file, sources, &mut BTreeMap::new(), settings)?;
+    match rule.spread {
+        Spread::By(_) => {
+            compile_rule(Some((part, subject)), file, sources, streams, settings).map(|(rule, _)| Some(rule))
+        }
+        Spread::No(_) => Ok(None),
+    }
+}
+
+/// The rule, and its subject over the columns of its table or view.
+fn compile_rule(
+    part: Option<(Part, Expr)>,
+    file: &RuleFile,
+    sources: &[Source],
+    streams: &mut BTreeMap<String, StreamBuilder>,
+    settings: &Settings,
+) -> Result<(Rule, Expr), Vec<Problem>> {
     let (header, body) = header::read(&file.path, &file.text).map_err(|p| vec![p])?;
     let checked = dialect::check(&file.text).map_err(|p| vec![p])?;
     if !checked.problems.is_empty() {
@@ -139,9 +189,10 @@ fn compile_rule(
     check_defaults(&ctx, &file.text, &header, place).map_err(|p| vec![p])?;
     let plan = analysed_plan(&ctx, &file.text).map_err(fallback)?;
     check_plan(&plan, place).map_err(|p| vec![p])?;
-    let mut walker = Walker { stream: None, sources, streams, checked: &checked, longest_frame_us: 0 };
+    let (keys, stream) = (Vec::new(), None);
+    let mut walker = Walker { stream, sources, streams, checked: &checked, longest_frame_us: 0, keys, part };
     let relation = walker.walk(&plan);
-    let longest_frame_us = walker.longest_frame_us;
+    let (longest_frame_us, keys) = (walker.longest_frame_us, walker.keys);
     let Some(mut stream) = walker.stream else {
         return Err(vec![
             relation.err().unwrap_or_else(|| Problem::at(place, "the rule reads no feed", "FROM transactions")),
@@ -149,10 +200,11 @@ fn compile_rule(
     };
     let done = relation.and_then(|relation| {
         let names: Vec<String> = plan.schema().fields().iter().map(|f| f.name().clone()).collect();
-        output(&mut stream, &names, &relation, place).map(|plan| (plan, relation))
+        output(&mut stream, &names, &relation, place)
     });
     let name = stream.source.name.clone();
-    let result = done.map(|(mut plan, _)| {
+    let result = done.map(|(mut plan, subject)| {
+        let spread = Spread::of(&subject, &keys, header.action);
         let version = version(&body, &stream.source, &params);
         plan.id.clone_from(&header.id);
         plan.version.clone_from(&version);
@@ -161,7 +213,8 @@ fn compile_rule(
         stream.rules.push(plan);
         let (path, sql) = (file.path.clone(), file.text.clone());
         let position = stream.rules.len() - 1;
-        Rule { header, version, sql, path, params, stream: name.clone(), position, longest_frame_us }
+        let stream = name.clone();
+        (Rule { header, version, sql, path, params, stream, position, longest_frame_us, spread }, subject)
     });
     streams.insert(name, stream);
     result.map_err(|p| vec![p])
@@ -211,12 +264,13 @@ fn version(body: &str, source: &Source, params: &Params) -> String {
     hasher.finalize().to_hex().as_str().chars().take(16).collect()
 }
 
+/// Also the subject over the columns of the table or view.
 fn output(
     stream: &mut StreamBuilder,
     names: &[String],
     relation: &Relation,
     place: (u64, u64),
-) -> Result<RulePlan, Problem> {
+) -> Result<(RulePlan, Expr), Problem> {
     let column = |name: &str| {
         let at = names.iter().position(|n| n == name);
         at.map(|i| relation.columns[i].clone()).ok_or_else(|| {
@@ -244,7 +298,7 @@ fn output(
     if compares_money && !by_currency {
         return Err(Problem::at(place, "amounts are compared without a currency", CURRENCY_HINT));
     }
-    let head = [stream.expr(event_id), stream.expr(event_time), stream.expr(subject)];
+    let head = [stream.expr(event_id), stream.expr(event_time), stream.expr(subject.clone())];
     let predicate = stream.predicate(&relation.filters);
     let fixed: Vec<_> = relation.filters.iter().filter(|f| windows_read(f).is_empty()).cloned().collect();
     let condition = stream.predicate(&fixed);
@@ -255,5 +309,6 @@ fn output(
         }
     }
     let (id, version) = (String::new(), String::new());
-    Ok(RulePlan { id, version, predicate, condition, head, values, is_final: false, longest_frame_us: 0 })
+    let plan = RulePlan { id, version, predicate, condition, head, values, is_final: false, longest_frame_us: 0 };
+    Ok((plan, subject))
 }

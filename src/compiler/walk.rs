@@ -5,6 +5,7 @@ use crate::dialect::Checked;
 use crate::nullness::is_never_null;
 use crate::problem::Problem;
 use crate::source::{Source, substitute};
+use crate::spread::{Part, is_in};
 use crate::stream::{StreamBuilder, window_name, windows_read};
 use crate::windows::{self, Call, Refusal};
 use datafusion::logical_expr::utils::split_conjunction_owned;
@@ -18,6 +19,10 @@ pub(crate) struct Walker<'a> {
     pub(crate) streams: &'a mut BTreeMap<String, StreamBuilder>,
     pub(crate) checked: &'a Checked,
     pub(crate) longest_frame_us: i64,
+    /// Keys of all windows.
+    pub(crate) keys: Vec<Vec<Expr>>,
+    /// The partition that the pack is for, and the rule's subject, which decides.
+    pub(crate) part: Option<(Part, Expr)>,
 }
 
 /// What a plan node gives: its columns and all filters passed, over base and window columns.
@@ -71,7 +76,8 @@ impl Walker<'_> {
         let stream = self.streams.remove(table).unwrap_or_else(|| StreamBuilder::new(source.clone()));
         self.stream = Some(stream);
         let columns = plan.schema().fields().iter().map(|f| crate::expr::column(f.name())).collect();
-        Ok(Relation { columns, filters: Vec::new() })
+        let filters = self.part.iter().map(|(part, subject)| is_in(subject, *part)).collect();
+        Ok(Relation { columns, filters })
     }
 
     fn inline(&self, expr: &Expr, input: &LogicalPlan, relation: &Relation) -> Result<Expr, Problem> {
@@ -118,6 +124,7 @@ impl Walker<'_> {
         if let Frame::Range { preceding: Some(width), .. } = spec.frame {
             self.longest_frame_us = self.longest_frame_us.max(width);
         }
+        self.keys.push(spec.keys.clone());
         Ok(crate::expr::column(&window_name(stream.window(spec))))
     }
 

@@ -5,6 +5,7 @@ pub mod detection;
 pub mod ids;
 pub mod limits;
 pub mod money;
+pub mod partition;
 pub mod report;
 pub mod schema;
 pub mod time;

@@ -59,6 +59,8 @@ pub(crate) struct Admission {
     /// Payments by their own id.
     payments: Seen,
     horizon: i64,
+    /// Another engine has admitted the events: all count, and it says where the horizon is.
+    given: Option<i64>,
 }
 
 /// What is saved of it.
@@ -74,7 +76,22 @@ impl Admission {
     pub(crate) fn new(presence: &[Presence]) -> Self {
         let bounds = vec![i64::MIN; presence.len()];
         let (seen, payments) = (Seen::default(), Seen::default());
-        Admission { presence: presence.to_vec(), bounds, seen, payments, horizon: i64::MIN }
+        Admission { presence: presence.to_vec(), bounds, seen, payments, horizon: i64::MIN, given: None }
+    }
+
+    /// Behind the admission of another engine.
+    pub(crate) fn behind() -> Self {
+        Admission { given: Some(i64::MIN), ..Admission::new(&[Presence::Expected]) }
+    }
+
+    /// Has another engine admitted the events?
+    pub(crate) fn is_behind(&self) -> bool {
+        self.given.is_some()
+    }
+
+    /// Where the horizon is once the events of the next step are in.
+    pub(crate) fn give(&mut self, horizon: i64) {
+        self.given = self.given.map(|given| given.max(horizon));
     }
 
     /// The time before which nothing can change any more.
@@ -102,12 +119,14 @@ impl Admission {
     /// Says of an event whether it counts. All that is in time raises the bound of its source.
     pub(crate) fn admit(&mut self, partition: usize, report: &Report<'_>, lateness_us: i64) -> Admitted {
         let bound = self.bound(partition);
-        if report.time < bound {
-            return Admitted::Late(bound - report.time);
+        if !self.is_behind() {
+            if report.time < bound {
+                return Admitted::Late(bound - report.time);
+            }
+            let raised = report.time.saturating_sub(lateness_us);
+            // One that begins late begins at the horizon: its own lateness must not reach behind it.
+            self.bounds[partition] = bound.max(raised);
         }
-        let raised = report.time.saturating_sub(lateness_us);
-        // One that begins late begins at the horizon: its own lateness must not reach behind it.
-        self.bounds[partition] = bound.max(raised);
         let Report { id, hash, time, action, .. } = *report;
         let known = self.seen.find(id.as_bytes(), hash);
         match (action, known) {
@@ -202,7 +221,7 @@ impl Admission {
             (*presence == Presence::Expected || *bound > i64::MIN).then_some(*bound)
         };
         let lowest = self.bounds.iter().zip(&self.presence).filter_map(counts).min().unwrap_or(i64::MIN);
-        self.horizon = self.horizon.max(lowest);
+        self.horizon = self.horizon.max(self.given.unwrap_or(lowest));
         self.seen.forget_before(self.horizon);
         self.payments.forget_before(self.horizon.saturating_sub(CONFIRMATION_US));
     }
@@ -221,6 +240,7 @@ impl Admission {
             ));
         }
         (self.bounds, self.horizon) = (saved.bounds, saved.horizon);
+        self.give(saved.horizon);
         (self.seen, self.payments) = (Seen::load(saved.seen), Seen::load(saved.payments));
         Ok(())
     }

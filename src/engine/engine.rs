@@ -83,6 +83,17 @@ pub struct StepFacts {
     pub shed: u64,
 }
 
+/// What admission decided about a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is a new fact.
+    Counts,
+    /// It replaces or withdraws a fact.
+    Corrects,
+    /// It is a duplicate, a confirmation, too late, or a correction that is not accepted.
+    Ignored,
+}
+
 /// What a step gives.
 #[derive(Debug, Default)]
 pub struct Output {
@@ -92,6 +103,8 @@ pub struct Output {
     pub late: Vec<(usize, usize, i64)>,
     /// (batch, row) of corrections that would move their fact in time.
     pub moved: Vec<(usize, usize)>,
+    /// What was decided about each row of each batch.
+    pub fates: Vec<Vec<Fate>>,
     /// The rows that count, in the order taken in.
     pub accepted: Vec<(Feed, RecordBatch)>,
     /// Event ids of facts of earlier batches that no longer count as they were.
@@ -143,6 +156,16 @@ impl Engine {
         lateness_us: impl Fn(Feed) -> i64,
         keys_max: usize,
     ) -> Self {
+        Engine::with(pack, shards, Admission::new(partitions), Feed::ALL.map(lateness_us), keys_max)
+    }
+
+    /// An engine behind another one that has admitted the events: all that it is given as partition 0 count, and the
+    /// horizon is where [`Engine::move_horizon`] puts it.
+    pub fn behind(pack: PackPlan, shards: usize, keys_max: usize) -> Self {
+        Engine::with(pack, shards, Admission::behind(), [0; 4], keys_max)
+    }
+
+    fn with(pack: PackPlan, shards: usize, admission: Admission, lateness_us: [i64; 4], keys_max: usize) -> Self {
         assert!(shards > 0, "at least one key range");
         let stream = |plan| Stream::new(plan, shards, keys_max);
         let streams: Vec<Stream> = pack.streams.into_iter().map(stream).collect();
@@ -150,8 +173,8 @@ impl Engine {
         Engine {
             text_reach_us: text_reaches.map(|all| all.into_iter().max().unwrap_or(0)),
             streams,
-            admission: Admission::new(partitions),
-            lateness_us: Feed::ALL.map(lateness_us),
+            admission,
+            lateness_us,
             texts: Interner::default(),
             hasher: DefaultHashBuilder::default(),
             newest: i64::MIN,
@@ -201,6 +224,11 @@ impl Engine {
         self.admission.raise(partition, bound_us);
     }
 
+    /// For an engine behind another one: where that one's horizon is after the events of the next step.
+    pub fn move_horizon(&mut self, horizon_us: i64) {
+        self.admission.give(horizon_us);
+    }
+
     /// Nothing more will come: says what is still to be said.
     pub fn finish(&mut self) -> Output {
         self.admission.close();
@@ -244,10 +272,12 @@ impl Engine {
         let batch = &feed_batch.batch;
         let ids: &StringArray = downcast(batch.column(0));
         let times: &TimestampMicrosecondArray = downcast(batch.column(1));
-        let payments = payment_column(feed_batch);
+        // Which report of a payment counts was decided before.
+        let payments = payment_column(feed_batch).filter(|_| !self.admission.is_behind());
         let lateness = self.lateness_us[feed_batch.feed as usize];
         let facts = &mut output.facts;
         let mut kept = Vec::with_capacity(batch.num_rows());
+        let mut fates = Vec::with_capacity(batch.num_rows());
         for from in (0..batch.num_rows()).step_by(AHEAD) {
             let rows = from..batch.num_rows().min(from + AHEAD);
             let hashes = self.admission.begin(rows.clone().map(|row| ids.value(row)));
@@ -257,6 +287,11 @@ impl Engine {
                 let report = Report { id, hash, time, action, payment };
                 let verdict = self.admission.admit(feed_batch.partition, &report, lateness);
                 kept.push(matches!(verdict, Admitted::Yes | Admitted::Replaces));
+                fates.push(match verdict {
+                    Admitted::Yes => Fate::Counts,
+                    Admitted::Replaces | Admitted::Withdraws => Fate::Corrects,
+                    _ => Fate::Ignored,
+                });
                 match verdict {
                     Admitted::Yes => {}
                     Admitted::Replaces => corrections.note(id, time),
@@ -276,6 +311,7 @@ impl Engine {
         facts.accepted += kept.iter().filter(|k| **k).count() as u64;
         facts.late = output.late.len() as u64;
         facts.moved = output.moved.len() as u64;
+        output.fates.push(fates);
         kept
     }
 }

@@ -23,6 +23,7 @@ mod live_keys;
 mod multiset;
 mod plan;
 mod readers;
+mod routing;
 mod rows;
 mod save;
 mod seen;
@@ -31,10 +32,11 @@ mod stream;
 mod verdicts;
 
 pub use admission::Presence;
-pub use engine::{Engine, FeedBatch, Output, Sizes, State, StepFacts, Verdict};
+pub use engine::{Engine, Fate, FeedBatch, Output, Sizes, State, StepFacts, Verdict};
 pub use eval::Expr;
 pub use group::{Inline, Runner};
 pub use plan::{
     AccumulatorPlan, Branch, CursorPlan, ExprIdx, Frame, Function, GroupPlan, PackPlan, RulePlan, StreamPlan, ValueKind,
 };
+pub use routing::{Routed, Router};
 pub use verdicts::value_at;

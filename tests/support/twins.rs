@@ -6,14 +6,16 @@ use foreshock::net::Net;
 use foreshock::pool::Pool;
 use foreshock::standing::Standing;
 use foreshock_compiler::header::Emit;
-use foreshock_compiler::{Pack, RuleFile, Settings, batch, compile, feed_schema};
+use foreshock_compiler::{Pack, Part, RuleFile, Settings, Spread, batch, compile, compile_part, feed_schema};
 use foreshock_core::Feed;
-use foreshock_engine::{Engine, FeedBatch, Presence, State, Verdict};
+use foreshock_engine::{Engine, FeedBatch, PackPlan, Presence, Router, State, Verdict};
 use foreshock_feeds::{Event, to_record_batch};
 use std::collections::{BTreeMap, BTreeSet};
 
+#[derive(Default)]
 struct Live {
     net: Net,
+    said: BTreeSet<String>,
     standing: Standing,
     /// Detections that may miss events which the key budget shed.
     incomplete: BTreeSet<String>,
@@ -122,17 +124,23 @@ fn sorted(facts: &BTreeMap<Feed, Vec<arrow::array::RecordBatch>>) -> String {
 /// The run with so many key ranges is saved and loaded after each batch.
 const RESTORED: usize = 2;
 
-fn live(pack: &Pack, stream: &[Arrival], cut: usize, shards: usize, keys_max: usize) -> Live {
+/// The horizon waits for the partitions that send.
+fn expected(stream: &[Arrival]) -> Vec<Presence> {
     let mut expected = vec![Presence::Optional; PARTITIONS];
     for arrival in stream {
         if let Arrival::Record(partition, _) = arrival {
             expected[*partition] = Presence::Expected;
         }
     }
+    expected
+}
+
+fn live(pack: &Pack, stream: &[Arrival], cut: usize, shards: usize, keys_max: usize) -> Live {
+    let expected = expected(stream);
     let fresh = |shards: usize| Engine::bounded(pack.plan.clone(), shards, &expected, lateness_us, keys_max);
     let mut engine = fresh(shards);
     let restores = shards == RESTORED;
-    let mut result = Live { net: Net::default(), standing: Standing::default(), incomplete: BTreeSet::new(), shed: 0 };
+    let mut result = Live::default();
     let mut verdicts = Vec::new();
     // What is said of silence stands between two batches, for every cut the same ones.
     for run in stream.split_inclusive(|a| matches!(a, Arrival::Silent(_))) {
@@ -159,6 +167,7 @@ fn live(pack: &Pack, stream: &[Arrival], cut: usize, shards: usize, keys_max: us
     }
     verdicts.extend(engine.finish().verdicts);
     check_revisions(pack, &verdicts);
+    result.said = said(&verdicts);
     for verdict in &verdicts {
         result.net.apply(pack, verdict);
         let event = &verdict.detection.event_id;
@@ -169,6 +178,92 @@ fn live(pack: &Pack, stream: &[Arrival], cut: usize, shards: usize, keys_max: us
         };
     }
     result
+}
+
+/// Engines that share the keys of a rule, behind one that admits.
+const PARTS: u32 = 3;
+
+/// A random rule that spreads: several engines behind one that admits say what one engine says, revision by revision, and
+/// what the batch says.
+pub fn check_spread(seed: u64) -> Result<(), String> {
+    let mut random = Random(seed);
+    let text = rule(&mut random).replace("PARTITION BY payee_account ", "PARTITION BY payer_account ");
+    let text = text.replace("BY coalesce(device, kind) ", "BY coalesce(device, kind), payer_account ");
+    // A computed subject does as well.
+    let text = if random.one_in(3) {
+        let by_device = text.replace("payer_account AS subject", "coalesce(device, kind) AS subject");
+        let by_device = by_device.replace("BY payer_account ", "BY coalesce(device, kind) ");
+        by_device.replace("BY payer_account, payee_account ", "BY payee_account, coalesce(device, kind) ")
+    } else {
+        text
+    };
+    let fail = |what: String| format!("seed {seed}: {what}\n{text}");
+    let file = |path: &str, text: &str| RuleFile { path: path.into(), text: text.into() };
+    let views = VIEWS.map(|view| file("view.sql", view));
+    let refused = |p: Vec<foreshock_compiler::Problem>| fail(p.iter().map(ToString::to_string).collect::<String>());
+    let files = [file("R.sql", &text)];
+    let pack = compile(&files, &views, &Settings::default()).map_err(refused)?;
+    if let Spread::No(reason) = pack.rules[0].spread {
+        return Err(fail(format!("does not spread: {reason}")));
+    }
+    let part = |number: u32| compile_part(Part { number, of: PARTS }, &files, &views, &Settings::default());
+    let packs = (0..PARTS).map(part).collect::<Result<Vec<_>, _>>().map_err(refused)?;
+    let stream = arrivals(&mut random);
+    for cut in [1, 1 + random.below(6) as usize, usize::MAX] {
+        let one = live(&pack, &stream, cut, 1, usize::MAX);
+        let many = live_spread(&pack, &packs, &stream, cut);
+        if one.said != many {
+            return Err(fail(format!("cut {cut}: one engine says {:#?}\nseveral say {many:#?}", one.said)));
+        }
+    }
+    Ok(())
+}
+
+/// What a verdict says, in the order of what is said of one event.
+fn said(verdicts: &[Verdict]) -> BTreeSet<String> {
+    let text = |v: &Verdict| format!("{} {} {:?} {:?}", v.detection.event_id, v.revision, v.state, v.detection);
+    verdicts.iter().map(text).collect()
+}
+
+fn live_spread(pack: &Pack, packs: &[Pack], stream: &[Arrival], cut: usize) -> BTreeSet<String> {
+    let mut first = Engine::new(PackPlan::default(), 1, &expected(stream), lateness_us);
+    let router = Router::new(&pack.plan, pack.rules.iter().map(|r| (r.stream.as_str(), r.position)), PARTS);
+    let fresh = |pack: &Pack| Engine::behind(pack.plan.clone(), 2, usize::MAX);
+    let mut engines: Vec<Engine> = packs.iter().map(fresh).collect();
+    let mut verdicts = Vec::new();
+    for run in stream.split_inclusive(|a| matches!(a, Arrival::Silent(_))) {
+        for part in run.chunks(cut.min(run.len())) {
+            let batches: Vec<FeedBatch> = (0..PARTITIONS).map(|p| feed_batch(part, p)).collect();
+            let output = first.step(&batches, &Pool { threads: 1 });
+            let routed = router.route(&batches, &output.fates);
+            for (number, engine) in engines.iter_mut().enumerate() {
+                let of_part = |batch: usize| {
+                    let mine = routed.iter().filter(move |r| r.batch == batch && r.partition == number as u32);
+                    let rows: Vec<u32> = mine.map(|r| r.row as u32).collect();
+                    let actions = rows.iter().map(|row| batches[batch].actions[*row as usize]).collect();
+                    let rows = arrow::array::UInt32Array::from(rows);
+                    let taken = arrow::compute::take_record_batch(&batches[batch].batch, &rows).expect("rows of it");
+                    FeedBatch { feed: batches[batch].feed, partition: 0, batch: taken, actions }
+                };
+                let mine: Vec<FeedBatch> = (0..batches.len()).map(of_part).collect();
+                engine.move_horizon(first.horizon());
+                verdicts.extend(engine.step(&mine, &Pool { threads: 2 }).verdicts);
+                if cut == 1 {
+                    // As after a move to another process.
+                    let saved = engine.save();
+                    *engine = fresh(&packs[number]);
+                    engine.load(&saved).expect("what was saved can be loaded");
+                }
+            }
+        }
+        if let Some(Arrival::Silent(partition)) = run.last()
+            && let Some(bound) = first.tick(&[*partition])
+        {
+            first.raise(*partition, bound);
+        }
+    }
+    engines.iter_mut().for_each(|engine| verdicts.extend(engine.finish().verdicts));
+    said(&verdicts)
 }
 
 fn feed_batch(part: &[Arrival], partition: usize) -> FeedBatch {
