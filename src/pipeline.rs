@@ -324,7 +324,8 @@ impl<S: Source> Pipeline<S> {
         }
         for verdict in &output.verdicts {
             let rule = self.pack.rule_at(&verdict.stream, verdict.rule).expect("verdicts come from this pack");
-            let id = detection_id(&rule.header.id, &rule.version, &verdict.detection.event_id);
+            let detection = &verdict.detection;
+            let id = detection_id(&rule.header.id, &rule.version, &detection.event_id, &detection.subject);
             let is_live = rule.header.status == Status::Live;
             messages.push(wire::detection(rule, &id, verdict, !is_live));
             let detected = verdict.state == State::Detected;

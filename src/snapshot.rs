@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 const MAGIC: &str = "foreshock-snapshot";
 /// Raised whenever the content changes.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 /// How many are kept.
 pub const KEPT: usize = 3;
 

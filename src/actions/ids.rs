@@ -1,8 +1,8 @@
 //! Ids that anyone can compute again: UUIDv8 (RFC 9562) of BLAKE3 over parts, each prefixed by its length.
 
-/// Id of the detection of one event by one rule in one version.
-pub fn detection_id(rule_id: &str, rule_version: &str, event_id: &str) -> String {
-    uuid_text(uuid_v8(&[rule_id, rule_version, event_id]))
+/// Id of the detection of one event by one rule in one version: what it says about the subject.
+pub fn detection_id(rule_id: &str, rule_version: &str, event_id: &str, subject: &str) -> String {
+    uuid_text(uuid_v8(&[rule_id, rule_version, event_id, subject]))
 }
 
 /// Id of the episode that an event opens.
@@ -48,18 +48,18 @@ mod tests {
 
     #[test]
     fn an_id_is_a_uuid_of_version_8_and_never_changes() {
-        let id = detection_id("M05", "0123456789abcdef", "tx:bank-a:1");
+        let id = detection_id("M05", "0123456789abcdef", "tx:bank-a:1", "p-1");
         let at = |i: usize| id.chars().nth(i).unwrap();
         assert_eq!((id.len(), at(8), at(13), at(18), at(23)), (36, '-', '-', '-', '-'));
         assert_eq!(at(14), '8');
         assert!("89ab".contains(at(19)), "{id}");
-        assert_eq!(id, "e41673d8-daee-8791-bd88-f41b30d583ba");
+        assert_eq!(id, "311e5e4d-6c3b-8f61-a5b2-d784e5d333b8");
     }
 
     #[test]
     fn the_border_between_two_parts_counts() {
-        assert_ne!(detection_id("ab", "c", "d"), detection_id("a", "bc", "d"));
-        assert_ne!(detection_id("a", "b", ""), detection_id("a", "", "b"));
+        assert_ne!(detection_id("ab", "c", "d", "e"), detection_id("a", "bc", "d", "e"));
+        assert_ne!(detection_id("a", "b", "", "c"), detection_id("a", "", "b", "c"));
     }
 
     #[test]

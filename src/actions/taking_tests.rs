@@ -36,7 +36,7 @@ fn detection(event: &str, minute: i64, subject: &str) -> Detection {
 }
 
 fn take(actions: &mut Actions, rule: &RuleFacts, detection: &Detection, detected: bool) -> Vec<Act> {
-    let id = detection_id(&rule.id, &rule.version, &detection.event_id);
+    let id = detection_id(&rule.id, &rule.version, &detection.event_id, &detection.subject);
     actions.take(&Verdict { detection_id: &id, detected, rule, detection })
 }
 
@@ -172,7 +172,7 @@ fn a_blocking_draft_has_the_fields_of_the_contract() {
         "legalBasis": ["regulation-30"],
         "fraudType": "OTHER",
         "evidence": {
-            "detectionId": detection_id("M05", "v1", "tx:bank-a:1"),
+            "detectionId": detection_id("M05", "v1", "tx:bank-a:1", "acc-1"),
             "eventIds": ["tx:bank-a:1"],
             "values": {
                 "amount_at_risk": 1_234_550, "currency": "CNY", "institution": "bank-a",
@@ -210,7 +210,7 @@ fn an_alert_has_the_fields_of_the_contract() {
         "first": "2026-01-01T00:00:00.000000Z",
         "last": "2026-01-01T00:00:00.000000Z",
         "count": 1,
-        "detection_ids": [detection_id("M05", "v1", "tx:bank-a:1")],
+        "detection_ids": [detection_id("M05", "v1", "tx:bank-a:1", "acc-1")],
     });
     assert_eq!(serde_json::to_value(alert(&acts)).unwrap(), expected);
 }
@@ -240,7 +240,7 @@ fn an_alert_lists_the_first_ids_and_counts_all() {
         last = take(&mut actions, &rule, &detection(&i.to_string(), 0, "acc-1"), true);
     }
     assert_eq!(alert(&last).detection_ids.len(), DETECTIONS_LISTED_MAX);
-    assert_eq!(alert(&last).detection_ids[0], detection_id("M05", "v1", "tx:bank-a:0"));
+    assert_eq!(alert(&last).detection_ids[0], detection_id("M05", "v1", "tx:bank-a:0", "acc-1"));
     for i in (0..DETECTIONS_TRACKED_MAX + extra).rev() {
         last = take(&mut actions, &rule, &detection(&i.to_string(), 0, "acc-1"), false);
     }

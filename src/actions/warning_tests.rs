@@ -35,7 +35,7 @@ fn detection(subject: &str, district: Option<&str>) -> Detection {
 }
 
 fn take(actions: &mut Actions, rule: &RuleFacts, detection: &Detection) -> Option<(String, String)> {
-    let id = detection_id(&rule.id, &rule.version, &detection.event_id);
+    let id = detection_id(&rule.id, &rule.version, &detection.event_id, &detection.subject);
     let acts = actions.take(&Verdict { detection_id: &id, detected: true, rule, detection });
     acts.into_iter().find_map(|act| if let Act::WarningDraft { key, xml } = act { Some((key, xml)) } else { None })
 }

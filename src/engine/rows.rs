@@ -17,9 +17,10 @@ use std::collections::{BTreeSet, VecDeque};
 pub(crate) const NO_INPUT: u64 = u64::MAX;
 
 /// What has been said about one row by one rule.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Published {
-    pub(crate) revision: u32,
+    /// Last revision by subject: a correction may give the event another one, and with it another detection.
+    pub(crate) revisions: Vec<(String, u32)>,
     /// The detection as last published; `None` after a retraction.
     pub(crate) said: Option<Detection>,
     /// It was said that it may miss events.
@@ -27,6 +28,18 @@ pub(crate) struct Published {
     /// The detection as it stands now, when only its values differ from what was said, or only
     /// now it may miss events; and the cause.
     pub(crate) pending: Option<(Detection, String)>,
+}
+
+impl Published {
+    /// The next revision of the detection of this subject.
+    pub(crate) fn next_revision(&mut self, subject: &str) -> u32 {
+        if let Some((_, last)) = self.revisions.iter_mut().find(|(known, _)| known == subject) {
+            *last += 1;
+            return *last;
+        }
+        self.revisions.push((subject.to_owned(), 1));
+        1
+    }
 }
 
 #[derive(Debug)]
@@ -162,7 +175,7 @@ impl YoungRows {
         let deadline = (self.time(key.0), key.0, key.1);
         self.published.entry(key).or_insert_with(|| {
             self.deadlines.insert(deadline);
-            Published { revision: 0, said: None, said_incomplete: false, pending: None }
+            Published::default()
         })
     }
 

@@ -97,7 +97,7 @@ impl SavedDetection {
 /// [`Published`] as it is saved.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct SavedPublished {
-    revision: u32,
+    revisions: Vec<(String, u32)>,
     said: Option<SavedDetection>,
     said_incomplete: bool,
     pending: Option<(SavedDetection, String)>,
@@ -106,7 +106,7 @@ pub(crate) struct SavedPublished {
 impl SavedPublished {
     pub(crate) fn new(published: &Published) -> Self {
         SavedPublished {
-            revision: published.revision,
+            revisions: published.revisions.clone(),
             said: published.said.as_ref().map(SavedDetection::new),
             said_incomplete: published.said_incomplete,
             pending: published.pending.as_ref().map(|(d, cause)| (SavedDetection::new(d), cause.clone())),
@@ -115,7 +115,7 @@ impl SavedPublished {
 
     pub(crate) fn into_published(self) -> Published {
         Published {
-            revision: self.revision,
+            revisions: self.revisions,
             said: self.said.map(SavedDetection::into_detection),
             said_incomplete: self.said_incomplete,
             pending: self.pending.map(|(d, cause)| (d.into_detection(), cause)),

@@ -15,9 +15,8 @@ use crate::readers::{candidates, readers};
 use crate::rows::{NO_INPUT, SavedRows, YoungRows};
 use crate::save::Logs;
 use crate::state_hash::StateHasher;
-use crate::verdicts::{hold, output, publish, retract};
+use crate::verdicts::{Said, hold, output, publish, retract};
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
-use foreshock_core::Detection;
 use hashbrown::{DefaultHashBuilder, HashMap};
 
 /// Stages of fewer rows run on the calling thread: handing them over costs more than the work (docs/benchmarks.md).
@@ -362,8 +361,9 @@ impl Stream {
                     hold(&mut self.young, key(row), cause, detection);
                 } else {
                     let is_incomplete = self.is_doubtful(row);
-                    let said = publish(&mut self.young, key(row), cause, detection, is_incomplete);
+                    let (taken_back, said) = publish(&mut self.young, key(row), cause, detection, is_incomplete);
                     let cause = self.young.event_id(cause).to_owned();
+                    self.speak(number, State::Retracted, taken_back, cause.clone(), row, verdicts);
                     self.speak(number, State::Detected, said, cause, row, verdicts);
                 }
             }
@@ -374,7 +374,7 @@ impl Stream {
         &self,
         rule: usize,
         state: State,
-        said: Option<(u32, Detection)>,
+        said: Option<Said>,
         cause: String,
         row: u64,
         verdicts: &mut Vec<Verdict>,
@@ -390,10 +390,10 @@ impl Stream {
         let name = self.plan.name.clone();
         let mut finals = Vec::new();
         self.young.take_finals(horizon, |row, rule, published| finals.push((row, rule, published)));
-        for (row, rule, published) in finals {
+        for (row, rule, mut published) in finals {
             let is_incomplete = self.is_doubtful(row);
-            if let Some((detection, cause)) = published.pending {
-                let revision = published.revision + 1;
+            if let Some((detection, cause)) = published.pending.take() {
+                let revision = published.next_revision(&detection.subject);
                 verdicts.push(Verdict {
                     stream: name.clone(),
                     rule: rule as usize,

@@ -2,7 +2,7 @@
 
 use crate::eval::{Evaluation, downcast};
 use crate::plan::{RulePlan, StreamPlan};
-use crate::rows::YoungRows;
+use crate::rows::{Published, YoungRows};
 use crate::stream::Shared;
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray,
@@ -59,13 +59,18 @@ pub fn value_at(array: &ArrayRef, row: usize) -> Value {
     }
 }
 
+/// Something to say: the revision and the detection.
+pub(crate) type Said = (u32, Detection);
+
 /// Takes back what was said about a row: its revision and what it was, when something is to be said.
-pub(crate) fn retract(young: &mut YoungRows, key: (u64, u32)) -> Option<(u32, Detection)> {
-    let published = young.said_before(key)?;
+pub(crate) fn retract(young: &mut YoungRows, key: (u64, u32)) -> Option<Said> {
+    take_back(young.said_before(key)?)
+}
+
+fn take_back(published: &mut Published) -> Option<Said> {
     published.pending = None;
     let detection = published.said.take()?;
-    published.revision += 1;
-    Some((published.revision, detection))
+    Some((published.next_revision(&detection.subject), detection))
 }
 
 /// Keeps a detection until its row is final.
@@ -74,25 +79,27 @@ pub(crate) fn hold(young: &mut YoungRows, key: (u64, u32), cause: u64, detection
     young.said(key).pending = Some((detection, cause));
 }
 
-/// Says a detection when it is new or again true; a change of values alone waits until the row is final.
+/// Says a detection when it is new or again true; a change of values alone waits until the row is final. Should a correction
+/// have given the event another subject, then what was said of the one before is taken back: the first of the two.
 pub(crate) fn publish(
     young: &mut YoungRows,
     key: (u64, u32),
     cause: u64,
     detection: Detection,
     is_incomplete: bool,
-) -> Option<(u32, Detection)> {
+) -> (Option<Said>, Option<Said>) {
     let cause_id = young.event_id(cause).to_owned();
     let published = young.said(key);
+    let is_other = published.said.as_ref().is_some_and(|said| said.subject != detection.subject);
+    let taken_back = if is_other { take_back(published) } else { None };
     match &published.said {
         Some(said) if *said == detection && published.said_incomplete == is_incomplete => published.pending = None,
         Some(_) => published.pending = Some((detection, cause_id)),
         None => {
-            published.revision += 1;
             published.said = Some(detection.clone());
             published.said_incomplete = is_incomplete;
-            return Some((published.revision, detection));
+            return (taken_back, Some((published.next_revision(&detection.subject), detection)));
         }
     }
-    None
+    (taken_back, None)
 }

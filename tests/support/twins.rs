@@ -279,9 +279,10 @@ fn feed_batch(part: &[Arrival], partition: usize) -> FeedBatch {
 
 /// Revisions of a detection count up by one; what is final is said once and never taken back.
 fn check_revisions(pack: &Pack, verdicts: &[Verdict]) {
-    let mut last: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut last: BTreeMap<(&str, &str), u32> = BTreeMap::new();
     for verdict in verdicts {
-        let revision = last.entry(&verdict.detection.event_id).or_insert(0);
+        let detection = &verdict.detection;
+        let revision = last.entry((&detection.event_id, &detection.subject)).or_insert(0);
         *revision += 1;
         assert_eq!(verdict.revision, *revision, "revisions of {} out of order", verdict.detection.event_id);
     }
