@@ -17,6 +17,8 @@ pub struct Config {
     pub engine: Engine,
     /// Rules and their parameters.
     pub rules: Rules,
+    /// Several processes that share rules.
+    pub spread: Spread,
     /// The state on disk.
     pub snapshots: Snapshots,
     /// Health and metrics.
@@ -113,6 +115,15 @@ impl Engine {
     pub fn lateness_s(&self, feed: Feed) -> u32 {
         self.feed_lateness_s.get(feed.table()).copied().unwrap_or(self.lateness_s)
     }
+}
+
+/// `[spread]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Spread {
+    /// Partitions over which the rules that spread are shared: most processes that can have a share. 0 for none: one process
+    /// runs all rules. It cannot change once there are events.
+    pub partitions: u32,
 }
 
 /// `[rules]`

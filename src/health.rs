@@ -25,6 +25,8 @@ pub struct Dependency {
 #[derive(Debug, Default)]
 pub struct Health {
     dependencies: DashMap<&'static str, Dependency>,
+    /// The partitions of the rules that spread which this process has.
+    pub parts: DashMap<u32, Arc<Health>>,
     /// Events that count.
     pub accepted: AtomicU64,
     /// Events seen before.
@@ -111,8 +113,11 @@ impl Health {
 
     /// Is every dependency up, and what each looks like.
     pub fn ready(&self) -> (bool, String) {
-        let mut names: Vec<_> = self.dependencies.iter().map(|e| (*e.key(), e.value().clone())).collect();
-        names.sort_by_key(|(name, _)| *name);
+        let mut names: Vec<(String, Dependency)> = self.states("");
+        for part in &self.parts {
+            names.extend(part.states(&format!("part {}: ", part.key())));
+        }
+        names.sort_by(|a, b| a.0.cmp(&b.0));
         let mut text = String::new();
         for (name, d) in &names {
             let since = d.since.elapsed().map_or(0, |e| e.as_secs());
@@ -126,8 +131,30 @@ impl Health {
         (!names.is_empty() && names.iter().all(|(_, d)| d.is_up), text)
     }
 
-    /// Prometheus text.
+    fn states(&self, prefix: &str) -> Vec<(String, Dependency)> {
+        self.dependencies.iter().map(|e| (format!("{prefix}{}", e.key()), e.value().clone())).collect()
+    }
+
+    /// Prometheus text. The partitions of the rules that spread have the label `part`.
     pub fn metrics(&self) -> String {
+        let mut all: Vec<(String, Arc<Health>)> = Vec::new();
+        for part in &self.parts {
+            all.push((format!("{{part=\"{}\"}}", part.key()), part.value().clone()));
+        }
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut text = String::new();
+        for (number, (name, kind, help, _)) in self.values().iter().enumerate() {
+            let _ = writeln!(text, "# HELP foreshock_{name} {help}\n# TYPE foreshock_{name} {kind}");
+            let _ = writeln!(text, "foreshock_{name} {}", self.values()[number].3);
+            for (label, health) in &all {
+                let _ = writeln!(text, "foreshock_{name}{label} {}", health.values()[number].3);
+            }
+        }
+        text
+    }
+
+    /// Name, kind, help and value of each metric.
+    fn values(&self) -> Vec<(String, &'static str, &'static str, u64)> {
         let counters = [
             ("events_accepted", "Events that count.", &self.accepted),
             ("events_duplicate", "Events seen before.", &self.duplicates),
@@ -143,27 +170,22 @@ impl Health {
             ("blocking_drafts", "Drafts of blocking requests.", &self.blocking_drafts),
             ("warning_drafts", "Drafts of public warnings.", &self.warning_drafts),
         ];
-        let mut text = String::new();
-        for (name, help, value) in counters {
-            let name = format!("foreshock_{name}_total");
-            let _ =
-                writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {}", value.load(Ordering::Relaxed));
-        }
-        for (name, help, value) in [
-            ("young_rows", "Rows that can still be judged again.", &self.young_rows),
-            ("keys", "Keys in window groups.", &self.keys),
-            ("event_ids", "Event ids remembered against duplicates.", &self.event_ids),
-            ("payments", "Payments that another bank may still report.", &self.payments),
-            ("texts", "Texts that windows hold.", &self.texts),
-        ] {
-            let name = format!("foreshock_{name}_count");
-            let _ =
-                writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {}", value.load(Ordering::Relaxed));
-        }
-        let (name, micros) = ("foreshock_snapshot_stall_microseconds", self.snapshot_stall_us.load(Ordering::Relaxed));
-        let help = "Longest time for which a snapshot stopped the process.";
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {micros}");
-        text
+        let gauges = [
+            ("young_rows_count", "Rows that can still be judged again.", &self.young_rows),
+            ("keys_count", "Keys in use in all window groups.", &self.keys),
+            ("event_ids_count", "Event ids remembered against duplicates.", &self.event_ids),
+            ("payments_count", "Payments that another bank may still report.", &self.payments),
+            ("texts_count", "Texts that windows hold.", &self.texts),
+            (
+                "snapshot_stall_microseconds",
+                "Longest time for which a snapshot stopped the process.",
+                &self.snapshot_stall_us,
+            ),
+        ];
+        let counters = counters.map(|(name, help, value)| (format!("{name}_total"), "counter", help, value));
+        let gauges = gauges.map(|(name, help, value)| (name.to_owned(), "gauge", help, value));
+        let all = counters.into_iter().chain(gauges);
+        all.map(|(name, kind, help, value)| (name, kind, help, value.load(Ordering::Relaxed))).collect()
     }
 }
 

@@ -5,15 +5,16 @@ use crate::config::{self, Config};
 use crate::health::Health;
 use crate::pool::Pool;
 use crate::progress::{Progress, Tick, check_order, ranges};
-use crate::sinks::wire::{self, Message, Position};
+use crate::sinks::wire::{self, Message};
 use crate::snapshot::Snapshot;
 use crate::sources::{Source, SourceRecord};
 use anyhow::Context;
+use arrow::array::{AsArray, StringArray};
 use foreshock_actions::{Act, Action, Actions, RuleFacts, Settings, detection_id};
 use foreshock_compiler::{Pack, Status, feed_schema, header};
 use foreshock_core::Feed;
 use foreshock_core::time::SECOND_US;
-use foreshock_engine::{Engine, FeedBatch, Output, State};
+use foreshock_engine::{Engine, FeedBatch, Output, Routed, Router, State};
 use foreshock_feeds::{CORRECTION_TIME, Counts, Event, Record, Reject, decode, to_record_batch};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -21,10 +22,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+/// The rules of a process. Those of the pack of a partition get events that were admitted before.
+#[derive(Debug, Clone)]
+pub struct Work {
+    /// The rules.
+    pub pack: Pack,
+    /// Where events go whose rules other processes have.
+    pub router: Option<Arc<Router>>,
+}
+
+impl Work {
+    /// All rules of a pack, in this process.
+    pub fn of(pack: Pack) -> Work {
+        Work { pack, router: None }
+    }
+}
+
 /// Records in, messages out. The same batches give the same state and the same messages.
 pub struct Pipeline<S> {
     config: Config,
     pack: Pack,
+    router: Option<Arc<Router>>,
     engine: Engine,
     actions: Actions,
     facts: BTreeMap<String, RuleFacts>,
@@ -60,10 +78,14 @@ pub struct Judged {
 
 impl<S: Source> Pipeline<S> {
     /// Puts the parts together.
-    pub fn new(config: Config, pack: Pack, source: S, owner: String, health: Arc<Health>) -> Pipeline<S> {
+    pub fn new(config: Config, work: Work, source: S, owner: String, health: Arc<Health>) -> Pipeline<S> {
+        let Work { pack, router } = work;
         let lateness = |feed| i64::from(config.engine.lateness_s(feed)) * SECOND_US;
         let (shards, keys_max) = (config.engine.shards, config.engine.keys_max);
-        let engine = Engine::bounded(pack.plan.clone(), shards, source.presence(), lateness, keys_max);
+        let engine = match pack.part {
+            None => Engine::bounded(pack.plan.clone(), shards, source.presence(), lateness, keys_max),
+            Some(_) => Engine::behind(pack.plan.clone(), shards, keys_max),
+        };
         let facts = pack.rules.iter().map(|r| (r.header.id.clone(), rule_facts(r))).collect();
         let w = config.warnings.clone();
         let actions = Actions::new(Settings {
@@ -76,7 +98,7 @@ impl<S: Source> Pipeline<S> {
             agency_code: w.agency_code,
         });
         let rules = rules_hash(&pack, &config.engine);
-        Pipeline { config, pack, engine, actions, facts, source, health, number: 0, rules, owner }
+        Pipeline { config, pack, router, engine, actions, facts, source, health, number: 0, rules, owner }
     }
 
     /// Begins with a saved state.
@@ -219,7 +241,7 @@ impl<S: Source> Pipeline<S> {
 
     /// Partitions that have been silent for long, with the bound to raise them to.
     fn ticks(&mut self) -> Vec<Tick> {
-        if self.config.engine.idle_s == 0 {
+        if self.config.engine.idle_s == 0 || self.pack.part.is_some() {
             return Vec::new();
         }
         let silent = self.source.silent(Duration::from_secs(u64::from(self.config.engine.idle_s)));
@@ -239,25 +261,52 @@ impl<S: Source> Pipeline<S> {
     /// Judges a batch: everything it causes, in order. The same batches in the same order give the same messages.
     fn process(&mut self, records: &[SourceRecord]) -> Vec<Message> {
         let mut messages = Vec::new();
-        let (batches, positions) = self.decode(records, &mut messages);
-        let output = self.engine.step(&batches, &Pool { threads: self.config.engine.shards });
-        self.note(&output);
-        self.messages(records, &batches, &positions, &output, &mut messages);
+        // Where the horizon moves, the engine that admitted the events ended a step: so does this one.
+        for step in records.split_inclusive(|record| record.horizon_us.is_some()) {
+            match step.split_last() {
+                Some((SourceRecord { horizon_us: Some(horizon), .. }, events)) => {
+                    self.engine.move_horizon(*horizon);
+                    self.step(events, &mut messages);
+                }
+                _ => self.step(step, &mut messages),
+            }
+        }
         messages
     }
 
-    #[allow(clippy::type_complexity)] // batches with the position of each of their rows
-    fn decode(&self, records: &[SourceRecord], messages: &mut Vec<Message>) -> (Vec<FeedBatch>, Vec<Vec<Position>>) {
-        let mut events: BTreeMap<(usize, Feed), (Vec<Event>, Vec<Position>)> = BTreeMap::new();
-        for record in records {
-            let reporter = self.config.kafka.default_reporter.get(&record.position.topic);
+    fn step(&mut self, records: &[SourceRecord], messages: &mut Vec<Message>) {
+        let (batches, places) = self.decode(records, messages);
+        let before = self.engine.horizon();
+        let output = self.engine.step(&batches, &Pool { threads: self.config.engine.shards });
+        self.note(&output);
+        self.refused(records, &batches, &places, &output, messages);
+        self.verdicts(&output, messages);
+        if let Some(router) = &self.router {
+            for Routed { batch, row, partition } in router.route(&batches, &output.fates) {
+                let event_id = event_ids(&batches[batch]).value(row);
+                messages.push(wire::event(&records[places[batch][row]], event_id, partition));
+            }
+            let after = self.engine.horizon();
+            if after > before {
+                messages.extend((0..router.partitions()).map(|partition| wire::horizon(after, partition)));
+            }
+        }
+    }
+
+    /// Batches, with the place of each of their rows among the records.
+    fn decode(&self, records: &[SourceRecord], messages: &mut Vec<Message>) -> (Vec<FeedBatch>, Vec<Vec<usize>>) {
+        let mut events: BTreeMap<(usize, Feed), (Vec<Event>, Vec<usize>)> = BTreeMap::new();
+        // An event that was admitted before was in time then.
+        let checks_future = self.config.engine.refuse_future && self.pack.part.is_none();
+        for (place, record) in records.iter().enumerate() {
+            let reporter = self.config.kafka.default_reporter.get(record.feed.topic());
             let decoded = decode(
                 &Record {
                     bytes: &record.bytes,
                     feed: Some(record.feed),
                     source: record.source.as_deref(),
                     default_reporter: reporter.map(String::as_str),
-                    record_time: record.time_us.filter(|_| self.config.engine.refuse_future),
+                    record_time: record.time_us.filter(|_| checks_future),
                 },
                 &mut Counts::default(),
             );
@@ -265,7 +314,7 @@ impl<S: Source> Pipeline<S> {
                 Ok(event) => {
                     let entry = events.entry((record.partition, record.feed)).or_default();
                     entry.0.push(event);
-                    entry.1.push(record.position.clone());
+                    entry.1.push(place);
                 }
                 Err(reject) => {
                     self.health.rejected.fetch_add(1, Ordering::Relaxed);
@@ -273,14 +322,14 @@ impl<S: Source> Pipeline<S> {
                 }
             }
         }
-        let (mut batches, mut positions) = (Vec::new(), Vec::new());
+        let (mut batches, mut places) = (Vec::new(), Vec::new());
         for ((partition, feed), (rows, at)) in events {
             let actions = rows.iter().map(|event| event.action).collect();
             let batch = to_record_batch(feed, feed_schema(feed), &rows);
             batches.push(FeedBatch { feed, partition, batch, actions });
-            positions.push(at);
+            places.push(at);
         }
-        (batches, positions)
+        (batches, places)
     }
 
     fn note(&self, output: &Output) {
@@ -303,25 +352,28 @@ impl<S: Source> Pipeline<S> {
         self.health.horizon_us.store(self.engine.horizon(), Ordering::Relaxed);
     }
 
-    fn messages(
-        &mut self,
+    /// Events that came too late, and corrections that are not accepted.
+    fn refused(
+        &self,
         records: &[SourceRecord],
         batches: &[FeedBatch],
-        positions: &[Vec<Position>],
+        places: &[Vec<usize>],
         output: &Output,
         messages: &mut Vec<Message>,
     ) {
         for (batch, row, by_us) in &output.late {
-            let ids = arrow::array::AsArray::as_string::<i32>(batches[*batch].batch.column(0));
-            messages.push(wire::late(&positions[*batch][*row], batches[*batch].feed, ids.value(*row), *by_us));
+            let (at, of) = (&records[places[*batch][*row]].position, &batches[*batch]);
+            messages.push(wire::late(at, of.feed, event_ids(of).value(*row), *by_us));
         }
         for (batch, row) in &output.moved {
             self.health.rejected.fetch_add(1, Ordering::Relaxed);
-            let (at, feed) = (&positions[*batch][*row], batches[*batch].feed);
-            let record = records.iter().find(|r| r.position == *at).expect("positions are those of the records");
-            let pointer = format!("/{}", feed.columns()[1].path);
-            messages.push(wire::rejected(at, &record.bytes, &Reject { code: CORRECTION_TIME, pointer }));
+            let record = &records[places[*batch][*row]];
+            let pointer = format!("/{}", record.feed.columns()[1].path);
+            messages.push(wire::rejected(&record.position, &record.bytes, &Reject { code: CORRECTION_TIME, pointer }));
         }
+    }
+
+    fn verdicts(&mut self, output: &Output, messages: &mut Vec<Message>) {
         for verdict in &output.verdicts {
             let rule = self.pack.rule_at(&verdict.stream, verdict.rule).expect("verdicts come from this pack");
             let detection = &verdict.detection;
@@ -349,9 +401,14 @@ impl<S: Source> Pipeline<S> {
     }
 }
 
+fn event_ids(batch: &FeedBatch) -> &StringArray {
+    batch.batch.column(0).as_string()
+}
+
 /// Hash of all that changes what the same events lead to.
 pub fn rules_hash(pack: &Pack, engine: &config::Engine) -> String {
     let mut hasher = Sha256::new();
+    pack.part.iter().for_each(|part| hasher.update(format!("part {} of {};", part.number, part.of)));
     Feed::ALL.into_iter().for_each(|feed| hasher.update(engine.lateness_s(feed).to_le_bytes()));
     hasher.update(engine.keys_max.to_le_bytes());
     for rule in &pack.rules {
@@ -365,16 +422,16 @@ fn act_message(act: Act, health: &Health) -> Message {
     match act {
         Act::Alert(alert) => {
             let (key, payload) = (alert.alert_id.clone(), json(serde_json::to_vec(&alert)));
-            Message { topic: wire::ALERTS, key, payload }
+            Message::new(wire::ALERTS, key, payload)
         }
         Act::BlockingDraft(draft) => {
             health.blocking_drafts.fetch_add(1, Ordering::Relaxed);
             let (key, payload) = (draft.subject.clone(), json(serde_json::to_vec(&draft)));
-            Message { topic: wire::BLOCKING_DRAFTS, key, payload }
+            Message::new(wire::BLOCKING_DRAFTS, key, payload)
         }
         Act::WarningDraft { key, xml } => {
             health.warning_drafts.fetch_add(1, Ordering::Relaxed);
-            Message { topic: wire::WARNING_DRAFTS, key, payload: xml.into_bytes() }
+            Message::new(wire::WARNING_DRAFTS, key, xml.into_bytes())
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::sinks::kafka::client_config;
 use crate::snapshot::Snapshot;
 use crate::sources::SourceRecord;
 use anyhow::{Context, bail, ensure};
+use foreshock_compiler::Part;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
@@ -19,12 +20,43 @@ use std::time::Duration;
 
 /// The topic. One partition: its order is the order of the batches.
 pub const PROGRESS: &str = "foreshock.progress";
+/// The same for the partitions of [`crate::sinks::wire::EVENTS`], each in the partition of its number.
+pub const PARTS_PROGRESS: &str = "foreshock.events.progress";
 /// Where the process that writes shows that it lives while it has nothing to write. One partition.
 pub const OWNER: &str = "foreshock.owner";
 
 const WAIT: Duration = Duration::from_secs(10);
 /// A step back from the end of the topic when the last record is looked for: a transaction takes two offsets.
 const TAIL: i64 = 64;
+
+/// A log of batches: that of the one process that reads the incoming topics, or that of a partition of the rules that spread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log(pub Option<Part>);
+
+impl Log {
+    /// Its topic.
+    pub fn topic(self) -> &'static str {
+        if self.0.is_some() { PARTS_PROGRESS } else { PROGRESS }
+    }
+
+    /// Its partition.
+    pub fn partition(self) -> i32 {
+        self.0.map_or(0, |part| part.number.cast_signed())
+    }
+
+    /// Its name among those of a group.
+    pub fn name(self) -> String {
+        self.0.map_or("engine".into(), |part| format!("part-{}", part.number))
+    }
+
+    /// To be read, from its beginning.
+    ///
+    /// # Errors
+    /// As [`Tail::open`].
+    pub fn open(self, kafka: &Kafka) -> anyhow::Result<Tail> {
+        Tail::open_one(kafka, self.topic(), self.partition(), self.0.map_or(1, |part| part.of))
+    }
+}
 
 /// Offsets of one partition in a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,7 +159,7 @@ pub fn check_order(log: &[Progress], first: u64) -> anyhow::Result<()> {
     for (record, number) in log.iter().zip(first..) {
         ensure!(
             record.number == number,
-            "topic `{PROGRESS}` misses batch {number}: was its retention changed? It must keep all since the last snapshot"
+            "the log misses batch {number}: was its retention changed? It must keep all since the last snapshot"
         );
     }
     Ok(())
@@ -149,20 +181,26 @@ pub fn ranges(records: &[SourceRecord]) -> Vec<Range> {
     ranges.into_values().collect()
 }
 
-/// Reads a topic of one partition, from where it stopped the last time.
+/// Reads one partition of a topic, from where it stopped the last time.
 pub struct Tail {
     consumer: BaseConsumer<Quiet>,
     topic: &'static str,
+    partition: i32,
     low: i64,
     next: i64,
 }
 
 impl Tail {
-    /// At the beginning of the topic.
+    /// At the beginning of a topic of one partition.
     ///
     /// # Errors
     /// When the broker does not answer, or the topic is not there or has several partitions.
     pub fn open(kafka: &Kafka, topic: &'static str) -> anyhow::Result<Tail> {
+        Tail::open_one(kafka, topic, 0, 1)
+    }
+
+    /// At the beginning of a partition of a topic that must have so many.
+    fn open_one(kafka: &Kafka, topic: &'static str, partition: i32, partitions: u32) -> anyhow::Result<Tail> {
         let group = format!("{}-progress", kafka.group_id);
         let defaults = [
             ("group.id", group.as_str()),
@@ -174,17 +212,13 @@ impl Tail {
         let consumer = client_config(kafka, &defaults).create_with_context(Quiet);
         let consumer: BaseConsumer<Quiet> = consumer.context("cannot make a Kafka consumer")?;
         let metadata = consumer.fetch_metadata(Some(topic), WAIT).context("the broker does not answer")?;
-        match metadata.topics().first().map_or(0, |t| t.partitions().len()) {
-            1 => {}
-            0 => bail!("topic `{topic}` is not there; `foreshock topics create` makes it"),
-            n => bail!("topic `{topic}` has {n} partitions; it must have one, for its order counts"),
-        }
-        let low = consumer.fetch_watermarks(topic, 0, WAIT).context("the broker does not answer")?.0;
-        Ok(Tail { consumer, topic, low, next: low })
+        check_partitions(topic, metadata.topics().first().map_or(0, |t| t.partitions().len()), partitions)?;
+        let low = consumer.fetch_watermarks(topic, partition, WAIT).context("the broker does not answer")?.0;
+        Ok(Tail { consumer, topic, partition, low, next: low })
     }
 
     fn high(&self) -> anyhow::Result<i64> {
-        Ok(self.consumer.fetch_watermarks(self.topic, 0, WAIT).context("the broker does not answer")?.1)
+        Ok(self.consumer.fetch_watermarks(self.topic, self.partition, WAIT).context("the broker does not answer")?.1)
     }
 
     /// The records up to the end of the topic as it is now.
@@ -198,7 +232,7 @@ impl Tail {
     fn read_some<T: DeserializeOwned>(&mut self, max: usize) -> anyhow::Result<Vec<T>> {
         let topic = self.topic;
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(topic, 0, Offset::Offset(self.next))?;
+        list.add_partition_offset(topic, self.partition, Offset::Offset(self.next))?;
         self.consumer.assign(&list)?;
         let (mut records, mut next) = (Vec::new(), self.next);
         while records.len() < max {
@@ -252,6 +286,22 @@ impl Tail {
         }
         self.next = low;
         Ok(())
+    }
+}
+
+/// Has a topic as many partitions as it must have?
+///
+/// # Errors
+/// When not.
+pub fn check_partitions(topic: &str, found: usize, expected: u32) -> anyhow::Result<()> {
+    match found {
+        0 => bail!("topic `{topic}` is not there; `foreshock topics create` makes it"),
+        n if n == expected as usize => Ok(()),
+        n if expected == 1 => bail!("topic `{topic}` has {n} partitions; it must have one, for its order counts"),
+        n => bail!(
+            "topic `{topic}` has {n} partitions and `spread.partitions` is {expected}: the number cannot change, for keys \
+             would be looked for where they are not"
+        ),
     }
 }
 

@@ -1,8 +1,11 @@
 //! Rule and view files from a folder to a checked pack.
 
+use crate::pipeline::Work;
 use anyhow::{Context, bail};
-use foreshock_compiler::{Pack, Problem, RuleFile, Settings, Status, compile};
+use foreshock_compiler::{Pack, Part, Problem, Rule, RuleFile, Settings, Spread, Status, compile, compile_part};
+use foreshock_engine::Router;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Reads `<dir>/rules/*.sql` and `<dir>/views/*.sql`, in name order.
 ///
@@ -24,6 +27,46 @@ fn sql_files(dir: &Path) -> anyhow::Result<Vec<RuleFile>> {
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
+}
+
+/// The files of the rules that run live.
+#[derive(Debug, Clone)]
+pub struct Files {
+    rules: Vec<RuleFile>,
+    views: Vec<RuleFile>,
+    settings: Settings,
+}
+
+impl Files {
+    /// The same rules for the keys of one partition.
+    ///
+    /// # Errors
+    /// When they do not compile, which they did before.
+    pub fn of_part(&self, part: Part) -> anyhow::Result<Pack> {
+        compile_part(part, &self.rules, &self.views, &self.settings).map_err(|problems| {
+            let text: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("the rules of partition {}: {}", part.number, text.join("; "))
+        })
+    }
+}
+
+/// A pack cut in two: the rules that need all events, with where to send the events of the others; and those others.
+///
+/// # Errors
+/// When the files were changed meanwhile.
+pub fn cut(pack: Pack, dir: &Path, settings: &Settings, partitions: u32) -> anyhow::Result<(Work, Files)> {
+    let (rules, views) = read(dir)?;
+    let spreads = |rule: &Rule| matches!(rule.spread, Spread::By(_));
+    let of = |is_wanted: &dyn Fn(&Rule) -> bool| -> Vec<RuleFile> {
+        let has = |file: &&RuleFile| pack.rules.iter().any(|r| r.path == file.path && is_wanted(r));
+        rules.iter().filter(has).cloned().collect()
+    };
+    let owned = compile(&of(&|rule| !spreads(rule)), &views, settings);
+    let owned = owned.map_err(|problems| anyhow::anyhow!("{}", problems[0]))?;
+    let keys = pack.rules.iter().filter(|r| spreads(r)).map(|r| (r.stream.as_str(), r.position));
+    let router = Router::new(&pack.plan, keys, partitions);
+    let files = Files { rules: of(&spreads), views, settings: settings.clone() };
+    Ok((Work { pack: owned, router: Some(Arc::new(router)) }, files))
 }
 
 /// Which rules to take.

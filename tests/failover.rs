@@ -15,9 +15,8 @@ use broker::Broker;
 use exactly_once::{Input, check, configure, next, number, pack, produce, wait_until_taken};
 use foreshock::config::{Config, Kafka};
 use foreshock::progress::{OWNER, PROGRESS, Progress, Sign, Tail};
-use process::{Running, foreshock, text};
+use process::{Running, foreshock, signal, text, wait_for};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 const EVENTS_PER_ROUND: usize = 300;
@@ -30,21 +29,6 @@ fn owner(kafka: &Kafka) -> Option<u32> {
     let first = progress.as_ref().map_or(0, |p| p.number + 1);
     let sign = sign.filter(|s| progress.is_none() || s.next >= first).map(|s| s.owner);
     sign.or(progress.map(|p| p.owner))?.split('-').next()?.parse().ok()
-}
-
-fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(start.elapsed() < Duration::from_secs(120), "{what}: not in two minutes");
-        std::thread::park_timeout(Duration::from_millis(20));
-    }
-}
-
-fn signal(pid: u32, name: &str) {
-    assert!(Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap().success());
 }
 
 /// Two processes, each with its log; one that has ended is started again.

@@ -12,7 +12,7 @@ mod world;
 use foreshock::config::Config;
 use foreshock::health::Health;
 use foreshock::net::{Net, values};
-use foreshock::pipeline::{Pipeline, rules_hash};
+use foreshock::pipeline::{Pipeline, Work, rules_hash};
 use foreshock::progress::Progress;
 use foreshock::sinks::ledger::deliver;
 use foreshock::sinks::wire;
@@ -108,7 +108,13 @@ impl Simulation {
         let mut config = self.config.clone();
         config.engine.shards = 1 + self.random(3) as usize;
         let owner = format!("process {}", self.started);
-        Pipeline::new(config, self.pack.clone(), SimSource::new(&self.world), owner, Arc::new(Health::default()))
+        Pipeline::new(
+            config,
+            Work::of(self.pack.clone()),
+            SimSource::new(&self.world),
+            owner,
+            Arc::new(Health::default()),
+        )
     }
 
     fn log_from(&self, number: u64) -> Vec<Progress> {

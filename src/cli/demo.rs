@@ -4,7 +4,7 @@ use crate::cli::{Exit, run};
 use crate::config::{Config, Delivery};
 use crate::health::Health;
 use crate::owner::{Begin, lead};
-use crate::pipeline::Turn;
+use crate::pipeline::{Turn, Work};
 use crate::progress::PROGRESS;
 use crate::rules::Choice;
 use crate::sinks::wire::{self, Message, OUT_TOPICS};
@@ -97,7 +97,7 @@ impl Demo {
         let health = Arc::new(Health::default());
         let brokers = config.kafka.brokers.clone();
         let stop = run::stop_flag()?;
-        let Some(mut leader) = lead(&config, &pack, &feeds, Begin::TakeOver, &health, &stop)? else {
+        let Some(mut leader) = lead(&config, &Work::of(pack), &feeds, Begin::TakeOver, &health, &stop)? else {
             return Ok(Exit::Ok);
         };
         let (start, consumed, mut seen) = (Instant::now(), AtomicUsize::new(0), Seen::default());

@@ -1,7 +1,7 @@
 //! `rules explain`: a rule's windows, who shares them, what they cost in memory.
 
 use crate::cli::{Exit, RuleOptions};
-use foreshock_compiler::{Pack, Rule};
+use foreshock_compiler::{Pack, Rule, Spread};
 use foreshock_core::time::{DAY_US, SECOND_US};
 use foreshock_engine::{CursorPlan, ExprIdx, Frame, GroupPlan, RulePlan, StreamPlan};
 use std::collections::BTreeSet;
@@ -29,13 +29,10 @@ fn explain_rule(pack: &Pack, rule: &Rule) {
         per_event += plan.entry_bytes();
         per_key += plan.key_bytes();
     }
-    let keys: BTreeSet<Vec<String>> =
-        used[rule.position].iter().map(|g| key_names(stream, &stream.groups[*g])).collect();
     println!("  in all {per_event} bytes per event in its windows, {per_key} per key");
-    match keys.len() {
-        0 => println!("  no window: any process can run it"),
-        1 => println!("  one key: can be spread over processes by that key"),
-        n => println!("  {n} different keys: all its windows belong in one process"),
+    match &rule.spread {
+        Spread::By(subject) => println!("  can be spread over processes, by its subject `{subject}`"),
+        Spread::No(reason) => println!("  runs in one process: {reason}"),
     }
 }
 

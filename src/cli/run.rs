@@ -1,15 +1,18 @@
 //! `run`, `topics`, `tail`, `config`: the live process and what an operator needs around it.
 
 use crate::cli::Exit;
-use crate::config::Config;
+use crate::config::{Config, Delivery};
 use crate::health::{Health, serve};
 use crate::owner::{Begin, lead};
-use crate::progress::{OWNER, PROGRESS};
-use crate::rules::Choice;
+use crate::pipeline::Work;
+use crate::progress::{OWNER, PARTS_PROGRESS, PROGRESS};
+use crate::rules::{Choice, Files};
 use crate::sinks::kafka::client_config;
-use crate::sinks::wire::OUT_TOPICS;
+use crate::sinks::wire::{EVENTS, OUT_TOPICS};
+use crate::spread::share;
 use anyhow::{Context, bail};
 use clap::Subcommand;
+use foreshock_compiler::Spread;
 use foreshock_core::Feed;
 use rdkafka::Message;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -36,6 +39,20 @@ pub struct Run {
     /// Do not stand by while another process of the group writes: end it and go on in its place.
     #[arg(long)]
     take_over: bool,
+    /// What this process does when rules are spread (`spread.partitions`).
+    #[arg(long, value_enum, default_value_t = Role::All)]
+    role: Role,
+}
+
+/// Which work a process takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Role {
+    /// Both.
+    All,
+    /// Reads the incoming topics, runs the rules that need all events, sends events on; or stands by for it.
+    Owner,
+    /// A share of the rules that spread.
+    Share,
 }
 
 /// Sets the flag at the first Ctrl-C or SIGTERM; the second one ends the process.
@@ -95,8 +112,35 @@ impl Run {
             tracing::info!(%address, "health and metrics");
         }
         tracing::info!(rules = pack.rules.len(), brokers = config.kafka.brokers, "starting");
+        if config.spread.partitions == 0 {
+            if self.role != Role::All {
+                eprintln!("--role {:?}: no rules are spread; set spread.partitions", self.role);
+                return Ok(Exit::Invalid);
+            }
+            return self.own(&config, &Work::of(pack), &health, &stop);
+        }
+        if config.kafka.delivery == Delivery::Idempotent {
+            eprintln!("spread.partitions needs kafka.delivery = \"transactions\"");
+            return Ok(Exit::Invalid);
+        }
+        let (work, files) = crate::rules::cut(pack, &config.rules.dir, &config.settings(), config.spread.partitions)?;
+        match self.role {
+            Role::Owner => self.own(&config, &work, &health, &stop),
+            Role::Share => Ok(share_until(&config, files, &health, &stop)),
+            Role::All => std::thread::scope(|scope| {
+                let sharing = scope.spawn(|| share_until(&config, files, &health, &stop));
+                let owned = self.own(&config, &work, &health, &stop);
+                stop.store(true, Ordering::Release);
+                let shared = sharing.join().expect("faults of its partitions come back as errors");
+                owned.map(|owned| if owned == Exit::Ok { shared } else { owned })
+            }),
+        }
+    }
+
+    /// Reads the incoming topics, or stands by for it.
+    fn own(&self, config: &Config, work: &Work, health: &Arc<Health>, stop: &Arc<AtomicBool>) -> anyhow::Result<Exit> {
         let begin = if self.take_over { Begin::TakeOver } else { Begin::StandBy };
-        let mut leader = match lead(&config, &pack, &[], begin, &health, &stop) {
+        let mut leader = match lead(config, work, &[], begin, health, stop) {
             Ok(Some(leader)) => leader,
             Ok(None) => {
                 tracing::info!("asked to stop before this process began to write; nothing was changed");
@@ -115,7 +159,7 @@ impl Run {
         }
         tracing::info!(batch = leader.number(), "started: this process writes");
         let mut told = leader.lost();
-        let done = leader.run(&stop, |turn| {
+        let done = leader.run(stop, |turn| {
             if turn.lost > std::mem::replace(&mut told, turn.lost) {
                 tracing::error!(lost = turn.lost, "the broker no longer had these records when we came to them");
             }
@@ -130,6 +174,19 @@ impl Run {
             "stopped: everything taken was delivered and committed"
         );
         Ok(Exit::Ok)
+    }
+}
+
+/// Takes part in the group; when a partition ends badly, so does the process.
+fn share_until(config: &Config, files: Files, health: &Arc<Health>, stop: &AtomicBool) -> Exit {
+    let done = share(config, files, health, stop);
+    stop.store(true, Ordering::Release);
+    match done {
+        Ok(()) => Exit::Ok,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "ended; what was not committed is done by the next process");
+            Exit::Unreachable
+        }
     }
 }
 
@@ -154,10 +211,20 @@ impl Topics {
     /// # Errors
     /// When the broker cannot be reached.
     pub fn run(&self) -> anyhow::Result<Exit> {
-        let names: Vec<&str> = Feed::ALL.iter().map(|f| f.topic()).chain(OUT_TOPICS).chain([PROGRESS, OWNER]).collect();
+        let (TopicsAction::Create(option) | TopicsAction::Describe(option)) = &self.action;
+        let config = Config::read(&option.config)?;
+        let mut names: Vec<&str> =
+            Feed::ALL.iter().map(|f| f.topic()).chain(OUT_TOPICS).chain([PROGRESS, OWNER]).collect();
+        if config.spread.partitions > 0 {
+            names.extend([EVENTS, PARTS_PROGRESS]);
+        }
         match &self.action {
-            TopicsAction::Create(option) => create(&Config::read(&option.config)?, &names),
-            TopicsAction::Describe(option) => describe(&Config::read(&option.config)?, &names),
+            TopicsAction::Create(_) => {
+                let exit = create(&config, &names)?;
+                say_who_runs_what(&config)?;
+                Ok(exit)
+            }
+            TopicsAction::Describe(_) => describe(&config, &names),
         }
     }
 }
@@ -167,10 +234,14 @@ fn create(config: &Config, names: &[&str]) -> anyhow::Result<Exit> {
     let topics: Vec<NewTopic<'_>> = names
         .iter()
         .map(|n| {
-            let partitions = if [PROGRESS, OWNER].contains(n) { 1 } else { config.kafka.partitions };
+            let partitions = match *n {
+                PROGRESS | OWNER => 1,
+                EVENTS | PARTS_PROGRESS => config.spread.partitions.cast_signed(),
+                _ => config.kafka.partitions,
+            };
             let topic = NewTopic::new(n, partitions, TopicReplication::Fixed(config.kafka.replication));
             match *n {
-                PROGRESS => topic.set("retention.ms", "-1"),
+                PROGRESS | PARTS_PROGRESS => topic.set("retention.ms", "-1"),
                 OWNER => topic.set("retention.ms", "3600000"),
                 _ => topic,
             }
@@ -187,6 +258,31 @@ fn create(config: &Config, names: &[&str]) -> anyhow::Result<Exit> {
         }
     }
     Ok(Exit::Ok)
+}
+
+/// Which rules are spread and which need one process.
+fn say_who_runs_what(config: &Config) -> anyhow::Result<()> {
+    if config.spread.partitions == 0 {
+        return Ok(());
+    }
+    let choice = Choice { ids: Vec::new(), no_drafts: true };
+    let pack = match crate::rules::load(&config.rules.dir, &choice, &config.settings())? {
+        Ok(pack) => pack,
+        Err(problems) => bail!("{}", problems[0]),
+    };
+    println!("\nrules over the {} partitions of {EVENTS}, by subject:", config.spread.partitions);
+    for rule in &pack.rules {
+        if let Spread::By(subject) = &rule.spread {
+            println!("  {:<9} {subject} of {}", rule.header.id, rule.stream);
+        }
+    }
+    println!("rules in the one process that reads the incoming topics:");
+    for rule in &pack.rules {
+        if let Spread::No(reason) = &rule.spread {
+            println!("  {:<9} {reason}", rule.header.id);
+        }
+    }
+    Ok(())
 }
 
 fn describe(config: &Config, names: &[&str]) -> anyhow::Result<Exit> {

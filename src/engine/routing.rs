@@ -51,6 +51,11 @@ impl Router {
         Router { partitions, keys }
     }
 
+    /// How many partitions there are.
+    pub fn partitions(&self) -> u32 {
+        self.partitions
+    }
+
     /// The partitions of all rows that count, by batch, row and partition. A correction goes to all: only the engine that
     /// holds the fact's rows knows where they are.
     pub fn route(&self, batches: &[FeedBatch], fates: &[Vec<Fate>]) -> Vec<Routed> {

@@ -2,13 +2,13 @@
 //! broker has none, by an idempotent producer with the progress record last.
 
 use crate::config::{Delivery, Kafka};
-use crate::progress::{OWNER, PROGRESS, Progress, Sign, Tail};
+use crate::progress::{Log, OWNER, Progress, Sign};
 use crate::sinks::ledger::{Ledger, deliver};
 use crate::sinks::wire::Message;
 use anyhow::{Context, bail};
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::DeliveryResult;
+use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::{ClientContext, Message as _};
 use std::sync::Mutex;
@@ -77,6 +77,7 @@ impl ProducerContext for Deliveries {
 /// The producer.
 pub struct KafkaSink {
     kafka: Kafka,
+    log: Log,
     producer: BaseProducer<Deliveries>,
     /// When those who stand by last saw something of this process.
     last_sign: Instant,
@@ -85,13 +86,13 @@ pub struct KafkaSink {
 }
 
 impl KafkaSink {
-    /// Connects. In transactions this ends any other process of the same group: what it has not committed is void.
+    /// Connects. In transactions this ends any other process that writes this log: what it has not committed is void.
     ///
     /// # Errors
     /// When a setting is not valid or the broker does not answer.
-    pub fn new(kafka: &Kafka) -> anyhow::Result<KafkaSink> {
-        let sink =
-            KafkaSink { kafka: kafka.clone(), producer: producer(kafka)?, last_sign: Instant::now(), is_open: false };
+    pub fn new(kafka: &Kafka, log: Log) -> anyhow::Result<KafkaSink> {
+        let (producer, last_sign) = (producer(kafka, log)?, Instant::now());
+        let sink = KafkaSink { kafka: kafka.clone(), log, producer, last_sign, is_open: false };
         if kafka.delivery == Delivery::Transactions {
             sink.producer.init_transactions(CALL_TIMEOUT).context("cannot begin transactions with the broker")?;
         }
@@ -112,7 +113,7 @@ impl KafkaSink {
         if self.kafka.delivery == Delivery::Idempotent {
             self.send(messages, on_wait)?;
             self.flush(on_wait)?;
-            self.send(&[progress_message(progress)], on_wait)?;
+            self.send(&[self.progress_message(progress)], on_wait)?;
             return self.flush(on_wait);
         }
         deliver(self, messages, progress, on_wait)
@@ -129,12 +130,10 @@ impl KafkaSink {
         }
         self.last_sign = Instant::now();
         if self.kafka.delivery == Delivery::Idempotent {
-            // Nobody stands by; only the broker is asked.
-            let answer = self.producer.client().fetch_metadata(Some(PROGRESS), PATIENCE);
-            return Ok(answer.map_or_else(|error| Signed::NotGiven(error.to_string()), |_| Signed::Given));
+            return Ok(self.ask());
         }
         let payload = serde_json::to_vec(sign).context("a sign is plain data")?;
-        let message = Message { topic: OWNER, key: String::new(), payload };
+        let message = Message::new(OWNER, String::new(), payload);
         let Err(error) = self.transaction(&[message], on_wait) else { return Ok(Signed::Given) };
         if self.is_fenced(&error) {
             return Err(error.context(TAKEN_OVER));
@@ -157,9 +156,29 @@ impl KafkaSink {
         Ok(Signed::NotGiven(format!("{error:#}")))
     }
 
+    /// Asks the broker whether it answers, when it has not been heard for a while. Nobody stands by who would want a sign.
+    pub fn ask_when_due(&mut self) -> Signed {
+        if self.last_sign.elapsed() < SIGN_EVERY {
+            return Signed::NotDue;
+        }
+        self.last_sign = Instant::now();
+        self.ask()
+    }
+
+    fn ask(&self) -> Signed {
+        let answer = self.producer.client().fetch_metadata(Some(self.log.topic()), PATIENCE);
+        answer.map_or_else(|error| Signed::NotGiven(error.to_string()), |_| Signed::Given)
+    }
+
     /// The next [`KafkaSink::sign`] is due.
     pub fn sign_at_once(&mut self) {
         self.last_sign = self.last_sign.checked_sub(SIGN_EVERY).unwrap_or(self.last_sign);
+    }
+
+    fn progress_message(&self, progress: &Progress) -> Message {
+        let payload = serde_json::to_vec(progress).expect("progress is plain data");
+        let partition = Some(self.log.partition());
+        Message { partition, ..Message::new(self.log.topic(), progress.number.to_string(), payload) }
     }
 
     /// One try. After any error nothing is known about it.
@@ -182,6 +201,8 @@ impl KafkaSink {
             let open = &self.producer.context().open;
             open.fetch_add(1, Ordering::AcqRel);
             let mut record = BaseRecord::to(message.topic).key(&message.key).payload(&message.payload);
+            record.partition = message.partition;
+            record.headers = headers(message);
             // A full local queue is back-pressure: wait for room.
             while let Err((error, back)) = self.producer.send(record) {
                 if !matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) {
@@ -217,8 +238,13 @@ impl KafkaSink {
     }
 }
 
-fn producer(kafka: &Kafka) -> anyhow::Result<BaseProducer<Deliveries>> {
-    let id = format!("{}-engine", kafka.group_id);
+fn headers(message: &Message) -> Option<OwnedHeaders> {
+    let add = |headers: OwnedHeaders, (key, value): &(&str, String)| headers.insert(Header { key, value: Some(value) });
+    (!message.headers.is_empty()).then(|| message.headers.iter().fold(OwnedHeaders::new(), add))
+}
+
+fn producer(kafka: &Kafka, log: Log) -> anyhow::Result<BaseProducer<Deliveries>> {
+    let id = format!("{}-{}", kafka.group_id, log.name());
     let mut defaults = vec![("enable.idempotence", "true"), ("acks", "all"), ("linger.ms", "1")];
     if kafka.delivery == Delivery::Transactions {
         defaults.extend([
@@ -235,29 +261,24 @@ fn producer(kafka: &Kafka) -> anyhow::Result<BaseProducer<Deliveries>> {
     producer.context("cannot make the Kafka producer")
 }
 
-fn progress_message(progress: &Progress) -> Message {
-    let payload = serde_json::to_vec(progress).expect("progress is plain data");
-    Message { topic: PROGRESS, key: progress.number.to_string(), payload }
-}
-
 impl Ledger for KafkaSink {
     fn write(&mut self, messages: &[Message], progress: &Progress, on_wait: &mut dyn FnMut()) -> anyhow::Result<()> {
         if std::mem::take(&mut self.is_open) {
             bail!("the outcome of the last sign of life is not known");
         }
         let mut all = messages.to_vec();
-        all.push(progress_message(progress));
+        all.push(self.progress_message(progress));
         self.transaction(&all, on_wait)
     }
 
     /// A new producer, for one with an unknown outcome must never be used again.
     fn renew(&mut self) -> anyhow::Result<()> {
-        self.producer = producer(&self.kafka)?;
+        self.producer = producer(&self.kafka, self.log)?;
         Ok(self.producer.init_transactions(CALL_TIMEOUT)?)
     }
 
     fn last(&mut self) -> anyhow::Result<Option<Progress>> {
-        Tail::open(&self.kafka, PROGRESS)?.last()
+        self.log.open(&self.kafka)?.last()
     }
 
     fn is_fenced(&self, error: &anyhow::Error) -> bool {

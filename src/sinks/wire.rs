@@ -1,5 +1,6 @@
 //! What goes on the outgoing topics, as JSON.
 
+use crate::sources::SourceRecord;
 use foreshock_compiler::Rule;
 use foreshock_core::Feed;
 use foreshock_core::time::format_rfc3339;
@@ -26,15 +27,38 @@ pub const LATE: &str = "late.v1";
 /// All topics that Foreshock writes.
 pub const OUT_TOPICS: [&str; 6] = [DETECTIONS, ALERTS, BLOCKING_DRAFTS, WARNING_DRAFTS, REJECTED, LATE];
 
+/// Events on their way to the processes that share the rules which spread: each is in the partitions of all its subjects.
+pub const EVENTS: &str = "foreshock.events";
+
+/// Headers on [`EVENTS`]: the feed of an event, where it stood, and in a record without an event the horizon.
+pub const FEED: &str = "feed";
+/// See [`FEED`].
+pub const POSITION: &str = "position";
+/// See [`FEED`].
+pub const HORIZON: &str = "horizon_us";
+/// CloudEvents binary mode: who reports.
+pub const SOURCE: &str = "ce_source";
+
 /// A message to be delivered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Message {
     /// Topic.
     pub topic: &'static str,
+    /// Partition; `None` for that of the key.
+    pub partition: Option<i32>,
     /// Key.
     pub key: String,
+    /// Headers.
+    pub headers: Vec<(&'static str, String)>,
     /// Content.
     pub payload: Vec<u8>,
+}
+
+impl Message {
+    /// A message without headers, in the partition of its key.
+    pub fn new(topic: &'static str, key: String, payload: Vec<u8>) -> Message {
+        Message { topic, key, payload, ..Message::default() }
+    }
 }
 
 /// Where a record stood.
@@ -49,7 +73,7 @@ pub struct Position {
 }
 
 impl Position {
-    fn key(&self) -> String {
+    fn text(&self) -> String {
         format!("{}/{}/{}", self.topic, self.partition, self.offset)
     }
 }
@@ -121,7 +145,7 @@ pub fn detection(rule: &Rule, id: &str, verdict: &Verdict, is_shadow: bool) -> M
         engine_version: env!("CARGO_PKG_VERSION"),
     };
     let payload = serde_json::to_vec(&message).expect("a detection is plain data");
-    Message { topic: DETECTIONS, key: detection.subject.clone(), payload }
+    Message::new(DETECTIONS, detection.subject.clone(), payload)
 }
 
 /// The JSON Schema of `detection.v1`.
@@ -142,7 +166,7 @@ pub fn rejected(at: &Position, bytes: &[u8], reject: &Reject) -> Message {
         "length": bytes.len(),
         "sha256": hash,
     });
-    Message { topic: REJECTED, key: at.key(), payload: body.to_string().into_bytes() }
+    Message::new(REJECTED, at.text(), body.to_string().into_bytes())
 }
 
 /// An event beyond the lateness for `late.v1`.
@@ -150,5 +174,19 @@ pub fn late(at: &Position, feed: Feed, event_id: &str, by_us: i64) -> Message {
     let body = json!({
         "feed": feed.table(), "topic": at.topic, "partition": at.partition, "offset": at.offset, "event_id": event_id, "late_by_us": by_us,
     });
-    Message { topic: LATE, key: at.key(), payload: body.to_string().into_bytes() }
+    Message::new(LATE, at.text(), body.to_string().into_bytes())
+}
+
+/// An event for the process that has a partition.
+pub fn event(record: &SourceRecord, event_id: &str, partition: u32) -> Message {
+    let mut headers = vec![(FEED, record.feed.table().to_owned()), (POSITION, record.position.text())];
+    headers.extend(record.source.iter().map(|source| (SOURCE, source.clone())));
+    let (key, payload) = (event_id.to_owned(), record.bytes.clone());
+    Message { topic: EVENTS, partition: Some(partition.cast_signed()), key, headers, payload }
+}
+
+/// The horizon after the events before it.
+pub fn horizon(at_us: i64, partition: u32) -> Message {
+    let headers = vec![(HORIZON, at_us.to_string())];
+    Message { topic: EVENTS, partition: Some(partition.cast_signed()), headers, ..Message::default() }
 }

@@ -1,11 +1,12 @@
 //! Records from Kafka: one `BaseConsumer`, polled by one thread; offsets are committed by the pipeline, last.
 
 use crate::config::Kafka;
-use crate::progress::{Range, Resume};
+use crate::progress::{Range, Resume, check_partitions};
 use crate::sinks::kafka::client_config;
-use crate::sinks::wire::Position;
+use crate::sinks::wire::{EVENTS, FEED, HORIZON, Position, SOURCE};
 use crate::sources::{Source, SourceRecord};
 use anyhow::{Context, bail};
+use foreshock_compiler::Part;
 use foreshock_core::Feed;
 use foreshock_engine::Presence;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -51,6 +52,19 @@ fn is_passing(error: &KafkaError) -> bool {
     })
 }
 
+/// What a process takes in.
+#[derive(Debug, Clone, Copy)]
+pub enum Intake<'a> {
+    /// Every partition of the four incoming topics. The horizon waits for the partitions that were waited for before, at
+    /// the first start for those of the expected feeds and those that hold something.
+    Feeds {
+        /// Feeds that will come.
+        expected: &'a [Feed],
+    },
+    /// One partition of the events that were admitted and sent on.
+    Part(Part),
+}
+
 /// The consumer.
 pub struct KafkaSource {
     consumer: BaseConsumer,
@@ -75,13 +89,12 @@ pub struct KafkaSource {
 }
 
 impl KafkaSource {
-    /// Connects and takes every partition of the four incoming topics: from where `resume` says, so that the state can
-    /// be made again; without it from the committed offsets on. The horizon waits for the partitions that `resume`
-    /// names, else for those of the `expected` feeds and those that hold something.
+    /// Connects and takes what the intake names: from where `resume` says, so that the state can be made again; without it
+    /// from the committed offsets on.
     ///
     /// # Errors
     /// When the broker cannot be reached or a topic is not there.
-    pub fn new(kafka: &Kafka, expected: &[Feed], resume: Option<&Resume>) -> anyhow::Result<KafkaSource> {
+    pub fn new(kafka: &Kafka, intake: Intake<'_>, resume: Option<&Resume>) -> anyhow::Result<KafkaSource> {
         let defaults = [
             ("group.id", kafka.group_id.as_str()),
             ("enable.auto.commit", "false"),
@@ -109,8 +122,16 @@ impl KafkaSource {
             lost: 0,
         };
         let mut list = TopicPartitionList::new();
-        for feed in Feed::ALL {
-            source.add_topic(feed, expected.contains(&feed), resume, &mut list)?;
+        match intake {
+            Intake::Feeds { expected } => {
+                for feed in Feed::ALL {
+                    source.add_topic(feed, expected.contains(&feed), resume, &mut list)?;
+                }
+            }
+            Intake::Part(part) => {
+                check_partitions(EVENTS, source.partitions_of(EVENTS)?.len(), part.of)?;
+                source.add_partition(EVENTS, part.number.cast_signed(), |_| true, &mut list)?;
+            }
         }
         source.stash.resize(source.presence.len(), VecDeque::new());
         if let Some(resume) = resume {
@@ -146,26 +167,43 @@ impl KafkaSource {
         list: &mut TopicPartitionList,
     ) -> anyhow::Result<()> {
         let topic = feed.topic();
+        let partitions = self.partitions_of(topic)?;
+        if partitions.is_empty() {
+            bail!("topic `{topic}` is not there; `foreshock topics create` makes it");
+        }
+        for partition in partitions {
+            let waits = |has_records| match resume {
+                Some(resume) => resume.waits_for.contains(&format!("{topic}/{partition}")),
+                None => is_expected || has_records,
+            };
+            self.add_partition(topic, partition, waits, list)?;
+        }
+        Ok(())
+    }
+
+    fn partitions_of(&self, topic: &str) -> anyhow::Result<Vec<i32>> {
         let metadata =
             self.consumer.fetch_metadata(Some(topic), METADATA_TIMEOUT).context("the broker does not answer")?;
         let mut partitions: Vec<i32> =
             metadata.topics().iter().flat_map(|t| t.partitions().iter().map(|p| p.id())).collect();
         partitions.sort_unstable();
-        if partitions.is_empty() {
-            bail!("topic `{topic}` is not there; `foreshock topics create` makes it");
-        }
-        for partition in partitions {
-            let (low, high) = patiently(|| self.consumer.fetch_watermarks(topic, partition, METADATA_TIMEOUT))?;
-            let waits = match resume {
-                Some(resume) => resume.waits_for.contains(&format!("{topic}/{partition}")),
-                None => is_expected || low < high,
-            };
-            self.lows.push(low);
-            self.heard.push(Instant::now());
-            self.partitions.insert((topic.to_owned(), partition), self.presence.len());
-            self.presence.push(if waits { Presence::Expected } else { Presence::Optional });
-            list.add_partition(topic, partition);
-        }
+        Ok(partitions)
+    }
+
+    /// `waits` says by whether it holds something if the horizon waits for it.
+    fn add_partition(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        waits: impl Fn(bool) -> bool,
+        list: &mut TopicPartitionList,
+    ) -> anyhow::Result<()> {
+        let (low, high) = patiently(|| self.consumer.fetch_watermarks(topic, partition, METADATA_TIMEOUT))?;
+        self.lows.push(low);
+        self.heard.push(Instant::now());
+        self.partitions.insert((topic.to_owned(), partition), self.presence.len());
+        self.presence.push(if waits(low < high) { Presence::Expected } else { Presence::Optional });
+        list.add_partition(topic, partition);
         Ok(())
     }
 
@@ -214,11 +252,18 @@ impl KafkaSource {
             let low = marks.map_or(message.offset(), |(low, _)| low.min(message.offset()));
             self.lost += u64::try_from(low - expected).unwrap_or(0);
         }
-        let feed = Feed::ALL.into_iter().find(|f| f.topic() == place.0)?;
-        let source = message.headers().and_then(|h| {
-            let found = h.iter().find(|x| x.key == "ce_source")?;
-            std::str::from_utf8(found.value?).ok().map(str::to_owned)
-        });
+        let header = |name: &str| {
+            let found = message.headers()?.iter().find(|x| x.key == name)?;
+            std::str::from_utf8(found.value?).ok()
+        };
+        let horizon_us = header(HORIZON).and_then(|us| us.parse().ok()).filter(|_| place.0 == EVENTS);
+        let is_of = |f: &Feed| f.topic() == place.0 || place.0 == EVENTS && header(FEED) == Some(f.table());
+        let Some(feed) = Feed::ALL.into_iter().find(is_of).or(horizon_us.map(|_| Feed::Transactions)) else {
+            self.last_error =
+                Some(format!("{}/{}/{}: not written by this program", place.0, place.1, message.offset()));
+            return Some(None);
+        };
+        let source = header(SOURCE).map(str::to_owned);
         let number = *self.partitions.get(&place)?;
         self.heard[number] = Instant::now();
         Some(Some(SourceRecord {
@@ -228,6 +273,7 @@ impl KafkaSource {
             bytes: message.payload().unwrap_or_default().to_vec(),
             source,
             time_us: message.timestamp().to_millis().map(|ms| ms * 1_000),
+            horizon_us,
         }))
     }
 

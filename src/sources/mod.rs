@@ -25,6 +25,8 @@ pub struct SourceRecord {
     pub source: Option<String>,
     /// Record timestamp, microseconds.
     pub time_us: Option<i64>,
+    /// No event, but the horizon after the events before it: from a process that has admitted them.
+    pub horizon_us: Option<i64>,
 }
 
 /// Partitions of records in an order that does not change. Kafka, or the simulated one of the tests.

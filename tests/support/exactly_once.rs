@@ -12,6 +12,7 @@ use foreshock_core::time::{DAY_US, format_rfc3339};
 use foreshock_feeds::{Counts, Event, Record, decode};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
+use rdkafka::message::BorrowedMessage;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use serde_json::Value;
@@ -89,6 +90,14 @@ pub fn produce(address: &str, lines: &[(Feed, i32, String)]) {
 
 /// All records of a topic that a reader of committed ones sees.
 pub fn committed(address: &str, topic: &str) -> Vec<Value> {
+    let mut records = Vec::new();
+    read_committed(address, topic, PARTITIONS, |message| {
+        records.push(serde_json::from_slice(message.payload().unwrap()).unwrap());
+    });
+    records
+}
+
+pub fn read_committed(address: &str, topic: &str, partitions: i32, mut on_record: impl FnMut(&BorrowedMessage<'_>)) {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", address)
         .set("group.id", "reader")
@@ -97,19 +106,18 @@ pub fn committed(address: &str, topic: &str) -> Vec<Value> {
         .create()
         .unwrap();
     let mut list = TopicPartitionList::new();
-    (0..PARTITIONS).for_each(|p| list.add_partition_offset(topic, p, Offset::Beginning).unwrap());
+    (0..partitions).for_each(|p| list.add_partition_offset(topic, p, Offset::Beginning).unwrap());
     consumer.assign(&list).unwrap();
-    let (mut records, mut ended) = (Vec::new(), BTreeSet::new());
-    while ended.len() < PARTITIONS as usize {
+    let mut ended = BTreeSet::new();
+    while ended.len() < partitions as usize {
         match consumer.poll(Duration::from_secs(30)).unwrap() {
-            Ok(message) => records.push(serde_json::from_slice(message.payload().unwrap()).unwrap()),
+            Ok(message) => on_record(&message),
             Err(KafkaError::PartitionEOF(partition)) => {
                 ended.insert(partition);
             }
             Err(error) => panic!("{topic}: {error}"),
         }
     }
-    records
 }
 
 pub fn taken(log: &[Progress]) -> usize {
@@ -129,19 +137,23 @@ pub fn wait_until_taken(kafka: &Kafka, count: usize) -> Vec<Progress> {
 
 /// Each revision once and in order; the last state of each detection.
 fn net(detections: &[Value]) -> BTreeMap<(String, String), Value> {
-    let mut revisions: BTreeMap<String, u64> = BTreeMap::new();
-    let mut net = BTreeMap::new();
+    let mut last: BTreeMap<&str, &Value> = BTreeMap::new();
     for d in detections {
-        let last = revisions.entry(d["detection_id"].as_str().unwrap().to_owned()).or_insert(0);
-        assert_eq!(d["revision"].as_u64().unwrap(), *last + 1, "a revision is lost or doubled: {d}");
-        *last += 1;
-        let key = (d["rule_id"].as_str().unwrap().to_owned(), d["event_id"].as_str().unwrap().to_owned());
-        match d["state"].as_str().unwrap() {
-            "detected" => net.insert(key, d["values"].clone()),
-            _ => net.remove(&key),
-        };
+        let before = last.insert(d["detection_id"].as_str().unwrap(), d).map_or(0, |d| d["revision"].as_u64().unwrap());
+        assert_eq!(d["revision"].as_u64().unwrap(), before + 1, "a revision is lost or doubled: {d}");
     }
-    net
+    let stands = last.into_values().filter(|d| d["state"] == "detected");
+    let key = |d: &Value| (d["rule_id"].as_str().unwrap().to_owned(), d["event_id"].as_str().unwrap().to_owned());
+    stands.map(|d| (key(d), d["values"].clone())).collect()
+}
+
+/// A draft that is there is withdrawn before it comes again, as when its detection is taken back and holds again.
+fn check_drafts(drafts: &[Value]) {
+    let mut last: BTreeMap<String, &Value> = BTreeMap::new();
+    for draft in drafts {
+        let before = last.insert(draft["requestId"].to_string(), draft);
+        assert!(before.is_none_or(|before| before["state"] != draft["state"]), "a draft is doubled: {draft}");
+    }
 }
 
 /// A configuration in a folder, with snapshots; its path.
@@ -177,8 +189,7 @@ pub fn check(address: &str, input: &Input, pack: &Pack, log: &[Progress]) {
     assert_eq!(live, batch, "the values too");
     assert!(live.len() > 10, "{} detections", live.len());
     let drafts = committed(address, "blocking.draft.v1");
-    let ids: BTreeSet<String> = drafts.iter().map(|d| format!("{} {}", d["requestId"], d["state"])).collect();
-    assert_eq!(ids.len(), drafts.len(), "each draft once");
+    check_drafts(&drafts);
     println!(
         "{} batches, {} revisions, {} detections, {} drafts: none lost, none doubled, none besides",
         log.len(),

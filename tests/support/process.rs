@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 /// `FORESHOCK_BINARY` names another one: a long run must not be disturbed by a new build.
 pub fn binary() -> Command {
@@ -29,6 +30,22 @@ pub fn shared_data() -> Option<PathBuf> {
     assert!(std::env::var("CI").as_deref() != Ok("true"), "the shared data are required in CI");
     println!("SKIPPED: no shared data beside the project");
     None
+}
+
+/// Looks again and again until there is something.
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < Duration::from_secs(120), "{what}: not in two minutes");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+pub fn signal(pid: u32, name: &str) {
+    assert!(Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap().success());
 }
 
 /// A process that is asked to end when dropped.

@@ -101,6 +101,7 @@ impl SimSource {
             bytes: self.world.borrow().input[number][offset].clone().into_bytes(),
             source: None,
             time_us: None,
+            horizon_us: None,
         }
     }
 }
