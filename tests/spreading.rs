@@ -12,7 +12,9 @@ mod exactly_once;
 mod process;
 
 use broker::Broker;
-use exactly_once::{Input, check, configure, next, number, pack, produce, read_committed, wait_until_taken};
+use exactly_once::{
+    Input, check, configure, next, number, pack, produce_by, producer, read_committed, wait_until_taken,
+};
 use foreshock::config::{Config, Kafka};
 use foreshock::progress::{Log, Progress};
 use foreshock::sinks::wire::EVENTS;
@@ -25,7 +27,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const PARTS: u32 = 4;
-const EVENTS_PER_MOVE: usize = 3_000;
+const EVENTS_PER_MOVE: usize = 1_500;
 /// Events come all the time, so that who writes a partition is seen.
 const EVENTS_AT_ONCE: usize = 10;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -126,8 +128,9 @@ fn rules_spread_over_processes_say_what_the_batch_says_while_processes_die_hang_
     let is_over = AtomicBool::new(false);
     let log = std::thread::scope(|scope| {
         scope.spawn(|| {
+            let producer = producer(&broker.address());
             for chunk in input.lines.chunks(EVENTS_AT_ONCE) {
-                produce(&broker.address(), chunk);
+                produce_by(&producer, chunk);
                 if !is_over.load(Ordering::Acquire) {
                     std::thread::park_timeout(PAUSE);
                 }

@@ -78,8 +78,14 @@ impl Input {
 }
 
 pub fn produce(address: &str, lines: &[(Feed, i32, String)]) {
-    let producer: BaseProducer =
-        ClientConfig::new().set("bootstrap.servers", address).set("enable.idempotence", "true").create().unwrap();
+    produce_by(&producer(address), lines);
+}
+
+pub fn producer(address: &str) -> BaseProducer {
+    ClientConfig::new().set("bootstrap.servers", address).set("enable.idempotence", "true").create().unwrap()
+}
+
+pub fn produce_by(producer: &BaseProducer, lines: &[(Feed, i32, String)]) {
     for (feed, partition, line) in lines {
         let record = BaseRecord::<(), _>::to(feed.topic()).partition(*partition).payload(line);
         producer.send(record).unwrap();
