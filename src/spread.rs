@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::health::Health;
 use crate::keeper::Keeper;
 use crate::pipeline::Work;
+use crate::progress::{Log, check_partitions};
 use crate::restore::{Setup, name};
 use crate::rules::Files;
 use crate::sinks::kafka::{KafkaSink, Signed, client_config};
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 /// How long a look at the group or at a partition waits when there is nothing new.
 const LOOK: Duration = Duration::from_millis(100);
+const WAIT: Duration = Duration::from_secs(10);
 
 /// What every partition's pipeline needs.
 struct Common {
@@ -42,6 +44,18 @@ struct Running {
 struct Member {
     common: Arc<Common>,
     running: Mutex<BTreeMap<u32, Running>>,
+}
+
+/// Are the topics there, with the partitions they must have?
+///
+/// # Errors
+/// What is missing, or that the broker does not answer.
+pub fn check_topics(config: &Config) -> anyhow::Result<()> {
+    let of = config.spread.partitions;
+    Log(Some(Part { number: 0, of })).open(&config.kafka)?;
+    let consumer: BaseConsumer = client_config(&config.kafka, &[]).create().context("cannot make a Kafka consumer")?;
+    let metadata = consumer.fetch_metadata(Some(EVENTS), WAIT).context("the broker does not answer")?;
+    check_partitions(EVENTS, metadata.topics().first().map_or(0, |t| t.partitions().len()), of)
 }
 
 /// Takes the partitions that the group gives this process, until `stop` is set.
@@ -66,13 +80,13 @@ pub fn share(config: &Config, files: Files, health: &Arc<Health>, stop: &AtomicB
     let consumer: BaseConsumer<Member> = client_config(&common.config.kafka, &defaults)
         .create_with_context(member)
         .context("cannot make the Kafka consumer of the group")?;
+    health.set("group", false, "not yet a member");
     consumer.subscribe(&[EVENTS]).context("cannot enter the group")?;
     let mut result = Ok(());
     while !stop.load(Ordering::Acquire) && result.is_ok() {
-        match consumer.poll(LOOK) {
-            Some(Err(error)) => tracing::warn!(%error, "the group does not answer"),
-            // A record that came before its partition was paused: its pipeline reads it.
-            Some(Ok(_)) | None => {}
+        // A record may come before its partition is paused: its pipeline reads it.
+        if let Some(Err(error)) = consumer.poll(LOOK) {
+            tracing::warn!(%error, "the group does not answer");
         }
         result = consumer.context().check();
     }
@@ -143,6 +157,7 @@ impl ConsumerContext for Member {
 
     fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         let Rebalance::Assign(list) = rebalance else { return };
+        self.common.health.set("group", true, "");
         // The pipelines have consumers of their own, from other offsets.
         if let Err(error) = consumer.pause(list) {
             tracing::warn!(%error, "partitions are read twice");

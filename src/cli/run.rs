@@ -9,7 +9,7 @@ use crate::progress::{OWNER, PARTS_PROGRESS, PROGRESS};
 use crate::rules::{Choice, Files};
 use crate::sinks::kafka::client_config;
 use crate::sinks::wire::{EVENTS, OUT_TOPICS};
-use crate::spread::share;
+use crate::spread::{check_topics, share};
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use foreshock_compiler::Spread;
@@ -122,6 +122,10 @@ impl Run {
         if config.kafka.delivery == Delivery::Idempotent {
             eprintln!("spread.partitions needs kafka.delivery = \"transactions\"");
             return Ok(Exit::Invalid);
+        }
+        if let Err(error) = check_topics(&config) {
+            eprintln!("{error:#}");
+            return Ok(Exit::Unreachable);
         }
         let (work, files) = crate::rules::cut(pack, &config.rules.dir, &config.settings(), config.spread.partitions)?;
         match self.role {

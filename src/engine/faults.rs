@@ -43,11 +43,13 @@ pub enum Fault {
     ExtremeKeptOnRemoval,
     /// What the key budget shed is not said beside the results that may miss it.
     ShedUnmarked,
+    /// A correction goes to the partition of its new subject only.
+    CorrectionByKey,
 }
 
 impl Fault {
     /// All faults but `None`.
-    pub const ALL: [Fault; 17] = [
+    pub const ALL: [Fault; 18] = [
         Fault::FrameHalfOpen,
         Fault::PeersNotJudgedAgain,
         Fault::EvictionAtNewest,
@@ -65,6 +67,7 @@ impl Fault {
         Fault::DistinctBeyondNext,
         Fault::ExtremeKeptOnRemoval,
         Fault::ShedUnmarked,
+        Fault::CorrectionByKey,
     ];
 }
 

@@ -2,6 +2,7 @@
 
 use crate::engine::{Fate, FeedBatch};
 use crate::eval::{Expr, downcast, evaluate};
+use crate::faults::{Fault, on};
 use crate::plan::{Branch, PackPlan};
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray};
 use foreshock_core::partition::partition_of;
@@ -65,9 +66,9 @@ impl Router {
             let subjects: Vec<Subjects> = keys.map(|key| Subjects::new(key, &feed_batch.batch)).collect();
             for (row, fate) in fates.iter().enumerate() {
                 let mut to: Vec<u32> = match fate {
-                    Fate::Counts => subjects.iter().filter_map(|c| c.partition(row, self.partitions)).collect(),
-                    Fate::Corrects => (0..self.partitions).collect(),
                     Fate::Ignored => Vec::new(),
+                    Fate::Corrects if !on(Fault::CorrectionByKey) => (0..self.partitions).collect(),
+                    _ => subjects.iter().filter_map(|s| s.partition(row, self.partitions)).collect(),
                 };
                 to.sort_unstable();
                 to.dedup();
