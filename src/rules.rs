@@ -54,7 +54,7 @@ impl Files {
 ///
 /// # Errors
 /// When the files were changed meanwhile.
-pub fn cut(pack: Pack, dir: &Path, settings: &Settings, partitions: u32) -> anyhow::Result<(Work, Files)> {
+pub fn cut(pack: &Pack, dir: &Path, settings: &Settings, partitions: u32) -> anyhow::Result<(Work, Files)> {
     let (rules, views) = read(dir)?;
     let spreads = |rule: &Rule| matches!(rule.spread, Spread::By(_));
     let of = |is_wanted: &dyn Fn(&Rule) -> bool| -> Vec<RuleFile> {

@@ -18,10 +18,10 @@ use foreshock::sinks::ledger::deliver;
 use foreshock::sinks::wire;
 use foreshock::snapshot::{fitting, keep};
 use foreshock::standing::Standing;
-use foreshock_compiler::{Pack, RuleFile, Settings, compile, feed_schema};
+use foreshock_compiler::{Pack, Part, RuleFile, Settings, compile, compile_part, feed_schema};
 use foreshock_core::Feed;
 use foreshock_core::time::{DAY_US, format_rfc3339};
-use foreshock_engine::{Engine, FeedBatch, Inline};
+use foreshock_engine::{Engine, FeedBatch, Inline, Router};
 use foreshock_feeds::to_record_batch;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -29,8 +29,10 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use support::{Arrival, COMPLAINTS, PARTITIONS, Random, START_US, VIEWS, arrivals, decoded, lateness_us, rule};
-use world::{Shared, SimLedger, SimSource, SimStore, World};
+use support::{
+    Arrival, COMPLAINTS, PARTITIONS, Random, START_US, VIEWS, arrivals, decoded, lateness_us, rule, rule_that_spreads,
+};
+use world::{Sent, Shared, SimLedger, SimSource, SimStore, World};
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
@@ -44,7 +46,7 @@ struct Process {
 
 struct Simulation {
     world: Shared,
-    pack: Pack,
+    work: Work,
     config: Config,
     processes: Vec<Process>,
     started: u64,
@@ -54,13 +56,14 @@ struct Simulation {
 }
 
 /// The records of each partition in their order, and one a day later, so that everything is final at the end.
-fn input(random: &mut Random) -> Vec<Vec<String>> {
+fn input(random: &mut Random) -> Vec<Vec<Sent>> {
     let mut input = vec![Vec::new(); PARTITIONS];
     for arrival in arrivals(random) {
         if let Arrival::Record(partition, json) = arrival {
             input[partition].push(json);
         }
     }
+    let feed = |partition| if partition == COMPLAINTS { Feed::Complaints } else { Feed::Transactions };
     for (partition, records) in input.iter_mut().enumerate().filter(|(_, records)| !records.is_empty()) {
         let last = format_rfc3339(START_US + DAY_US);
         records.push(if partition == COMPLAINTS {
@@ -72,31 +75,41 @@ fn input(random: &mut Random) -> Vec<Vec<String>> {
             )
         });
     }
-    input
+    let sent = |(partition, records): (usize, Vec<String>)| {
+        records.into_iter().map(|json| Sent { feed: feed(partition), json, horizon_us: None }).collect()
+    };
+    input.into_iter().enumerate().map(sent).collect()
 }
 
-fn pack(random: &mut Random) -> Pack {
-    let text = rule(random).replace("status: draft", "status: live");
-    let file = |path: &str, text: &str| RuleFile { path: path.into(), text: text.into() };
-    let views = VIEWS.map(|view| file("view.sql", view));
-    compile(&[file("R.sql", &text)], &views, &Settings::default()).unwrap()
+fn file(path: &str, text: &str) -> RuleFile {
+    RuleFile { path: path.into(), text: text.replace("status: draft", "status: live") }
 }
+
+fn views() -> [RuleFile; 2] {
+    VIEWS.map(|view| file("view.sql", view))
+}
+
+fn pack(text: &str) -> Pack {
+    compile(&[file("R.sql", text)], &views(), &Settings::default()).unwrap()
+}
+
+fn config(random: &mut Random) -> Config {
+    let mut config = Config::default();
+    config.engine.refuse_future = false;
+    config.engine.batch_events_max = 1 + random.below(8) as usize;
+    config.engine.shards = 1 + random.below(3) as usize;
+    config.engine.idle_s = 1;
+    config.engine.lateness_s = 10;
+    config.engine.feed_lateness_s.insert(Feed::Complaints.table().into(), 4);
+    config
+}
+
+type Log = Vec<(Progress, Vec<wire::Message>)>;
 
 impl Simulation {
-    fn new(seed: u64) -> Simulation {
-        let mut random = Random(seed);
-        let pack = pack(&mut random);
-        let mut config = Config::default();
-        config.engine.refuse_future = false;
-        config.engine.batch_events_max = 1 + random.below(8) as usize;
-        config.engine.shards = 1 + random.below(3) as usize;
-        config.engine.idle_s = 1;
-        config.engine.lateness_s = 10;
-        config.engine.feed_lateness_s.insert(Feed::Complaints.table().into(), 4);
-        let input = input(&mut random);
-        let world = World::new(random, input);
+    fn new(work: Work, config: Config, world: Shared) -> Simulation {
         let (processes, hashes, story) = (Vec::new(), BTreeMap::new(), String::new());
-        Simulation { world, pack, config, processes, started: 0, hashes, story }
+        Simulation { world, work, config, processes, started: 0, hashes, story }
     }
 
     fn random(&self, below: u64) -> u64 {
@@ -108,13 +121,7 @@ impl Simulation {
         let mut config = self.config.clone();
         config.engine.shards = 1 + self.random(3) as usize;
         let owner = format!("process {}", self.started);
-        Pipeline::new(
-            config,
-            Work::of(self.pack.clone()),
-            SimSource::new(&self.world),
-            owner,
-            Arc::new(Health::default()),
-        )
+        Pipeline::new(config, self.work.clone(), SimSource::new(&self.world), owner, Arc::new(Health::default()))
     }
 
     fn log_from(&self, number: u64) -> Vec<Progress> {
@@ -123,7 +130,7 @@ impl Simulation {
 
     /// A process starts as `run` does: the newest snapshot that can be used, then the batches after it.
     fn start(&mut self) {
-        let rules = rules_hash(&self.pack, &self.config.engine);
+        let rules = rules_hash(&self.work.pack, &self.config.engine);
         let last = self.world.borrow().log.last().map(|(p, _)| p.number);
         let mut pipeline = self.fresh();
         if let Some(newest) = fitting(&SimStore(self.world.clone()), &rules, last).unwrap().first() {
@@ -174,7 +181,8 @@ impl Simulation {
     fn step(&mut self) {
         match self.random(12) {
             0..3 => {
-                let partition = self.random(PARTITIONS as u64) as usize;
+                let partitions = self.world.borrow().input.len();
+                let partition = self.random(partitions as u64) as usize;
                 let count = self.random(6) as usize;
                 let mut world = self.world.borrow_mut();
                 world.sent[partition] = (world.sent[partition] + count).min(world.input[partition].len());
@@ -224,54 +232,34 @@ impl Simulation {
         self.world.borrow().log.iter().map(|(p, _)| ranges(p)).sum()
     }
 
-    /// What a reader of the log sees is what a process that nothing befell would have said, and what the batch says.
-    fn check(&mut self) {
+    /// Whatever befalls, then a calm end. The log: each batch once, and each record in one batch.
+    fn log(&mut self) -> Log {
+        for _ in 0..200 {
+            self.step();
+        }
+        self.finish();
         let log = std::mem::take(&mut self.world.borrow_mut().log);
-        let mut next = [0; PARTITIONS];
-        for (number, (progress, _)) in log.iter().enumerate() {
+        let mut next = BTreeMap::new();
+        for (number, (progress, messages)) in log.iter().enumerate() {
             assert_eq!(progress.number, number as u64, "each batch once, in order");
             for range in &progress.ranges {
-                let number =
-                    if range.topic == Feed::Complaints.topic() { COMPLAINTS } else { range.partition as usize };
-                assert_eq!(range.from, next[number], "each record in one batch, in order");
-                next[number] = range.to;
+                let next = next.entry((range.topic.clone(), range.partition)).or_insert(0);
+                assert_eq!(range.from, *next, "each record in one batch, in order");
+                *next = range.to;
             }
-        }
-        let mut revisions: BTreeMap<String, u64> = BTreeMap::new();
-        let mut net: BTreeMap<String, Value> = BTreeMap::new();
-        for message in log.iter().flat_map(|(_, messages)| messages).filter(|m| m.topic == wire::DETECTIONS) {
-            let d: Value = serde_json::from_slice(&message.payload).unwrap();
-            let revision = revisions.entry(d["detection_id"].as_str().unwrap().to_owned()).or_insert(0);
-            *revision += 1;
-            assert_eq!(d["revision"], *revision, "each revision once, in order");
-            let event = d["event_id"].as_str().unwrap().to_owned();
-            if d["state"] == "detected" {
-                net.insert(event, d["values"].clone())
-            } else {
-                net.remove(&event)
-            };
-        }
-        let batch = Net::of_batch(&self.pack, &self.facts(&log)).unwrap();
-        let expected: BTreeMap<String, Value> =
-            batch.rows.into_iter().map(|((_, _, event), (d, _))| (event, as_read(&values(&d)))).collect();
-        // The last events are not final: a rule that speaks only then has not spoken of them.
-        let finals = |all: BTreeMap<String, Value>| -> BTreeMap<String, Value> {
-            all.into_iter().filter(|(event, _)| !event.contains(":z:")).collect()
-        };
-        assert_eq!(finals(net), finals(expected), "what stands in the log, and the batch");
-        for (progress, messages) in &log {
             let _ = writeln!(self.story, "{progress:?}");
             messages.iter().for_each(|m| self.story.push_str(&String::from_utf8_lossy(&m.payload)));
         }
         let _ = writeln!(self.story, "{:?}", self.hashes);
+        log
     }
 
     /// The facts that count after all batches of the log.
-    fn facts(&self, log: &[(Progress, Vec<wire::Message>)]) -> BTreeMap<Feed, Vec<arrow::array::RecordBatch>> {
+    fn facts(&self, log: &Log) -> BTreeMap<Feed, Vec<arrow::array::RecordBatch>> {
         let world = self.world.borrow();
         let source = SimSource::new(&self.world);
         let presence = foreshock::sources::Source::presence(&source).to_vec();
-        let mut engine = Engine::new(self.pack.plan.clone(), 1, &presence, lateness_us);
+        let mut engine = Engine::new(self.work.pack.plan.clone(), 1, &presence, lateness_us);
         let mut standing = Standing::default();
         for (progress, _) in log {
             for tick in &progress.ticks {
@@ -283,7 +271,7 @@ impl Simulation {
                 let partition = if is_complaint { COMPLAINTS } else { range.partition as usize };
                 let feed = if is_complaint { Feed::Complaints } else { Feed::Transactions };
                 let lines = &world.input[partition][range.from as usize..range.to as usize];
-                let events: Vec<_> = lines.iter().map(|l| decoded(l)).collect();
+                let events: Vec<_> = lines.iter().map(|l| decoded(&l.json)).collect();
                 let actions = events.iter().map(|e| e.action).collect();
                 FeedBatch { feed, partition, batch: to_record_batch(feed, feed_schema(feed), &events), actions }
             };
@@ -302,21 +290,90 @@ fn check_hash(hashes: &mut BTreeMap<u64, [u8; 32]>, number: u64, hash: [u8; 32])
     assert_eq!(*hashes.entry(number).or_insert(hash), hash, "two processes have another state after batch {number}");
 }
 
-/// The story of a seed, and how often each trouble came.
-fn run(seed: u64) -> (String, BTreeMap<&'static str, u64>) {
-    let mut simulation = Simulation::new(seed);
-    for _ in 0..200 {
-        simulation.step();
+/// What a reader of the logs sees is what the batch says, each revision once.
+fn check<'a>(logs: impl Iterator<Item = &'a Log>, pack: &Pack, facts: &BTreeMap<Feed, Vec<arrow::array::RecordBatch>>) {
+    let mut last: BTreeMap<String, Value> = BTreeMap::new();
+    let messages = logs.flatten().flat_map(|(_, messages)| messages);
+    for message in messages.filter(|m| m.topic == wire::DETECTIONS) {
+        let d: Value = serde_json::from_slice(&message.payload).unwrap();
+        let id = d["detection_id"].as_str().unwrap().to_owned();
+        let before = last.get(&id).map_or(0, |d| d["revision"].as_u64().unwrap());
+        assert_eq!(d["revision"], before + 1, "each revision once, in order");
+        last.insert(id, d);
     }
-    simulation.finish();
-    simulation.check();
+    let stands = last.into_values().filter(|d| d["state"] == "detected");
+    let mut net: BTreeMap<String, Value> = BTreeMap::new();
+    for d in stands {
+        let other = net.insert(d["event_id"].as_str().unwrap().to_owned(), d["values"].clone());
+        assert!(other.is_none(), "one event is two detections: {d}");
+    }
+    let batch = Net::of_batch(pack, facts).unwrap();
+    let expected: BTreeMap<String, Value> =
+        batch.rows.into_iter().map(|((_, _, event), (d, _))| (event, as_read(&values(&d)))).collect();
+    // The last events are not final: a rule that speaks only then has not spoken of them.
+    let finals = |all: BTreeMap<String, Value>| -> BTreeMap<String, Value> {
+        all.into_iter().filter(|(event, _)| !event.contains(":z:")).collect()
+    };
+    assert_eq!(finals(net), finals(expected), "what stands in the logs, and the batch");
+}
+
+/// The story of a seed, and how often each trouble came.
+type Told = (String, BTreeMap<&'static str, u64>);
+
+fn run(seed: u64) -> Told {
+    let mut random = Random(seed);
+    let pack = pack(&rule(&mut random));
+    let (config, input) = (config(&mut random), input(&mut random));
+    let mut simulation = Simulation::new(Work::of(pack.clone()), config, World::new(random, input, None));
+    let log = simulation.log();
+    check([&log].into_iter(), &pack, &simulation.facts(&log));
     let troubles = simulation.world.borrow().troubles.clone();
     (simulation.story, troubles)
 }
 
+const PARTS: u32 = 3;
+
+/// One process admits and sends on, others share the keys: each has the troubles of its own.
+fn run_spread(seed: u64) -> Told {
+    let mut random = Random(seed);
+    let text = rule_that_spreads(&mut random);
+    let whole = pack(&text);
+    let (config, input) = (config(&mut random), input(&mut random));
+    let keys = whole.rules.iter().map(|r| (r.stream.as_str(), r.position));
+    let router = Some(Arc::new(Router::new(&whole.plan, keys, PARTS)));
+    let owned = compile(&[], &views(), &Settings::default()).unwrap();
+    let mut owner = Simulation::new(Work { pack: owned, router }, config.clone(), World::new(random, input, None));
+    let log = owner.log();
+    let mut troubles = owner.world.borrow().troubles.clone();
+    let mut logs = Vec::new();
+    for number in 0..PARTS {
+        let sent = log.iter().flat_map(|(_, messages)| messages).filter(|m| m.topic == wire::EVENTS);
+        let sent = sent.filter(|m| m.partition == Some(number.cast_signed())).map(received).collect();
+        let part = Part { number, of: PARTS };
+        let pack = compile_part(part, &[file("R.sql", &text)], &views(), &Settings::default()).unwrap();
+        let random = Random(owner.world.borrow_mut().random.next());
+        let world = World::new(random, vec![sent], Some(number));
+        let mut sharing = Simulation::new(Work::of(pack), config.clone(), world);
+        logs.push(sharing.log());
+        owner.story.push_str(&sharing.story);
+        let of_part = sharing.world.borrow().troubles.clone();
+        of_part.into_iter().for_each(|(name, n)| *troubles.entry(name).or_insert(0) += n);
+    }
+    check(logs.iter(), &whole, &owner.facts(&log));
+    (owner.story, troubles)
+}
+
+/// A message on its way to a partition, as its process gets it.
+fn received(message: &wire::Message) -> Sent {
+    let header = |name: &str| message.headers.iter().find(|h| h.0 == name).map(|h| h.1.as_str());
+    let feed = Feed::ALL.into_iter().find(|f| header(wire::FEED) == Some(f.table())).unwrap_or(Feed::Transactions);
+    let horizon_us = header(wire::HORIZON).map(|us| us.parse().unwrap());
+    Sent { feed, json: String::from_utf8(message.payload.clone()).unwrap(), horizon_us }
+}
+
 #[test]
 fn the_same_seed_twice_gives_the_same_bytes() {
-    for seed in 1..=10 {
+    for (seed, run) in (1..=10).flat_map(|seed| [(seed, run as fn(u64) -> Told), (seed, run_spread)]) {
         let (first, second) = (run(seed).0, run(seed).0);
         assert!(first.len() > 1_000, "{first}");
         assert!(first == second, "seed {seed} gives two stories:\n{first}\n\n{second}");
@@ -325,7 +382,16 @@ fn the_same_seed_twice_gives_the_same_bytes() {
 
 #[test]
 fn whatever_befalls_the_processes_the_log_says_what_the_batch_says_each_revision_once() {
-    let (count, first) = (number("FORESHOCK_SIMULATIONS", 300), number("FORESHOCK_SIMULATION_SEED", 1));
+    all(number("FORESHOCK_SIMULATIONS", 300), run);
+}
+
+#[test]
+fn whatever_befalls_the_processes_that_share_a_rule_their_logs_say_what_the_batch_says() {
+    all(number("FORESHOCK_SIMULATIONS", 300).div_ceil(3), run_spread);
+}
+
+fn all(count: u64, run: fn(u64) -> Told) {
+    let first = number("FORESHOCK_SIMULATION_SEED", 1);
     println!("{count} seeds from {first}");
     let mut troubles: BTreeMap<&'static str, u64> = BTreeMap::new();
     for seed in first..first + count {

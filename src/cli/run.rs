@@ -127,7 +127,7 @@ impl Run {
             eprintln!("{error:#}");
             return Ok(Exit::Unreachable);
         }
-        let (work, files) = crate::rules::cut(pack, &config.rules.dir, &config.settings(), config.spread.partitions)?;
+        let (work, files) = crate::rules::cut(&pack, &config.rules.dir, &config.settings(), config.spread.partitions)?;
         match self.role {
             Role::Owner => self.own(&config, &work, &health, &stop),
             Role::Share => Ok(share_until(&config, files, &health, &stop)),

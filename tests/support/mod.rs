@@ -212,6 +212,19 @@ pub fn rule(random: &mut Random) -> String {
     )
 }
 
+/// The same, with windows that are all partitioned by the subject.
+pub fn rule_that_spreads(random: &mut Random) -> String {
+    let text = rule(random).replace("PARTITION BY payee_account ", "PARTITION BY payer_account ");
+    let text = text.replace("BY coalesce(device, kind) ", "BY coalesce(device, kind), payer_account ");
+    if !random.one_in(3) {
+        return text;
+    }
+    // A computed subject does as well.
+    let by_device = text.replace("payer_account AS subject", "coalesce(device, kind) AS subject");
+    let by_device = by_device.replace("BY payer_account ", "BY coalesce(device, kind) ");
+    by_device.replace("BY payer_account, payee_account ", "BY payee_account, coalesce(device, kind) ")
+}
+
 /// A window call, and whether its result is a BIGINT.
 fn window(random: &mut Random, inner: &[(String, bool)]) -> (String, bool) {
     let numbers: Vec<&str> = inner.iter().filter(|(_, is_number)| *is_number).map(|(n, _)| n.as_str()).collect();

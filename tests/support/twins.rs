@@ -1,6 +1,8 @@
 //! One random case: the live engine under several cuts, orders of partitions and key ranges against the batch.
 
-use super::support::{Arrival, COMPLAINTS, PARTITIONS, Random, VIEWS, arrivals, decoded, lateness_us, rule};
+use super::support::{
+    Arrival, COMPLAINTS, PARTITIONS, Random, VIEWS, arrivals, decoded, lateness_us, rule, rule_that_spreads,
+};
 use arrow::array::AsArray;
 use foreshock::net::Net;
 use foreshock::pool::Pool;
@@ -187,16 +189,7 @@ const PARTS: u32 = 3;
 /// what the batch says.
 pub fn check_spread(seed: u64) -> Result<(), String> {
     let mut random = Random(seed);
-    let text = rule(&mut random).replace("PARTITION BY payee_account ", "PARTITION BY payer_account ");
-    let text = text.replace("BY coalesce(device, kind) ", "BY coalesce(device, kind), payer_account ");
-    // A computed subject does as well.
-    let text = if random.one_in(3) {
-        let by_device = text.replace("payer_account AS subject", "coalesce(device, kind) AS subject");
-        let by_device = by_device.replace("BY payer_account ", "BY coalesce(device, kind) ");
-        by_device.replace("BY payer_account, payee_account ", "BY payee_account, coalesce(device, kind) ")
-    } else {
-        text
-    };
+    let text = rule_that_spreads(&mut random);
     let fail = |what: String| format!("seed {seed}: {what}\n{text}");
     let file = |path: &str, text: &str| RuleFile { path: path.into(), text: text.into() };
     let views = VIEWS.map(|view| file("view.sql", view));

@@ -5,7 +5,7 @@ use super::support::{COMPLAINTS, PARTITIONS, Random};
 use anyhow::{anyhow, bail};
 use foreshock::progress::{Progress, Range};
 use foreshock::sinks::ledger::Ledger;
-use foreshock::sinks::wire::{Message, Position};
+use foreshock::sinks::wire::{EVENTS, Message, Position};
 use foreshock::snapshot::Store;
 use foreshock::sources::{Source, SourceRecord};
 use foreshock_core::Feed;
@@ -15,11 +15,21 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+/// A record of a partition: an event, or the horizon after those before it.
+#[derive(Clone)]
+pub struct Sent {
+    pub feed: Feed,
+    pub json: String,
+    pub horizon_us: Option<i64>,
+}
+
 /// What exists outside of the processes.
 pub struct World {
     pub random: Random,
     /// The records of each partition.
-    pub input: Vec<Vec<String>>,
+    pub input: Vec<Vec<Sent>>,
+    /// The one partition is this one of the events that were sent on.
+    pub part: Option<u32>,
     /// How many of them have been sent by now.
     pub sent: Vec<usize>,
     /// Committed batches.
@@ -38,11 +48,12 @@ pub struct World {
 pub type Shared = Rc<RefCell<World>>;
 
 impl World {
-    pub fn new(random: Random, input: Vec<Vec<String>>) -> Shared {
+    pub fn new(random: Random, input: Vec<Vec<Sent>>, part: Option<u32>) -> Shared {
         let sent = vec![0; input.len()];
         Rc::new(RefCell::new(World {
             random,
             input,
+            part,
             sent,
             log: Vec::new(),
             pending: None,
@@ -61,8 +72,10 @@ impl World {
     }
 }
 
-fn place(number: usize) -> (&'static str, i32) {
-    if number == COMPLAINTS {
+fn place(number: usize, part: Option<u32>) -> (&'static str, i32) {
+    if let Some(part) = part {
+        (EVENTS, part.cast_signed())
+    } else if number == COMPLAINTS {
         (Feed::Complaints.topic(), 0)
     } else {
         (Feed::Transactions.topic(), i32::try_from(number).unwrap())
@@ -85,23 +98,29 @@ pub struct SimSource {
 
 impl SimSource {
     pub fn new(world: &Shared) -> SimSource {
-        let presence = |records: &Vec<String>| {
+        let presence = |records: &Vec<Sent>| {
             if records.is_empty() { Presence::Optional } else { Presence::Expected }
         };
-        let presence = world.borrow().input.iter().map(presence).collect();
-        SimSource { world: world.clone(), presence, next: vec![0; PARTITIONS], done: vec![0; PARTITIONS] }
+        let presence: Vec<_> = world.borrow().input.iter().map(presence).collect();
+        let next = vec![0; presence.len()];
+        SimSource { world: world.clone(), presence, done: next.clone(), next }
+    }
+
+    fn place(&self, number: usize) -> (&'static str, i32) {
+        place(number, self.world.borrow().part)
     }
 
     fn record(&self, number: usize, offset: usize) -> SourceRecord {
-        let (topic, partition) = place(number);
+        let (topic, partition) = self.place(number);
+        let sent = self.world.borrow().input[number][offset].clone();
         SourceRecord {
             position: Position { topic: topic.to_owned(), partition, offset: to_offset(offset) },
-            feed: if number == COMPLAINTS { Feed::Complaints } else { Feed::Transactions },
+            feed: sent.feed,
             partition: number,
-            bytes: self.world.borrow().input[number][offset].clone().into_bytes(),
+            bytes: sent.json.into_bytes(),
             source: None,
             time_us: None,
-            horizon_us: None,
+            horizon_us: sent.horizon_us,
         }
     }
 }
@@ -116,12 +135,12 @@ impl Source for SimSource {
     }
 
     fn number(&self, topic: &str, partition: i32) -> Option<usize> {
-        (0..PARTITIONS).find(|n| place(*n) == (topic, partition))
+        (0..self.presence.len()).find(|n| self.place(*n) == (topic, partition))
     }
 
     fn take(&mut self, max: usize, _: Duration) -> Vec<SourceRecord> {
         let mut records = Vec::new();
-        for number in 0..PARTITIONS {
+        for number in 0..self.presence.len() {
             let ready = self.world.borrow().sent[number] - self.next[number];
             let count = self.world.borrow_mut().random.below(ready as u64 + 1) as usize;
             for _ in 0..count.min(max - records.len()) {
@@ -154,7 +173,7 @@ impl Source for SimSource {
         if !is_read || !self.world.borrow_mut().has("a partition counts as silent", 12) {
             return Vec::new();
         }
-        let (topic, partition) = place(number);
+        let (topic, partition) = self.place(number);
         vec![(topic.to_owned(), partition, number)]
     }
 
@@ -171,7 +190,7 @@ impl Source for SimSource {
 
     fn places(&self) -> Vec<Range> {
         let range = |(number, done): (usize, &usize)| {
-            let (topic, partition) = place(number);
+            let (topic, partition) = self.place(number);
             Range { topic: topic.to_owned(), partition, from: to_offset(*done), to: to_offset(*done) }
         };
         self.done.iter().enumerate().map(range).collect()
