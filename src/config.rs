@@ -87,6 +87,9 @@ pub struct Engine {
     /// After so many seconds without a record the horizon no longer waits for a partition; 0 for never. What it sends
     /// later is too late when it lies before the horizon.
     pub idle_s: u32,
+    /// A partition so many seconds of event time ahead of another one that still sends waits for it; 0 for never. The
+    /// horizon stands at the one most behind, and all that is younger is kept.
+    pub skew_s: u32,
     /// Most events of one micro-batch.
     pub batch_events_max: usize,
     /// Most keys in use in each window group. Rows of further ones are not counted there, and what they may be missing
@@ -103,6 +106,7 @@ impl Default for Engine {
             lateness_s: 120,
             feed_lateness_s: BTreeMap::new(),
             idle_s: 600,
+            skew_s: 3_600,
             batch_events_max: foreshock_core::limits::BATCH_EVENTS_MAX,
             keys_max: 2_000_000,
             refuse_future: true,

@@ -63,6 +63,8 @@ pub struct Health {
     pub payments: AtomicU64,
     /// Texts that windows hold.
     pub texts: AtomicU64,
+    /// Source partitions that wait because they are far ahead in event time.
+    pub held_back: AtomicU64,
     /// Longest time for which a snapshot stopped the process, microseconds.
     pub snapshot_stall_us: AtomicU64,
     /// Microseconds.
@@ -175,6 +177,7 @@ impl Health {
             ("keys_count", "Keys in use in all window groups.", &self.keys),
             ("event_ids_count", "Event ids remembered against duplicates.", &self.event_ids),
             ("payments_count", "Payments that another bank may still report.", &self.payments),
+            ("partitions_held_back_count", "Source partitions that wait: far ahead in event time.", &self.held_back),
             ("texts_count", "Texts that windows hold.", &self.texts),
             (
                 "snapshot_stall_microseconds",

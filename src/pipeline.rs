@@ -184,6 +184,7 @@ impl<S: Source> Pipeline<S> {
     /// Takes what has arrived and judges it: `None` when nothing has. What comes out must be delivered and then marked by
     /// [`Pipeline::done`], or this process ends.
     pub fn judge(&mut self, wait: Duration) -> Option<Judged> {
+        self.hold_back();
         let records = self.source.take(self.config.engine.batch_events_max, wait);
         if let Some(error) = self.source.take_error() {
             self.health.set("kafka source", false, &error);
@@ -237,6 +238,16 @@ impl<S: Source> Pipeline<S> {
     /// When the source does not take what is done.
     pub fn end(&mut self) -> anyhow::Result<()> {
         self.source.commit(true)
+    }
+
+    /// Partitions far ahead in event time wait for the others.
+    fn hold_back(&mut self) {
+        let skew_us = i64::from(self.config.engine.skew_s) * SECOND_US;
+        if skew_us > 0 && self.pack.part.is_none() {
+            let ahead = self.engine.ahead(skew_us, |number| self.source.still_sends(number));
+            self.health.held_back.store(ahead.len() as u64, Ordering::Relaxed);
+            self.source.hold_back(&ahead);
+        }
     }
 
     /// Partitions that have been silent for long, with the bound to raise them to.

@@ -15,10 +15,10 @@ use broker::Broker;
 use exactly_once::{Input, check, configure, next, number, pack, produce, taken, wait_until_taken};
 use foreshock::config::Config;
 use foreshock::progress::read_all;
-use process::{Running, foreshock, text};
+use process::{Running, foreshock, text, wait_for};
 use std::time::{Duration, Instant};
 
-const EVENTS_PER_KILL: usize = 300;
+const EVENTS_PER_KILL: usize = 120;
 
 #[test]
 fn nothing_is_lost_or_doubled_when_processes_are_killed_or_taken_over_again_and_again() {
@@ -38,10 +38,16 @@ fn nothing_is_lost_or_doubled_when_processes_are_killed_or_taken_over_again_and_
     let mut zombie = None;
     for kill in 0..kills {
         produce(&address, chunks.next().unwrap_or_default());
-        let running = Running::start(&["run", "--take-over", "--config", &path]);
+        let log = folder.path().join("process.log");
+        let running = Running::start_logging(&["run", "--take-over", "--config", &path], &log);
         let before = read_all(&config.kafka).map_or(0, |log| taken(&log));
-        // Any moment from the start of the process to long after it has begun to deliver.
-        let moment = Duration::from_millis(300 + next(&mut seed) % 2_000);
+        // Any moment from the start of the process, or from when it begins to write, however long its state takes.
+        let writes = kill.is_multiple_of(2);
+        if writes {
+            let said = || std::fs::read_to_string(&log).unwrap().contains("this process writes");
+            wait_for("a process that writes", || said().then_some(()));
+        }
+        let moment = Duration::from_millis(next(&mut seed) % if writes { 1_000 } else { 2_300 });
         let start = Instant::now();
         while start.elapsed() < moment {
             std::thread::park_timeout(moment.saturating_sub(start.elapsed()));
@@ -56,7 +62,8 @@ fn nothing_is_lost_or_doubled_when_processes_are_killed_or_taken_over_again_and_
         }
         let after = read_all(&config.kafka).map_or(0, |log| taken(&log));
         let end = if dies { "killed" } else { "left alive" };
-        println!("process {kill} {end} after {} ms: {before} to {after} events done", moment.as_millis());
+        let from = if writes { "of writing" } else { "of life" };
+        println!("process {kill} {end} after {} ms {from}: {before} to {after} events done", moment.as_millis());
     }
     // The last events are for the last process.
     drop(zombie);

@@ -20,14 +20,14 @@ use foreshock::snapshot::{fitting, keep};
 use foreshock::standing::Standing;
 use foreshock_compiler::{Pack, Part, RuleFile, Settings, compile, compile_part, feed_schema};
 use foreshock_core::Feed;
-use foreshock_core::time::{DAY_US, format_rfc3339};
+use foreshock_core::time::{DAY_US, SECOND_US, format_rfc3339};
 use foreshock_engine::{Engine, FeedBatch, Inline, Router};
 use foreshock_feeds::to_record_batch;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use support::{
     Arrival, COMPLAINTS, PARTITIONS, Random, START_US, VIEWS, arrivals, decoded, lateness_us, rule, rule_that_spreads,
@@ -99,6 +99,7 @@ fn config(random: &mut Random) -> Config {
     config.engine.batch_events_max = 1 + random.below(8) as usize;
     config.engine.shards = 1 + random.below(3) as usize;
     config.engine.idle_s = 1;
+    config.engine.skew_s = [0, 3, 30][random.below(3) as usize];
     config.engine.lateness_s = 10;
     config.engine.feed_lateness_s.insert(Feed::Complaints.table().into(), 4);
     config
@@ -388,6 +389,47 @@ fn whatever_befalls_the_processes_the_log_says_what_the_batch_says_each_revision
 #[test]
 fn whatever_befalls_the_processes_that_share_a_rule_their_logs_say_what_the_batch_says() {
     all(number("FORESHOCK_SIMULATIONS", 300).div_ceil(3), run_spread);
+}
+
+/// One partition sends a day of events before the other begins with the same day.
+#[test]
+fn a_partition_far_ahead_waits_for_the_others_so_that_memory_follows_them() {
+    let most_rows = |skew_s: u32| {
+        let mut random = Random(1);
+        let pack = pack(&rule(&mut random));
+        let mut config = Config::default();
+        (config.engine.refuse_future, config.engine.idle_s) = (false, 0);
+        (config.engine.skew_s, config.engine.batch_events_max) = (skew_s, 50);
+        let record = |partition: usize, number: i64| {
+            let at = format_rfc3339(START_US + number * 30 * SECOND_US);
+            let json = format!(
+                r#"{{"txId":"{partition}-{number}","reporter":"z","creDtTm":"{at}","kind":"FEE","amount":"1.00","currency":"CNY",
+                   "debtor":{{"accountToken":"z"}},"creditor":{{"accountToken":"z"}}}}"#
+            );
+            Sent { feed: Feed::Transactions, json, horizon_us: None }
+        };
+        let input: Vec<Vec<Sent>> = (0..2).map(|p| (0..2_880).map(|number| record(p, number)).collect()).collect();
+        let world = World::new(random, input, None);
+        world.borrow_mut().is_calm = true;
+        // The one behind has begun.
+        world.borrow_mut().sent = vec![2, 2_880];
+        let health = Arc::new(Health::default());
+        let mut pipeline = Pipeline::new(config, Work::of(pack), SimSource::new(&world), "one".into(), health.clone());
+        let (mut taken, mut most) = (0, 0);
+        while taken < 2 * 2_880 {
+            if let Some(judged) = pipeline.judge(Duration::ZERO) {
+                taken += judged.records;
+                pipeline.done(judged).unwrap();
+            }
+            let sent = world.borrow().sent[0];
+            world.borrow_mut().sent[0] = (sent + 10).min(2_880);
+            most = most.max(health.young_rows.load(Ordering::Relaxed));
+        }
+        most
+    };
+    let (free, held) = (most_rows(0), most_rows(600));
+    println!("{free} rows at most, {held} with a skew of ten minutes");
+    assert!(held * 4 < free, "{free} rows at most, {held} with a skew of ten minutes");
 }
 
 fn all(count: u64, run: fn(u64) -> Told) {

@@ -201,6 +201,14 @@ impl Admission {
         }
     }
 
+    /// Partitions whose bound is more than this above the lowest one of those that have sent something and still do.
+    pub(crate) fn ahead(&self, skew_us: i64, still_sends: impl Fn(usize) -> bool) -> Vec<usize> {
+        let behind = self.bounds.iter().enumerate().filter(|(p, bound)| **bound > i64::MIN && still_sends(*p));
+        let Some(lowest) = behind.map(|(_, bound)| *bound).min() else { return Vec::new() };
+        let limit = lowest.saturating_add(skew_us);
+        self.bounds.iter().enumerate().filter(|(_, bound)| **bound > limit).map(|(p, _)| p).collect()
+    }
+
     /// The bound that silent partitions may be raised to: the lowest of all others that have sent something.
     pub(crate) fn tick(&self, silent: &[usize]) -> Option<i64> {
         let others = self.bounds.iter().enumerate().filter(|(p, bound)| !silent.contains(p) && **bound > i64::MIN);
@@ -366,6 +374,18 @@ mod tests {
         assert_eq!(admit(&mut admission, 0, "d", 389), Admitted::Late(1));
         assert_eq!(admit(&mut admission, 0, "e", 390), Admitted::Yes);
         assert_eq!(admission.tick(&[0, 1, 2]), None);
+    }
+
+    #[test]
+    fn partitions_are_ahead_of_the_lowest_that_still_sends() {
+        let mut admission = Admission::new(&[Presence::Expected; 4]);
+        for (partition, time) in [(0, 100), (1, 500), (2, 700)] {
+            admit(&mut admission, partition, &format!("e{partition}"), time);
+        }
+        assert_eq!(admission.ahead(300, |_| true), [1, 2], "the fourth has not sent anything yet");
+        assert_eq!(admission.ahead(400, |_| true), [2], "exactly so far is not ahead");
+        assert_eq!(admission.ahead(100, |partition| partition > 0), [2], "nobody waits for one that is silent");
+        assert!(admission.ahead(0, |_| false).is_empty());
     }
 
     #[test]

@@ -219,6 +219,12 @@ impl Engine {
         self.admission.tick(silent)
     }
 
+    /// Source partitions that are further ahead in event time than this of the one most behind of those that still send. As
+    /// long as they wait, the horizon follows and lets go of memory. What counts does not hang on it.
+    pub fn ahead(&self, skew_us: i64, still_sends: impl Fn(usize) -> bool) -> Vec<usize> {
+        self.admission.ahead(skew_us, still_sends)
+    }
+
     /// Raises the admission bound of a silent partition, so that the horizon no longer waits for it.
     pub fn raise(&mut self, partition: usize, bound_us: i64) {
         self.admission.raise(partition, bound_us);

@@ -20,6 +20,8 @@ const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How often silent partitions are looked for, and how long one may take.
 const LOOK: Duration = Duration::from_secs(1);
+/// A partition that has given nothing for so long is not waited for by those ahead of it.
+const STILL: Duration = Duration::from_secs(2);
 /// Records of one partition held back while another one catches up.
 const STASH_MAX: usize = 20_000;
 
@@ -81,7 +83,7 @@ pub struct KafkaSource {
     /// Records that came before they were wanted, by partition.
     stash: Vec<VecDeque<SourceRecord>>,
     is_paused: bool,
-    /// Partitions paused because they are ahead.
+    /// Partitions paused because they are ahead: of the one that is read again, or in event time.
     held: BTreeSet<usize>,
     last_error: Option<String>,
     /// Records that the broker no longer had.
@@ -304,7 +306,8 @@ impl Source for KafkaSource {
 
     fn take(&mut self, max: usize, wait: Duration) -> Vec<SourceRecord> {
         let mut records = Vec::new();
-        for stash in &mut self.stash {
+        let free = self.stash.iter_mut().enumerate().filter(|(number, _)| !self.held.contains(number));
+        for (_, stash) in free {
             let count = stash.len().min(max - records.len());
             records.extend(stash.drain(..count));
         }
@@ -314,7 +317,9 @@ impl Source for KafkaSource {
             patience = Duration::ZERO;
             // A partition's own order must hold: what is stashed comes first.
             match record {
-                Some(record) if self.stash[record.partition].is_empty() => records.push(record),
+                Some(record) if self.stash[record.partition].is_empty() && !self.held.contains(&record.partition) => {
+                    records.push(record);
+                }
                 Some(record) => self.stash[record.partition].push_back(record),
                 None => {}
             }
@@ -379,6 +384,27 @@ impl Source for KafkaSource {
         quiet.filter(all_read).map(|(place, number)| (place.0.clone(), place.1, *number)).collect()
     }
 
+    fn still_sends(&self, number: usize) -> bool {
+        !self.stash[number].is_empty() || self.heard[number].elapsed() < STILL
+    }
+
+    fn hold_back(&mut self, ahead: &[usize]) {
+        let ahead: BTreeSet<usize> = ahead.iter().copied().collect();
+        for ((topic, partition), number) in &self.partitions {
+            let mut one = TopicPartitionList::new();
+            one.add_partition(topic, *partition);
+            let changed = match (ahead.contains(number), self.held.contains(number)) {
+                (true, false) => self.consumer.pause(&one),
+                (false, true) => self.consumer.resume(&one),
+                _ => Ok(()),
+            };
+            if let Err(error) = changed {
+                self.last_error = Some(error.to_string());
+            }
+        }
+        self.held = ahead;
+    }
+
     fn hold(&mut self) {
         if !self.is_paused && self.consumer.assignment().and_then(|a| self.consumer.pause(&a)).is_ok() {
             self.is_paused = true;
@@ -392,6 +418,8 @@ impl Source for KafkaSource {
     fn go_on(&mut self) {
         if self.is_paused && self.consumer.assignment().and_then(|a| self.consumer.resume(&a)).is_ok() {
             self.is_paused = false;
+            let held: Vec<usize> = std::mem::take(&mut self.held).into_iter().collect();
+            self.hold_back(&held);
         }
     }
 

@@ -51,6 +51,10 @@ pub trait Source {
     fn end_again(&mut self) -> anyhow::Result<()>;
     /// Partitions that have given nothing for so long and hold nothing that we have not had: topic, partition, number.
     fn silent(&mut self, idle: Duration) -> Vec<(String, i32, usize)>;
+    /// Has a partition given something of late, or is it about to?
+    fn still_sends(&self, number: usize) -> bool;
+    /// Nothing is taken from these partitions, and from all others again.
+    fn hold_back(&mut self, ahead: &[usize]);
     /// While results cannot be delivered: take nothing in, keep the connection.
     fn hold(&mut self);
     /// Results are delivered again.

@@ -94,6 +94,7 @@ pub struct SimSource {
     next: Vec<usize>,
     /// Next record after what is done.
     done: Vec<usize>,
+    held: Vec<usize>,
 }
 
 impl SimSource {
@@ -103,7 +104,7 @@ impl SimSource {
         };
         let presence: Vec<_> = world.borrow().input.iter().map(presence).collect();
         let next = vec![0; presence.len()];
-        SimSource { world: world.clone(), presence, done: next.clone(), next }
+        SimSource { world: world.clone(), presence, done: next.clone(), next, held: Vec::new() }
     }
 
     fn place(&self, number: usize) -> (&'static str, i32) {
@@ -140,7 +141,7 @@ impl Source for SimSource {
 
     fn take(&mut self, max: usize, _: Duration) -> Vec<SourceRecord> {
         let mut records = Vec::new();
-        for number in 0..self.presence.len() {
+        for number in (0..self.presence.len()).filter(|number| !self.held.contains(number)) {
             let ready = self.world.borrow().sent[number] - self.next[number];
             let count = self.world.borrow_mut().random.below(ready as u64 + 1) as usize;
             for _ in 0..count.min(max - records.len()) {
@@ -175,6 +176,17 @@ impl Source for SimSource {
         }
         let (topic, partition) = self.place(number);
         vec![(topic.to_owned(), partition, number)]
+    }
+
+    fn still_sends(&self, number: usize) -> bool {
+        self.next[number] < self.world.borrow().input[number].len()
+    }
+
+    fn hold_back(&mut self, ahead: &[usize]) {
+        if !ahead.is_empty() {
+            *self.world.borrow_mut().troubles.entry("a partition is held back").or_insert(0) += 1;
+        }
+        self.held = ahead.to_vec();
     }
 
     fn hold(&mut self) {}
