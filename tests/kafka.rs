@@ -164,6 +164,40 @@ fn a_broker_that_is_away_costs_nothing_but_time_and_readyz_says_so_meanwhile() {
     assert_eq!(running.stop(), Some(0));
 }
 
+/// A configuration with `/readyz` and snapshots, with the port.
+fn with_snapshots(folder: &Path, address: &str) -> (String, u16) {
+    let (path, port) = (config(folder, address), broker::free_port());
+    let state = folder.join("state").display().to_string();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = text.replace("listen = \"\"", &format!("listen = \"127.0.0.1:{port}\""));
+    std::fs::write(&path, format!("{text}[snapshots]\ndir = \"{state}\"\nevery_s = 1\n")).unwrap();
+    (path, port)
+}
+
+#[test]
+fn snapshots_that_cannot_be_written_are_said_on_readyz_and_detection_goes_on() {
+    let Some(broker) = Broker::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (path, port) = with_snapshots(folder.path(), &broker.address());
+    assert!(foreshock(&["topics", "create", "--config", &path]).status.success());
+    let running = Running::start(&["run", "--config", &path]);
+    wait_until("ready", || ready(port).0);
+    broker.produce("report.transaction.v1", &pass_through(0));
+    let state = folder.path().join("state");
+    wait_until("a first snapshot", || state.is_dir());
+    // No folder can be made where a file is.
+    wait_until("a file in the place of the folder", || {
+        let _ = std::fs::remove_dir_all(&state);
+        std::fs::write(&state, "in the way").is_ok()
+    });
+    wait_until("/readyz says that snapshots fail", || ready(port).1.contains("snapshots: down"));
+    broker.produce("report.transaction.v1", &pass_through(1));
+    assert_eq!(broker.consume("detection.v1", 4).len(), 4, "detection goes on");
+    std::fs::remove_file(&state).unwrap();
+    wait_until("snapshots again", || ready(port).0 && state.is_dir());
+    assert_eq!(running.stop(), Some(0));
+}
+
 #[test]
 fn run_refuses_to_start_without_a_broker_and_with_a_broken_rule() {
     let folder = tempfile::tempdir().unwrap();
