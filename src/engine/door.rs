@@ -1,6 +1,7 @@
 //! The key budget of a window group: who comes in and who is shed.
 
-use crate::group::{Group, Inputs};
+use crate::group::Group;
+use crate::inputs::Inputs;
 use hashbrown::HashSet;
 
 /// Lets rows into a group as long as there is room for their key.

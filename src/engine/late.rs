@@ -8,7 +8,7 @@
 
 use crate::accumulator::{Accumulator, Cell};
 use crate::faults::{Fault, on};
-use crate::group::{Answers, Context};
+use crate::inputs::{Answers, Context};
 use crate::intern::Interner;
 use crate::key_log::{Bounds, KeyLog, argument, row_number};
 use crate::layout::Layout;
