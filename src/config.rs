@@ -88,7 +88,8 @@ pub struct Engine {
     /// later is too late when it lies before the horizon.
     pub idle_s: u32,
     /// A partition so many seconds of event time ahead of another one that still sends waits for it; 0 for never. The
-    /// horizon stands at the one most behind, and all that is younger is kept.
+    /// horizon stands at the one most behind, and all that is younger is kept. For catching up only: a source whose clock is
+    /// slow would hold up all others for as long as it sends.
     pub skew_s: u32,
     /// Most events of one micro-batch.
     pub batch_events_max: usize,
@@ -106,7 +107,7 @@ impl Default for Engine {
             lateness_s: 120,
             feed_lateness_s: BTreeMap::new(),
             idle_s: 600,
-            skew_s: 3_600,
+            skew_s: 0,
             batch_events_max: foreshock_core::limits::BATCH_EVENTS_MAX,
             keys_max: 2_000_000,
             refuse_future: true,
