@@ -30,7 +30,7 @@ const PARTS: u32 = 4;
 const EVENTS_PER_MOVE: usize = 1_500;
 /// Events come all the time, so that who writes a partition is seen.
 const EVENTS_AT_ONCE: usize = 10;
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(150);
 
 fn log_of(kafka: &Kafka, number: u32) -> Vec<Progress> {
     Log(Some(Part { number, of: PARTS })).open(kafka).and_then(|mut log| log.read()).unwrap_or_default()
@@ -95,6 +95,7 @@ fn move_one(processes: &mut Processes, kafka: &Kafka, round: u64, seed: &mut u64
     } else {
         signal(victim, what);
         wait_for("its partitions with others", || {
+            processes.supervise();
             let now = writers(kafka);
             had.iter().all(|part| now[*part as usize] != Some(victim)).then_some(())
         });
