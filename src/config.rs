@@ -1,5 +1,6 @@
 //! Configuration of `run` and `demo`: a TOML file; unknown keys are errors with their line.
 
+use crate::bucket::Bucket;
 use anyhow::Context;
 use foreshock_compiler::Settings;
 use foreshock_core::Feed;
@@ -153,13 +154,16 @@ impl Default for Rules {
 pub struct Snapshots {
     /// Folder for snapshots; empty for none: a start then takes every batch of the log again.
     pub dir: PathBuf,
+    /// Where each is copied to for a start on another machine: `s3://bucket/prefix`, `az://..`, `gs://..`, `file:///..`;
+    /// empty for nowhere. Its settings and credentials are those of the environment (`AWS_..`, `AZURE_..`, `GOOGLE_..`).
+    pub object_store: String,
     /// Seconds between two snapshots; one is also written at an orderly end.
     pub every_s: u32,
 }
 
 impl Default for Snapshots {
     fn default() -> Self {
-        Snapshots { dir: PathBuf::new(), every_s: 300 }
+        Snapshots { dir: PathBuf::new(), object_store: String::new(), every_s: 300 }
     }
 }
 
@@ -222,6 +226,13 @@ impl Config {
         let config: Config = toml::from_str(&text).with_context(|| format!("configuration {}", path.display()))?;
         anyhow::ensure!((1..=256).contains(&config.engine.shards), "engine.shards must be 1 to 256");
         anyhow::ensure!(config.engine.keys_max > 0, "engine.keys_max must be at least 1");
+        anyhow::ensure!(
+            config.snapshots.object_store.is_empty() || !config.snapshots.dir.as_os_str().is_empty(),
+            "snapshots.object_store needs snapshots.dir: a snapshot is written there and then copied"
+        );
+        if !config.snapshots.object_store.is_empty() {
+            Bucket::open(&config.snapshots.object_store, None)?;
+        }
         anyhow::ensure!(config.kafka.failover_ms >= 1_000, "kafka.failover_ms must be 1000 or more");
         for name in config.engine.feed_lateness_s.keys() {
             let tables = Feed::ALL.map(Feed::table);

@@ -1,39 +1,64 @@
 //! Keeps snapshots of a pipeline while it works.
 
 use crate::background::{Copy, End};
+use crate::bucket::Bucket;
+use crate::folder::Folder;
 use crate::health::Health;
 use crate::pipeline::Pipeline;
-use crate::snapshot::{Folder, keep};
+use crate::snapshot::{Snapshot, Store, keep};
 use crate::sources::Source;
-use std::path::PathBuf;
+use anyhow::Context;
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// A copy that writes a snapshot for longer than this hangs.
 const COPY_MAX: Duration = Duration::from_secs(600);
 
+/// Where snapshots go.
+#[derive(Clone)]
+pub struct Places {
+    /// Where they are written.
+    pub folder: Folder,
+    /// Where they are copied to.
+    pub bucket: Option<Arc<Bucket>>,
+}
+
+impl Places {
+    /// All of them, the nearest first.
+    pub fn stores(&self) -> impl Iterator<Item = &dyn Store> {
+        let bucket = self.bucket.iter().map(|bucket| bucket.as_ref() as &dyn Store);
+        std::iter::once(&self.folder as &dyn Store).chain(bucket)
+    }
+}
+
 /// Writes a snapshot now and then.
 pub struct Keeper {
     /// `None` when none are kept.
-    folder: Option<Folder>,
+    places: Option<Places>,
     every: Duration,
     last: Instant,
     /// A snapshot under way, of the state after this batch.
     copy: Option<(Copy, u64)>,
+    /// A finished one on its way to the object store.
+    upload: Option<JoinHandle<anyhow::Result<()>>>,
     health: Arc<Health>,
 }
 
 impl Keeper {
-    /// Into this folder; an empty path for none.
-    pub fn new(folder: PathBuf, every: Duration, health: Arc<Health>) -> Keeper {
-        let folder = (!folder.as_os_str().is_empty()).then_some(Folder(folder));
-        Keeper { folder, every, last: Instant::now(), copy: None, health }
+    /// Into these places; `None` for none.
+    pub fn new(places: Option<Places>, every: Duration, health: Arc<Health>) -> Keeper {
+        Keeper { places, every, last: Instant::now(), copy: None, upload: None, health }
     }
 
     /// To be called between two batches.
     pub fn turn<S: Source>(&mut self, pipeline: &Pipeline<S>) {
         self.look_after_copy();
+        if self.upload.as_ref().is_some_and(JoinHandle::is_finished) {
+            self.end_upload();
+        }
         if self.last.elapsed() >= self.every {
             self.begin(pipeline);
             self.last = Instant::now();
@@ -42,7 +67,7 @@ impl Keeper {
 
     /// Begins to write the state down, in a copy of the process: this one stands still only while it is copied.
     fn begin<S: Source>(&mut self, pipeline: &Pipeline<S>) {
-        let Some(folder) = self.folder.clone().filter(|_| pipeline.number() > 0) else { return };
+        let Some(Places { folder, .. }) = self.places.clone().filter(|_| pipeline.number() > 0) else { return };
         if let Some((copy, number)) = &self.copy {
             if copy.started.elapsed() > COPY_MAX {
                 tracing::error!(batch = number, "the copy that writes a snapshot hangs: given up");
@@ -51,7 +76,7 @@ impl Keeper {
             return;
         }
         let number = pipeline.number() - 1;
-        match Copy::begin(|| pipeline.snapshot().is_some_and(|snapshot| keep(&folder, &snapshot).is_ok())) {
+        match Copy::begin(|| pipeline.snapshot().is_some_and(|snapshot| write(&folder, &snapshot).is_ok())) {
             Ok(copy) => {
                 let stall_us = u64::try_from(copy.started.elapsed().as_micros()).unwrap_or(u64::MAX);
                 self.health.snapshot_stall_us.fetch_max(stall_us, Ordering::Relaxed);
@@ -62,15 +87,17 @@ impl Keeper {
     }
 
     fn look_after_copy(&mut self) {
-        let (Some((copy, number)), Some(folder)) = (&self.copy, &self.folder) else { return };
+        let (Some((copy, number)), Some(Places { folder, .. })) = (&self.copy, &self.places) else { return };
+        let number = *number;
         match copy.end() {
             End::NotYet => return,
             End::Done => {
                 let millis = u64::try_from(copy.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-                let bytes = folder.size(*number);
+                let bytes = folder.size(number);
                 let longest_stall_us = self.health.snapshot_stall_us.load(Ordering::Relaxed);
                 tracing::info!(batch = number, bytes, millis, longest_stall_us, "snapshot");
                 self.health.set("snapshots", true, "");
+                self.begin_upload(number);
             }
             // The copy cannot tell why: a file that cannot be written is found out by writing one.
             End::Failed => {
@@ -87,12 +114,53 @@ impl Keeper {
         self.health.set("snapshots", false, error);
     }
 
+    /// By a thread of its own: the copy of the process that wrote it must not ask the network.
+    fn begin_upload(&mut self, number: u64) {
+        let Some(Places { folder, bucket: Some(bucket) }) = self.places.clone() else { return };
+        if self.upload.is_some() {
+            tracing::warn!(
+                batch = number,
+                "the object store is slower than snapshots come: this one is not copied there"
+            );
+            return;
+        }
+        let thread = std::thread::Builder::new().name("object-store".into());
+        let thread = thread.spawn(move || {
+            let path = folder.path(number);
+            let mut file = File::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            keep(bucket.as_ref(), number, &mut file)
+        });
+        self.upload = Some(thread.expect("the system gives a thread"));
+    }
+
+    fn end_upload(&mut self) {
+        let Some(thread) = self.upload.take() else { return };
+        let done = thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("its thread ended by a fault of the program")));
+        match done {
+            Ok(()) => self.health.set("object store", true, ""),
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::error!(error, "a snapshot was not copied to the object store");
+                self.health.set("object store", false, &error);
+            }
+        }
+    }
+
     /// A last one, at an orderly end: there is time.
     pub fn end<S: Source>(&mut self, pipeline: &Pipeline<S>) {
         self.copy = None;
-        let (Some(folder), Some(snapshot)) = (&self.folder, pipeline.snapshot()) else { return };
-        if let Err(error) = keep(folder, &snapshot) {
-            self.failed(&format!("{error:#}"));
+        let (Some(Places { folder, .. }), Some(snapshot)) = (&self.places, pipeline.snapshot()) else { return };
+        match write(folder, &snapshot) {
+            Ok(()) => {
+                self.end_upload();
+                self.begin_upload(snapshot.number);
+            }
+            Err(error) => self.failed(&format!("{error:#}")),
         }
+        self.end_upload();
     }
+}
+
+fn write(folder: &Folder, snapshot: &Snapshot) -> anyhow::Result<()> {
+    keep(folder, snapshot.number, &mut snapshot.encode().as_slice())
 }

@@ -3,9 +3,11 @@
 //! The rooms in reading order; `docs/ARCHITECTURE.md` has the way of one event.
 
 pub mod background;
+pub mod bucket;
 pub mod cases;
 pub mod cli;
 pub mod config;
+pub mod folder;
 pub mod health;
 pub mod keeper;
 pub mod net;

@@ -137,8 +137,7 @@ impl Follower<'_> {
             Some(pipeline) => pipeline,
             None => setup.fresh()?,
         };
-        let every = Duration::from_secs(u64::from(setup.config.snapshots.every_s));
-        let keeper = Keeper::new(setup.folder(), every, setup.health.clone());
+        let keeper = setup.keeper()?;
         let health = setup.health.clone();
         let mut leader = Leader { pipeline, sink, keeper, health, owner: setup.owner };
         leader.pipeline.lead()?;

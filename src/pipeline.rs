@@ -53,6 +53,8 @@ pub struct Pipeline<S> {
     rules: String,
     /// Name of this process.
     owner: String,
+    /// Name of the one that took the last batch.
+    last_owner: String,
 }
 
 /// What one turn did.
@@ -98,7 +100,20 @@ impl<S: Source> Pipeline<S> {
             agency_code: w.agency_code,
         });
         let rules = rules_hash(&pack, &config.engine);
-        Pipeline { config, pack, router, engine, actions, facts, source, health, number: 0, rules, owner }
+        Pipeline {
+            config,
+            pack,
+            router,
+            engine,
+            actions,
+            facts,
+            source,
+            health,
+            number: 0,
+            rules,
+            owner,
+            last_owner: String::new(),
+        }
     }
 
     /// Begins with a saved state.
@@ -112,6 +127,7 @@ impl<S: Source> Pipeline<S> {
         anyhow::ensure!(self.engine.state_hash() == snapshot.state_hash, "{}: another state than was saved", place());
         self.source.mark_done(&snapshot.partitions);
         self.number = snapshot.number + 1;
+        self.last_owner.clone_from(&snapshot.owner);
         Ok(())
     }
 
@@ -137,6 +153,7 @@ impl<S: Source> Pipeline<S> {
             self.process(&records);
             self.source.mark_done(&progress.ranges);
             self.number = progress.number + 1;
+            self.last_owner.clone_from(&progress.owner);
         }
         Ok(())
     }
@@ -173,6 +190,7 @@ impl<S: Source> Pipeline<S> {
             program: env!("CARGO_PKG_VERSION").to_owned(),
             rules: self.rules.clone(),
             number: self.number.checked_sub(1)?,
+            owner: self.last_owner.clone(),
             waits_for: self.source.waits_for(),
             partitions: self.source.places(),
             state_hash: self.engine.state_hash(),
@@ -225,6 +243,7 @@ impl<S: Source> Pipeline<S> {
     /// When the source does not take that it is done.
     pub fn done(&mut self, judged: Judged) -> anyhow::Result<Turn> {
         self.number += 1;
+        self.last_owner = judged.progress.owner;
         self.answered();
         self.source.go_on();
         self.source.mark_done(&judged.progress.ranges);

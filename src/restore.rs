@@ -1,17 +1,20 @@
 //! The state of a process that begins: the newest whole snapshot, and the batches of the log after it.
 
-use crate::config::Config;
+use crate::bucket::Bucket;
+use crate::config::{Config, Snapshots};
+use crate::folder::Folder;
 use crate::health::Health;
+use crate::keeper::{Keeper, Places};
 use crate::pipeline::{Pipeline, Work, rules_hash};
 use crate::progress::{Log, Progress, Resume, Tail};
-use crate::snapshot::{Folder, Snapshot, fitting};
+use crate::snapshot::{Candidates, Snapshot};
 use crate::sources::kafka::{Intake, KafkaSource};
 use foreshock_core::Feed;
+use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a pipeline is made of.
 pub struct Setup<'a> {
@@ -40,10 +43,31 @@ impl Setup<'_> {
         Log(self.work.pack.part)
     }
 
-    /// Where its snapshots are; empty for nowhere.
-    pub fn folder(&self) -> PathBuf {
-        let dir = &self.config.snapshots.dir;
-        if dir.as_os_str().is_empty() || self.log().0.is_none() { dir.clone() } else { dir.join(self.log().name()) }
+    /// Where its snapshots are; `None` for nowhere.
+    ///
+    /// # Errors
+    /// When the object store's URL or settings cannot be used.
+    pub fn places(&self) -> anyhow::Result<Option<Places>> {
+        let Snapshots { dir, object_store, .. } = &self.config.snapshots;
+        if dir.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        let name = self.log().0.map(|_| self.log().name());
+        let folder = Folder(name.as_ref().map_or_else(|| dir.clone(), |name| dir.join(name)));
+        let bucket = match object_store.as_str() {
+            "" => None,
+            url => Some(Arc::new(Bucket::open(url, name.as_deref())?)),
+        };
+        Ok(Some(Places { folder, bucket }))
+    }
+
+    /// Writes them.
+    ///
+    /// # Errors
+    /// As [`Setup::places`].
+    pub fn keeper(&self) -> anyhow::Result<Keeper> {
+        let every = Duration::from_secs(u64::from(self.config.snapshots.every_s));
+        Ok(Keeper::new(self.places()?, every, self.health.clone()))
     }
 
     fn intake(&self) -> Intake<'_> {
@@ -69,31 +93,43 @@ impl Setup<'_> {
     /// When the broker no longer has what is needed, or there is a snapshot of a newer program.
     pub fn restored(&self, log: &mut Tail) -> anyhow::Result<Option<Pipeline<KafkaSource>>> {
         let last: Option<Progress> = log.last()?;
+        let last = last.map(|last| last.number);
         let rules = rules_hash(&self.work.pack, &self.config.engine);
-        let mut snapshots = fitting(&Folder(self.folder()), &rules, last.map(|l| l.number))?;
-        snapshots.reverse();
-        self.restored_from(snapshots, log)
+        let places = self.places()?;
+        let mut candidates = Candidates::of(places.iter().flat_map(Places::stores));
+        while let Some(snapshot) = candidates.next(&rules, last)? {
+            match self.restored_from(Some(snapshot), log)? {
+                None => {}
+                done => return Ok(done),
+            }
+        }
+        self.restored_from(None, log)
     }
 
-    /// The best one last.
+    /// `None` when the snapshot cannot be used, or without one nothing was done yet.
     fn restored_from(
         &self,
-        mut snapshots: Vec<Snapshot>,
+        snapshot: Option<Snapshot>,
         log: &mut Tail,
     ) -> anyhow::Result<Option<Pipeline<KafkaSource>>> {
         let start = Instant::now();
-        let snapshot = snapshots.pop();
         let (number, bytes) = (snapshot.as_ref().map(|s| s.number), snapshot.as_ref().map(|s| s.engine.len()));
-        log.go_to(number.map_or(0, |n| n + 1))?;
-        let batches = log.read()?;
-        let Some(resume) = Resume::new(batches, snapshot)? else { return Ok(None) };
+        log.go_to(number.unwrap_or(0))?;
+        let mut batches: VecDeque<Progress> = log.read()?.into();
+        if let Some(snapshot) = &snapshot
+            && !batches.pop_front().is_some_and(|batch| snapshot.is_after(&batch))
+        {
+            tracing::warn!(number, "snapshot not used: it is of other topics");
+            return Ok(None);
+        }
+        let Some(resume) = Resume::new(batches.into(), snapshot)? else { return Ok(None) };
         let source = KafkaSource::new(&self.config.kafka, self.intake(), Some(&resume))?;
         let mut pipeline = self.pipeline(source);
         if let Some(snapshot) = &resume.snapshot
             && let Err(error) = pipeline.restore(snapshot)
         {
             tracing::error!(error = format!("{error:#}"), "snapshot not used: the one before it is");
-            return self.restored_from(snapshots, log);
+            return Ok(None);
         }
         let loaded = start.elapsed();
         pipeline.follow(&resume.log, self.stop)?;

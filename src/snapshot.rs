@@ -1,18 +1,15 @@
 //! The state in a file, so that a start need not take every batch again.
 //!
-//! A file is written whole or not at all: a temporary name, fsync, rename, fsync of the folder. Its first line is the
-//! format, its second the BLAKE3 hash of the rest. A damaged one is passed over for the one before it.
+//! Its first line is the format, its second the BLAKE3 hash of the rest. A damaged one is passed over for the one before it.
 
-use crate::progress::Range;
+use crate::progress::{Progress, Range};
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::io::Read;
 
 const MAGIC: &str = "foreshock-snapshot";
 /// Raised whenever the content changes.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 /// How many are kept.
 pub const KEPT: usize = 3;
 
@@ -25,6 +22,8 @@ pub struct Snapshot {
     pub rules: String,
     /// Number of the last batch in it.
     pub number: u64,
+    /// The process that took that batch: numbers begin again when topics are made anew, its name does not come again.
+    pub owner: String,
     /// Partitions that the horizon waits for.
     pub waits_for: Vec<String>,
     /// Every partition in the order of the engine; `to` is the next offset to take.
@@ -66,6 +65,11 @@ impl Snapshot {
         Ok(postcard::from_bytes(body).ok())
     }
 
+    /// Is it the state after this batch?
+    pub fn is_after(&self, batch: &Progress) -> bool {
+        (self.number, &self.owner) == (batch.number, &batch.owner)
+    }
+
     /// Why it cannot be used: it must be of these rules and this program, and not beyond the last batch done.
     fn misfit(&self, rules: &str, last: Option<u64>) -> Option<&'static str> {
         if self.rules != rules {
@@ -80,9 +84,11 @@ impl Snapshot {
     }
 }
 
-/// Where snapshots are kept: a folder, or the simulated one of the tests.
+/// Where snapshots are kept.
 pub trait Store {
-    /// Numbers of the snapshots there are, newest first.
+    /// Its name for people.
+    fn place(&self) -> String;
+    /// Numbers of the snapshots there are, in any order.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -96,7 +102,7 @@ pub trait Store {
     ///
     /// # Errors
     /// When it cannot be written; no other one is touched then.
-    fn write(&self, number: u64, bytes: &[u8]) -> anyhow::Result<()>;
+    fn write(&self, number: u64, content: &mut dyn Read) -> anyhow::Result<()>;
     /// Removes one.
     ///
     /// # Errors
@@ -104,126 +110,73 @@ pub trait Store {
     fn remove(&self, number: u64) -> anyhow::Result<()>;
 }
 
-/// Writes a snapshot and removes the oldest ones. How many bytes it has.
+/// The name of a snapshot in its store.
+pub fn file_name(number: u64) -> String {
+    format!("snapshot-{number:020}.bin")
+}
+
+/// The number of the snapshot of this name; `None` when it is something else.
+pub fn number_of(file_name: &str) -> Option<u64> {
+    file_name.strip_prefix("snapshot-")?.strip_suffix(".bin")?.parse().ok()
+}
+
+/// Writes a snapshot and removes the oldest ones.
 ///
 /// # Errors
 /// When it cannot be written; no earlier one is touched then.
-pub fn keep(store: &impl Store, snapshot: &Snapshot) -> anyhow::Result<usize> {
-    let bytes = snapshot.encode();
-    store.write(snapshot.number, &bytes)?;
-    // Higher numbers are of another log, as of topics made anew: they must not push ours out.
-    let numbers = store.numbers()?;
-    let (ours, others): (Vec<u64>, Vec<u64>) = numbers.into_iter().partition(|n| *n <= snapshot.number);
-    for old in ours.into_iter().skip(KEPT).chain(others) {
-        store.remove(old)?;
-    }
-    Ok(bytes.len())
+pub fn keep(store: &impl Store, number: u64, content: &mut dyn Read) -> anyhow::Result<()> {
+    store.write(number, content)?;
+    // Higher ones are those of a process that has taken over, while this one still wrote, or of topics made anew.
+    let mut numbers: Vec<u64> = store.numbers()?.into_iter().filter(|n| *n <= number).collect();
+    numbers.sort_unstable_by(|a, b| b.cmp(a));
+    numbers.into_iter().skip(KEPT).try_for_each(|old| store.remove(old))
 }
 
-/// The whole snapshots that fit, newest first.
-///
-/// # Errors
-/// When the store cannot be read, or a snapshot is of a newer format.
-pub fn fitting(store: &impl Store, rules: &str, last: Option<u64>) -> anyhow::Result<Vec<Snapshot>> {
-    let mut fitting = Vec::new();
-    for number in store.numbers()? {
-        let bytes = match store.read(number) {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                // The process that writes may just have removed it.
-                tracing::warn!(number, error = format!("{error:#}"), "snapshot not read");
-                continue;
-            }
-        };
-        match Snapshot::decode(&bytes).with_context(|| format!("snapshot {number}"))? {
-            Some(snapshot) => match snapshot.misfit(rules, last) {
-                None => fitting.push(snapshot),
-                Some(reason) => tracing::warn!(number, reason, "snapshot not used"),
-            },
-            None => tracing::error!(number, "snapshot damaged or of an older format: the one before it is used"),
-        }
-    }
-    Ok(fitting)
+/// The snapshots of all stores, the newest first; of the same one in several, that of the first store.
+pub struct Candidates<'a> {
+    /// (number, store), the next one last.
+    left: Vec<(u64, &'a dyn Store)>,
 }
 
-/// Snapshots as files `snapshot-<number>.bin`.
-#[derive(Debug, Clone)]
-pub struct Folder(pub PathBuf);
-
-impl Folder {
-    fn path(&self, number: u64) -> PathBuf {
-        self.0.join(format!("snapshot-{number:020}.bin"))
-    }
-
-    fn place(&self) -> String {
-        format!("snapshots in {}", self.0.display())
-    }
-}
-
-impl Folder {
-    /// Bytes of a snapshot, 0 when it is not there.
-    pub fn size(&self, number: u64) -> u64 {
-        fs::metadata(self.path(number)).map_or(0, |m| m.len())
-    }
-
-    /// Files that a process which died, or a full disk, left half written.
-    fn remove_leftovers(&self) {
-        for path in fs::read_dir(&self.0).into_iter().flatten().filter_map(|e| Some(e.ok()?.path())) {
-            if path.extension().is_some_and(|e| e == "tmp") {
-                // What cannot be removed is not in the way.
-                let _ = fs::remove_file(path);
+impl<'a> Candidates<'a> {
+    /// Looks into the stores. One that does not answer is as good as empty: a start then takes longer.
+    pub fn of(stores: impl IntoIterator<Item = &'a dyn Store>) -> Candidates<'a> {
+        let mut left = Vec::new();
+        for store in stores {
+            match store.numbers() {
+                Ok(numbers) => left.extend(numbers.into_iter().map(|number| (number, store))),
+                Err(error) => tracing::error!(error = format!("{error:#}"), "the snapshots there cannot be used"),
             }
         }
+        left.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
+        left.reverse();
+        Candidates { left }
     }
 
-    /// Can anything be written?
+    /// The next whole one that fits. `last`: the last batch that was committed.
     ///
     /// # Errors
-    /// Why not.
-    pub fn probe(&self) -> anyhow::Result<()> {
-        let path = self.0.join("snapshot-probe.tmp");
-        fs::create_dir_all(&self.0).with_context(|| self.place())?;
-        // As much as a small disk may lack.
-        fs::write(&path, vec![0; 1 << 20]).with_context(|| self.place())?;
-        fs::remove_file(&path).with_context(|| self.place())
-    }
-}
-
-impl Store for Folder {
-    fn numbers(&self) -> anyhow::Result<Vec<u64>> {
-        if !self.0.exists() {
-            return Ok(Vec::new());
+    /// When a snapshot is of a newer format.
+    pub fn next(&mut self, rules: &str, last: Option<u64>) -> anyhow::Result<Option<Snapshot>> {
+        while let Some((number, store)) = self.left.pop() {
+            let place = store.place();
+            let bytes = match store.read(number) {
+                Ok(bytes) => bytes,
+                Err(error) => {
+                    // The process that writes may just have removed it.
+                    tracing::warn!(number, error = format!("{error:#}"), "snapshot not read");
+                    continue;
+                }
+            };
+            match Snapshot::decode(&bytes).with_context(|| format!("snapshot {number} in {place}"))? {
+                Some(snapshot) => match snapshot.misfit(rules, last) {
+                    None => return Ok(Some(snapshot)),
+                    Some(reason) => tracing::warn!(number, place, reason, "snapshot not used"),
+                },
+                None => tracing::error!(number, place, "snapshot damaged or of an older format: not used"),
+            }
         }
-        let number = |path: &Path| {
-            let name = path.file_name()?.to_str()?;
-            name.strip_prefix("snapshot-")?.strip_suffix(".bin")?.parse().ok()
-        };
-        let entries = fs::read_dir(&self.0).with_context(|| self.place())?;
-        let mut numbers: Vec<u64> = entries.filter_map(|e| number(&e.ok()?.path())).collect();
-        numbers.sort_unstable_by(|a, b| b.cmp(a));
-        Ok(numbers)
-    }
-
-    fn read(&self, number: u64) -> anyhow::Result<Vec<u8>> {
-        let path = self.path(number);
-        fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
-    }
-
-    fn write(&self, number: u64, bytes: &[u8]) -> anyhow::Result<()> {
-        let place = || self.place();
-        fs::create_dir_all(&self.0).with_context(place)?;
-        self.remove_leftovers();
-        let temporary = self.0.join(format!("snapshot-{}.tmp", std::process::id()));
-        let mut file = File::create(&temporary).with_context(place)?;
-        file.write_all(bytes).with_context(place)?;
-        file.sync_all().with_context(place)?;
-        fs::rename(&temporary, self.path(number)).with_context(place)?;
-        File::open(&self.0).and_then(|f| f.sync_all()).with_context(place)
-    }
-
-    fn remove(&self, number: u64) -> anyhow::Result<()> {
-        let path = self.path(number);
-        fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))
+        Ok(None)
     }
 }
 
@@ -231,12 +184,14 @@ impl Store for Folder {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::folder::Folder;
 
     fn snapshot(number: u64) -> Snapshot {
         Snapshot {
             program: env!("CARGO_PKG_VERSION").to_owned(),
             rules: "r".to_owned(),
             number,
+            owner: "o".to_owned(),
             waits_for: Vec::new(),
             partitions: Vec::new(),
             state_hash: [1; 32],
@@ -250,10 +205,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Folder(folder.path().to_owned());
         for number in 1..=5 {
-            keep(&store, &snapshot(number)).unwrap();
+            keep(&store, number, &mut snapshot(number).encode().as_slice()).unwrap();
         }
-        let newest = |rules: &str, last| fitting(&store, rules, last).map(|all| all.into_iter().next());
-        assert_eq!(store.numbers().unwrap(), [5, 4, 3]);
+        let newest = |rules: &str, last| Candidates::of([&store as &dyn Store]).next(rules, last);
+        let mut numbers = store.numbers().unwrap();
+        numbers.sort_unstable();
+        assert_eq!(numbers, [3, 4, 5]);
         assert_eq!(newest("r", Some(9)).unwrap(), Some(snapshot(5)));
         assert_eq!(newest("r", Some(4)).unwrap(), Some(snapshot(4)), "not beyond what was committed");
         assert_eq!(newest("other", Some(9)).unwrap(), None);
@@ -261,12 +218,12 @@ mod tests {
         for at in [0, 30, whole.len() / 2, whole.len() - 1] {
             let mut damaged = whole.clone();
             damaged[at] ^= 1;
-            store.write(5, &damaged).unwrap();
+            store.write(5, &mut damaged.as_slice()).unwrap();
             assert_eq!(newest("r", Some(9)).unwrap(), Some(snapshot(4)), "byte {at}");
         }
-        store.write(5, &whole[..whole.len() / 2]).unwrap();
+        store.write(5, &mut &whole[..whole.len() / 2]).unwrap();
         assert_eq!(newest("r", Some(9)).unwrap(), Some(snapshot(4)), "torn");
-        store.write(5, format!("{MAGIC} {}\nx\ny", FORMAT + 1).as_bytes()).unwrap();
+        store.write(5, &mut format!("{MAGIC} {}\nx\ny", FORMAT + 1).as_bytes()).unwrap();
         assert!(format!("{:#}", newest("r", Some(9)).unwrap_err()).contains("newer"));
     }
 }

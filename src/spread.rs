@@ -6,7 +6,6 @@
 
 use crate::config::Config;
 use crate::health::Health;
-use crate::keeper::Keeper;
 use crate::pipeline::Work;
 use crate::progress::{Log, check_partitions};
 use crate::restore::{Setup, name};
@@ -184,8 +183,7 @@ fn run(common: &Common, part: Part, stop: &AtomicBool) -> anyhow::Result<()> {
     }
     pipeline.lead()?;
     health.forget("state");
-    let every = Duration::from_secs(u64::from(config.snapshots.every_s));
-    let mut keeper = Keeper::new(setup.folder(), every, health.clone());
+    let mut keeper = setup.keeper()?;
     let (mut lost, number) = (0, part.number);
     tracing::info!(part = number, batch = pipeline.number(), "this process writes the partition");
     while !stop.load(Ordering::Acquire) {

@@ -4,10 +4,11 @@
 
 use foreshock::background::{Copy, End};
 use foreshock::config::Config;
+use foreshock::folder::Folder;
 use foreshock::net::Net;
 use foreshock::pool::Pool;
 use foreshock::rules::{Choice, load};
-use foreshock::snapshot::{Folder, Snapshot, Store, keep};
+use foreshock::snapshot::{Snapshot, Store, keep};
 use foreshock::standing::Standing;
 use foreshock_compiler::{Pack, feed_schema};
 use foreshock_core::Feed;
@@ -192,6 +193,7 @@ fn a_state_of_many_keys_is_written_by_a_copy_and_read_again_whole() {
         program: String::new(),
         rules: String::new(),
         number: 1,
+        owner: String::new(),
         waits_for: Vec::new(),
         partitions: Vec::new(),
         state_hash: live.state_hash(),
@@ -199,7 +201,7 @@ fn a_state_of_many_keys_is_written_by_a_copy_and_read_again_whole() {
         actions: Vec::new(),
     };
     let start = Instant::now();
-    let copy = Copy::begin(|| keep(&store, &snapshot()).is_ok()).unwrap();
+    let copy = Copy::begin(|| keep(&store, 1, &mut snapshot().encode().as_slice()).is_ok()).unwrap();
     let stall = start.elapsed();
     while copy.end() == End::NotYet {
         std::thread::park_timeout(std::time::Duration::from_millis(1));

@@ -5,40 +5,15 @@
 mod broker;
 #[path = "support/process.rs"]
 mod process;
+#[path = "support/single.rs"]
+mod single;
 
 use broker::Broker;
 use process::{Running, foreshock, text};
+use single::{config, pass_through, ready, wait_until, with_snapshots};
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-fn config(folder: &std::path::Path, address: &str) -> String {
-    let path = folder.join("foreshock.toml");
-    std::fs::write(
-        &path,
-        format!(
-            "[kafka]\nbrokers = \"{address}\"\npartitions = 1\n[engine]\nrefuse_future = false\n[http]\nlisten = \"\"\n"
-        ),
-    )
-    .unwrap();
-    path.display().to_string()
-}
-
-/// A mule gets a sum and passes it on within minutes: rules M03 and M04 fire once for each pair. Pairs follow each other.
-fn pass_through(n: usize) -> Vec<String> {
-    let clock = |minutes: usize| format!("{:02}:{:02}", 8 + minutes / 60, minutes % 60);
-    let line = |id: &str, time: String, payer: &str, payee: &str, amount: &str, balance: &str| {
-        format!(
-            r#"{{"txId":"{id}{n}","reporter":"bank-a","creDtTm":"2026-03-02T{time}+08:00","kind":"TRANSFER","amount":"{amount}","currency":"CNY","debtor":{{"accountToken":"{payer}{n}","balanceBefore":"{balance}"}},"creditor":{{"accountToken":"{payee}{n}"}}}}"#
-        )
-    };
-    vec![
-        line("in", format!("{}:00", clock(n * 6)), "V", "MULE", "30000.00", "900000.00"),
-        line("out", format!("{}:30", clock(n * 6 + 5)), "MULE", "NEXT", "29900.00", "30010.00"),
-    ]
-}
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
@@ -107,23 +82,6 @@ fn every_good_event_is_judged_and_every_bad_one_refused_across_a_broker_restart(
     assert_eq!(running.stop(), Some(0), "SIGTERM drains");
 }
 
-/// Status and text of `/readyz`.
-fn ready(port: u16) -> (bool, String) {
-    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return (false, "no answer".into()) };
-    let mut answer = String::new();
-    let asked = stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    let _ = asked.and_then(|()| stream.read_to_string(&mut answer));
-    (answer.starts_with("HTTP/1.1 200"), answer)
-}
-
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(120), "{what}: not in two minutes");
-        std::thread::park_timeout(Duration::from_millis(50));
-    }
-}
-
 /// `FORESHOCK_OUTAGE_S=60` for a long one.
 #[test]
 fn a_broker_that_is_away_costs_nothing_but_time_and_readyz_says_so_meanwhile() {
@@ -162,16 +120,6 @@ fn a_broker_that_is_away_costs_nothing_but_time_and_readyz_says_so_meanwhile() {
     assert_eq!((found.len(), ids.len()), (40, 40), "nothing lost, nothing doubled");
     wait_until("ready again", || ready(port).0);
     assert_eq!(running.stop(), Some(0));
-}
-
-/// A configuration with `/readyz` and snapshots, with the port.
-fn with_snapshots(folder: &Path, address: &str) -> (String, u16) {
-    let (path, port) = (config(folder, address), broker::free_port());
-    let state = folder.join("state").display().to_string();
-    let text = std::fs::read_to_string(&path).unwrap();
-    let text = text.replace("listen = \"\"", &format!("listen = \"127.0.0.1:{port}\""));
-    std::fs::write(&path, format!("{text}[snapshots]\ndir = \"{state}\"\nevery_s = 1\n")).unwrap();
-    (path, port)
 }
 
 #[test]

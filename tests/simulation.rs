@@ -16,7 +16,7 @@ use foreshock::pipeline::{Pipeline, Work, rules_hash};
 use foreshock::progress::Progress;
 use foreshock::sinks::ledger::deliver;
 use foreshock::sinks::wire;
-use foreshock::snapshot::{fitting, keep};
+use foreshock::snapshot::{Candidates, Store, keep};
 use foreshock::standing::Standing;
 use foreshock_compiler::{Pack, Part, RuleFile, Settings, compile, compile_part, feed_schema};
 use foreshock_core::Feed;
@@ -134,8 +134,9 @@ impl Simulation {
         let rules = rules_hash(&self.work.pack, &self.config.engine);
         let last = self.world.borrow().log.last().map(|(p, _)| p.number);
         let mut pipeline = self.fresh();
-        if let Some(newest) = fitting(&SimStore(self.world.clone()), &rules, last).unwrap().first() {
-            pipeline.restore(newest).expect("a whole snapshot can be used");
+        let store = SimStore(self.world.clone());
+        if let Some(newest) = Candidates::of([&store as &dyn Store]).next(&rules, last).unwrap() {
+            pipeline.restore(&newest).expect("a whole snapshot can be used");
         }
         let _ = writeln!(self.story, "process {} starts at batch {}", self.started, pipeline.number());
         self.processes.push(Process { pipeline, ledger: None });
@@ -197,7 +198,9 @@ impl Simulation {
                     (5, _) if self.random(6) == 0 => drop(self.processes.remove(at)),
                     (6, true) => {
                         if let Some(snapshot) = self.processes[at].pipeline.snapshot() {
-                            let kept = keep(&SimStore(self.world.clone()), &snapshot).is_ok();
+                            let kept =
+                                keep(&SimStore(self.world.clone()), snapshot.number, &mut snapshot.encode().as_slice())
+                                    .is_ok();
                             let _ = writeln!(self.story, "snapshot {} {kept}", snapshot.number);
                         }
                     }

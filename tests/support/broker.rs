@@ -1,19 +1,19 @@
 //! A real Apache Kafka in KRaft mode from its Maven artifacts, on free ports, for one test.
 #![allow(dead_code, clippy::unwrap_used)]
 
-use std::fs::{self, File};
+#[path = "jars.rs"]
+pub mod jars;
+
+use jars::{jars, java};
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-const POM: &str = r#"<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
-<groupId>test</groupId><artifactId>kafka</artifactId><version>1</version><dependencies>
-<dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>4.1.2</version></dependency>
-<dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>4.1.2</version></dependency>
-<dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
-</dependencies></project>"#;
+const ARTIFACTS: &str =
+    "org.apache.kafka:kafka_2.13:4.1.2 org.apache.kafka:kafka-tools:4.1.2 org.slf4j:slf4j-simple:1.7.36";
 
 /// A running broker.
 pub struct Broker {
@@ -23,43 +23,15 @@ pub struct Broker {
     child: Child,
 }
 
-fn has(tool: &str) -> bool {
-    Command::new(tool).arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
-}
-
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// The jars, fetched once per machine.
-fn libs() -> PathBuf {
-    let cache = std::env::var("XDG_CACHE_HOME")
-        .map_or_else(|_| PathBuf::from(std::env::var("HOME").unwrap()).join(".cache"), PathBuf::from);
-    let folder = cache.join("foreshock/kafka-4.1.2");
-    let done = folder.join("complete");
-    if !done.exists() {
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("pom.xml"), POM).unwrap();
-        let status = Command::new("mvn")
-            .args(["-q", "dependency:copy-dependencies", "-DoutputDirectory=libs"])
-            .current_dir(&folder)
-            .status()
-            .unwrap();
-        assert!(status.success(), "maven cannot fetch Apache Kafka");
-        File::create(done).unwrap();
-    }
-    folder.join("libs")
 }
 
 impl Broker {
     /// Starts a broker; `None`, with a notice, where Java or Maven is missing (in CI that is a failure).
     pub fn start() -> Option<Broker> {
-        if !has("java") || !has("mvn") {
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "Java 17 and Maven are required in CI");
-            println!("SKIPPED: Java or Maven is missing, no test against a real Kafka");
-            return None;
-        }
-        let (folder, libs, port) = (tempfile::tempdir().unwrap(), libs(), free_port());
+        let libs = jars("kafka-4.1.2", ARTIFACTS)?;
+        let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
         let controller = free_port();
         let properties = format!(
             "process.roles=broker,controller\nnode.id=1\nlisteners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
@@ -136,12 +108,6 @@ impl Drop for Broker {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn java(libs: &Path, heap: &str) -> Command {
-    let mut command = Command::new("java");
-    command.arg(format!("-Xmx{heap}")).arg("-cp").arg(format!("{}/*", libs.display()));
-    command
 }
 
 /// Starts the broker process and returns when its log says that it runs.

@@ -58,8 +58,15 @@ impl Running {
 
     /// The same, with its log in a file.
     pub fn start_logging(arguments: &[&str], log: &Path) -> Running {
+        Running::start_in(&[], arguments, log)
+    }
+
+    /// The same, with these environment variables.
+    pub fn start_in(environment: &[(&str, String)], arguments: &[&str], log: &Path) -> Running {
         let log = std::fs::File::create(log).unwrap();
-        Running(binary().args(arguments).stdout(Stdio::null()).stderr(log).spawn().unwrap())
+        let mut command = binary();
+        command.args(arguments).envs(environment.iter().map(|(k, v)| (k, v))).stdout(Stdio::null()).stderr(log);
+        Running(command.spawn().unwrap())
     }
 
     /// SIGTERM, then its exit code.

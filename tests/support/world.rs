@@ -12,6 +12,7 @@ use foreshock_core::Feed;
 use foreshock_engine::Presence;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -317,6 +318,10 @@ impl Ledger for SimLedger {
 pub struct SimStore(pub Shared);
 
 impl Store for SimStore {
+    fn place(&self) -> String {
+        "the simulated store".into()
+    }
+
     fn numbers(&self) -> anyhow::Result<Vec<u64>> {
         Ok(self.0.borrow().snapshots.keys().rev().copied().collect())
     }
@@ -325,12 +330,13 @@ impl Store for SimStore {
         self.0.borrow().snapshots.get(&number).cloned().ok_or_else(|| anyhow!("not there"))
     }
 
-    fn write(&self, number: u64, bytes: &[u8]) -> anyhow::Result<()> {
+    fn write(&self, number: u64, content: &mut dyn Read) -> anyhow::Result<()> {
         let mut world = self.0.borrow_mut();
         if world.has("a full disk", 8) {
             bail!("no space");
         }
-        let mut bytes = bytes.to_vec();
+        let mut bytes = Vec::new();
+        content.read_to_end(&mut bytes)?;
         if world.has("a torn snapshot", 5) {
             let length = world.random.below(bytes.len() as u64) as usize;
             bytes.truncate(length);
