@@ -19,7 +19,15 @@ fn several_engines_that_share_the_keys_of_a_random_rule_say_what_one_says() {
     all("spread cases", twins::check_spread);
 }
 
-fn all(what: &str, check: fn(u64) -> Result<(), String>) {
+#[test]
+fn a_state_carried_over_to_other_random_rules_is_the_state_of_an_engine_that_always_had_them() {
+    let mut change = twins::Change::default();
+    all("changes of rules", |seed| twins::check_change(seed, &mut change));
+    println!("{} window groups kept, {} made again", change.kept, change.made);
+    assert!(change.kept > 0 && change.made > 0, "both happen");
+}
+
+fn all(what: &str, mut check: impl FnMut(u64) -> Result<(), String>) {
     let (cases, first) = (number("FORESHOCK_RANDOM_CASES", 300), number("FORESHOCK_RANDOM_SEED", 1));
     println!("{cases} {what} from seed {first}");
     let mut failed = Vec::new();

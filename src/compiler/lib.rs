@@ -9,6 +9,7 @@ mod checks;
 mod currency;
 mod dialect;
 mod expr;
+mod fingerprint;
 pub mod header;
 mod nullness;
 mod pack;

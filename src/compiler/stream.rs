@@ -1,6 +1,7 @@
 //! Collects what all rules ask of one table or view: expressions, window groups, cursors, accumulators, each once.
 
 use crate::expr;
+use crate::fingerprint;
 use crate::source::Source;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use datafusion::common::DFSchema;
@@ -119,7 +120,15 @@ impl StreamBuilder {
             let groups = &mut self.groups;
             let group = *self.group_idx.entry((level, filter, keys.to_vec(), number)).or_insert_with(|| {
                 let (arguments, filters, cursors) = (Vec::new(), Vec::new(), Vec::new());
-                groups.push(GroupPlan { level, filter, keys: keys.to_vec(), arguments, filters, cursors });
+                groups.push(GroupPlan {
+                    fingerprint: 0,
+                    level,
+                    filter,
+                    keys: keys.to_vec(),
+                    arguments,
+                    filters,
+                    cursors,
+                });
                 groups.len() - 1
             });
             let found = &self.groups[group];
@@ -142,10 +151,12 @@ impl StreamBuilder {
         DFSchema::try_from(Schema::new(base.chain(windows).collect::<Vec<_>>()))
     }
 
-    pub(crate) fn finish(self, ctx: &SessionContext) -> Result<StreamPlan> {
+    pub(crate) fn finish(mut self, ctx: &SessionContext) -> Result<StreamPlan> {
+        fingerprint::of_groups(&mut self.groups, &self.exprs)?;
         let columns = self.columns()?;
         let exprs = self.exprs.iter().map(|e| expr::compile(ctx, e, &columns)).collect::<Result<_>>()?;
         Ok(StreamPlan {
+            fingerprint: fingerprint::of_source(&self.source),
             name: self.source.name,
             branches: self.source.branches,
             schema: self.source.schema,

@@ -72,6 +72,12 @@ pub(crate) struct SavedAdmission {
     payments: Vec<(i64, Vec<SavedId>)>,
 }
 
+impl SavedAdmission {
+    pub(crate) fn horizon(&self) -> i64 {
+        self.horizon
+    }
+}
+
 impl Admission {
     pub(crate) fn new(presence: &[Presence]) -> Self {
         let bounds = vec![i64::MIN; presence.len()];

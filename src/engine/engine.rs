@@ -7,7 +7,7 @@ use crate::faults::{Fault, on};
 use crate::group::Runner;
 use crate::index::AHEAD;
 use crate::intern::Interner;
-use crate::plan::{Branch, PackPlan};
+use crate::plan::{Branch, PackPlan, RulePlan};
 use crate::stream::{Shared, Stream};
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray};
 use foreshock_core::{Detection, Feed, ReportAction};
@@ -233,6 +233,17 @@ impl Engine {
     /// For an engine behind another one: where that one's horizon is after the events of the next step.
     pub fn move_horizon(&mut self, horizon_us: i64) {
         self.admission.give(horizon_us);
+    }
+
+    /// Takes over texts with their ids, and lets go of none from now on.
+    pub(crate) fn lend(&mut self, texts: Interner) {
+        self.texts = texts;
+        self.text_reach_us = None;
+    }
+
+    /// From now on these rules are in force: what is noted of them so far was never published.
+    pub fn begin_rules(&mut self, begins: impl Fn(&RulePlan) -> bool) {
+        self.streams.iter_mut().for_each(|stream| stream.begin_rules(&begins));
     }
 
     /// Nothing more will come: says what is still to be said.

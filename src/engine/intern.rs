@@ -57,7 +57,9 @@ impl Interner {
     fn intern(&mut self, text: &str, hash: u64, newest: i64) -> u32 {
         let texts = &self.texts;
         if let Some(id) = self.index.find(hash, |n| texts[n as usize].text.as_ref() == text) {
-            self.texts[id as usize].stamp = newest;
+            // The texts of a state may be younger than what is taken again (`SavedState::lend_texts`).
+            let stamp = &mut self.texts[id as usize].stamp;
+            *stamp = newest.max(*stamp);
             return id;
         }
         let new = Text { text: text.into(), hash, stamp: newest, is_free: false };

@@ -195,6 +195,13 @@ impl KeyLog {
         }
     }
 
+    /// Gives the rows of its entries other numbers.
+    pub(crate) fn renumber(&mut self, layout: &Layout, number: impl Fn(u64) -> u64) {
+        for entry in self.data[self.skip..].chunks_exact_mut(layout.stride) {
+            entry[1] = number(row_number(entry)).cast_signed();
+        }
+    }
+
     /// Notes a change at `time`, made by row `cause`.
     pub(crate) fn note_change(&mut self, time: i64, cause: u64) {
         self.changed_from = self.changed_from.min(time);

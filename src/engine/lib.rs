@@ -7,6 +7,7 @@
 
 pub mod accumulator;
 mod admission;
+mod carry;
 mod corrections;
 mod dirty;
 mod door;
@@ -34,6 +35,7 @@ mod stream;
 mod verdicts;
 
 pub use admission::Presence;
+pub use carry::Carried;
 pub use engine::{Engine, Fate, FeedBatch, Output, Sizes, State, StepFacts, Verdict};
 pub use eval::Expr;
 pub use group::{Inline, Runner};
@@ -41,4 +43,5 @@ pub use plan::{
     AccumulatorPlan, Branch, CursorPlan, ExprIdx, Frame, Function, GroupPlan, PackPlan, RulePlan, StreamPlan, ValueKind,
 };
 pub use routing::{Routed, Router};
+pub use save::SavedState;
 pub use verdicts::value_at;

@@ -117,6 +117,8 @@ pub struct CursorPlan {
 /// A window group: rows of one input filter, split by one key, at one level.
 #[derive(Debug, Clone)]
 pub struct GroupPlan {
+    /// Hash of all that it computes: groups of the same fingerprint, in streams of the same, have the same state.
+    pub fingerprint: u128,
     /// 0 when nothing here reads a window result, else one more than the highest level read.
     pub level: usize,
     /// Rows for which this is not true are in no frame of the group.
@@ -181,6 +183,8 @@ pub struct RulePlan {
 pub struct StreamPlan {
     /// Table or view name.
     pub name: String,
+    /// Hash of where its rows come from.
+    pub fingerprint: u128,
     /// Where rows come from.
     pub branches: Vec<Branch>,
     /// Base columns.

@@ -31,6 +31,12 @@ pub(crate) fn candidates(plan: &StreamPlan, batch: &RecordBatch, faults: &mut u6
 
 /// The rules that read results of a group's windows, by bits; `u64::MAX` when windows above read them, of any row.
 pub(crate) fn readers(plan: &StreamPlan, group: &GroupPlan) -> u64 {
+    let rules = reading_rules(plan, group);
+    rules.map_or(u64::MAX, |rules| rules.into_iter().fold(0, |mask, number| mask | bit(number)))
+}
+
+/// The same by their numbers; `None` when windows above read them.
+pub(crate) fn reading_rules(plan: &StreamPlan, group: &GroupPlan) -> Option<Vec<usize>> {
     let base = plan.schema.fields().len();
     let own: Vec<usize> = group.cursors.iter().flat_map(|c| &c.accumulators).map(|a| base + a.window).collect();
     let reads = |expr: &ExprIdx| plan.exprs[*expr].columns().iter().any(|c| own.contains(c));
@@ -39,9 +45,9 @@ pub(crate) fn readers(plan: &StreamPlan, group: &GroupPlan) -> u64 {
         arguments.chain(&g.filter).chain(&g.keys).chain(&g.filters).any(reads)
     };
     if plan.groups.iter().any(inputs) {
-        return u64::MAX;
+        return None;
     }
     let rules = plan.rules.iter().enumerate();
     let reading = rules.filter(|(_, r)| r.predicate.iter().chain(r.values.iter().map(|v| &v.1)).any(reads));
-    reading.fold(0, |mask, (number, _)| mask | bit(number))
+    Some(reading.map(|(number, _)| number).collect())
 }

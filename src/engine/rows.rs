@@ -91,16 +91,16 @@ pub(crate) struct YoungRows {
 /// What is saved of the young rows.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct SavedRows {
-    first: u64,
-    first_row: u64,
-    times: Vec<i64>,
-    cells: Vec<Cell>,
-    candidates: Vec<u64>,
-    inputs: Vec<u64>,
-    published: Vec<((u64, u32), SavedPublished)>,
-    dead: Vec<u64>,
-    doubted: Vec<u64>,
-    batch: Option<Vec<u8>>,
+    pub(crate) first: u64,
+    pub(crate) first_row: u64,
+    pub(crate) times: Vec<i64>,
+    pub(crate) cells: Vec<Cell>,
+    pub(crate) candidates: Vec<u64>,
+    pub(crate) inputs: Vec<u64>,
+    pub(crate) published: Vec<((u64, u32), SavedPublished)>,
+    pub(crate) dead: Vec<u64>,
+    pub(crate) doubted: Vec<u64>,
+    pub(crate) batch: Option<Vec<u8>>,
 }
 
 impl YoungRows {
@@ -187,6 +187,16 @@ impl YoungRows {
     /// Has anything been said about a row by a rule?
     pub(crate) fn is_said(&self, key: (u64, u32)) -> bool {
         self.published.contains_key(&key)
+    }
+
+    /// Forgets what a rule has said of any row.
+    pub(crate) fn forget_said(&mut self, rule: u32) {
+        let is_said = |(key, published): &(&(u64, u32), &Published)| key.1 == rule && !published.revisions.is_empty();
+        let said: Vec<(u64, u32)> = self.published.iter().filter(is_said).map(|(key, _)| *key).collect();
+        for key in said {
+            self.published.remove(&key);
+            self.deadlines.remove(&(self.time(key.0), key.0, key.1));
+        }
     }
 
     /// Takes corrected facts out of the rows; the rows that counted until now. Call it before the new rows are added.
@@ -314,22 +324,25 @@ impl YoungRows {
     }
 
     /// Rows before the horizon that wait for an older one to go are past: what they point to may be gone.
-    pub(crate) fn hash_state(&self, horizon: i64, kinds: &[ValueKind], to: &mut StateHasher<'_>) {
+    /// Of each window: its kind, and the rules that read it ([`YoungRows::matters`]).
+    pub(crate) fn hash_state(&self, horizon: i64, windows: &[(ValueKind, u64)], to: &mut StateHasher<'_>) {
         to.number(self.first.cast_signed());
         for row in (self.first..self.next()).filter(|row| self.time(*row) >= horizon) {
             to.bytes(self.event_id(row).as_bytes());
             to.number(self.time(row));
             to.number(i64::from(self.is_dead(row)));
             to.number(i64::from(self.is_doubted(row)));
-            for (window, kind) in kinds.iter().enumerate() {
+            for (window, (kind, _)) in windows.iter().enumerate().filter(|(_, w)| self.matters(row, w.1)) {
                 to.cell(self.cell(row, window), Some(*kind));
             }
             for group in 0..self.group_count {
                 to.number(i64::from(self.input(row, group) == NO_INPUT));
             }
         }
-        let published = postcard::to_stdvec(&self.save_published()).expect("what was said is plain data");
-        to.bytes(&published);
+        let mut published = self.save_published();
+        // Which of several events of a batch is named as the cause depends on the other rules.
+        published.iter_mut().for_each(|(_, said)| said.forget_cause());
+        to.bytes(&postcard::to_stdvec(&published).expect("what was said is plain data"));
     }
 
     fn save_published(&self) -> Vec<((u64, u32), SavedPublished)> {

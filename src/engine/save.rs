@@ -5,6 +5,8 @@ use crate::admission::SavedAdmission;
 use crate::engine::Engine;
 use crate::intern::Interner;
 use crate::key_log::KeyLog;
+use crate::plan::{GroupPlan, RulePlan, StreamPlan};
+use crate::readers::reading_rules;
 use crate::rows::{Published, SavedRows};
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
@@ -16,27 +18,110 @@ use std::sync::Arc;
 /// The key logs of each group, with their places.
 pub(crate) type Logs<L> = Vec<Vec<(u64, L)>>;
 
-#[derive(Serialize)]
-struct Saving<'a> {
-    admission: SavedAdmission,
-    newest: i64,
-    texts: Vec<Option<(Arc<str>, i64)>>,
-    streams: Vec<(SavedRows, Logs<&'a KeyLog>, Vec<i64>)>,
+/// A state, to be written down (`L` is `&KeyLog`) or read (`KeyLog`).
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Saved<L> {
+    pub(crate) admission: SavedAdmission,
+    pub(crate) newest: i64,
+    pub(crate) texts: Vec<Option<(Arc<str>, i64)>>,
+    pub(crate) streams: Vec<SavedStream<L>>,
 }
 
-#[derive(Deserialize)]
-struct Saved {
-    admission: SavedAdmission,
-    newest: i64,
-    texts: Vec<Option<(Arc<str>, i64)>>,
-    /// Of each: the young rows, the logs of each group, when each group last shed something.
-    streams: Vec<(SavedRows, Logs<KeyLog>, Vec<i64>)>,
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SavedStream<L> {
+    pub(crate) plan: SavedPlan,
+    pub(crate) rows: SavedRows,
+    pub(crate) logs: Logs<L>,
+    /// When each group last shed something.
+    pub(crate) shed: Vec<i64>,
+}
+
+/// What a state must know of the plan it belongs to, to be of use for another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SavedPlan {
+    pub(crate) name: String,
+    pub(crate) fingerprint: u128,
+    pub(crate) groups: Vec<SavedGroup>,
+    /// How many window columns there are.
+    pub(crate) windows: usize,
+    /// Id and version of each rule.
+    pub(crate) rules: Vec<(String, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SavedGroup {
+    pub(crate) fingerprint: u128,
+    /// Its window columns, in the order of its accumulators.
+    pub(crate) windows: Vec<usize>,
+    /// Rules that read them; `None` when windows above do. Rows that cannot be detections of these have no results.
+    readers: Option<Vec<(String, String)>>,
+}
+
+impl SavedGroup {
+    fn new(plan: &StreamPlan, group: &GroupPlan) -> Self {
+        let rule = |number: usize| (plan.rules[number].id.clone(), plan.rules[number].version.clone());
+        SavedGroup {
+            fingerprint: group.fingerprint,
+            windows: group.cursors.iter().flat_map(|c| &c.accumulators).map(|a| a.window).collect(),
+            readers: reading_rules(plan, group).map(|rules| rules.into_iter().map(rule).collect()),
+        }
+    }
+
+    /// Has it all results that the other one must have?
+    pub(crate) fn serves(&self, other: &SavedGroup) -> bool {
+        let has_all = match (&self.readers, &other.readers) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(own), Some(wanted)) => wanted.iter().all(|rule| own.contains(rule)),
+        };
+        self.fingerprint == other.fingerprint && has_all
+    }
+}
+
+impl SavedPlan {
+    pub(crate) fn new(plan: &StreamPlan) -> Self {
+        SavedPlan {
+            name: plan.name.clone(),
+            fingerprint: plan.fingerprint,
+            groups: plan.groups.iter().map(|g| SavedGroup::new(plan, g)).collect(),
+            windows: plan.windows.len(),
+            rules: plan.rules.iter().map(|r| (r.id.clone(), r.version.clone())).collect(),
+        }
+    }
+
+    /// Is it of the same rows?
+    pub(crate) fn is_of(&self, plan: &StreamPlan) -> bool {
+        (&self.name, self.fingerprint) == (&plan.name, plan.fingerprint)
+    }
+
+    /// Its group that serves as this one.
+    pub(crate) fn group(&self, wanted: &SavedGroup) -> Option<usize> {
+        self.groups.iter().position(|g| g.serves(wanted))
+    }
+
+    pub(crate) fn rule(&self, rule: &RulePlan) -> Option<usize> {
+        self.rules.iter().position(|(id, version)| (id, version) == (&rule.id, &rule.version))
+    }
+}
+
+/// The state of an engine, read.
+#[derive(Debug)]
+pub struct SavedState(pub(crate) Saved<KeyLog>);
+
+impl SavedState {
+    /// From the bytes of [`Engine::save`].
+    ///
+    /// # Errors
+    /// When they are no such state.
+    pub fn read(bytes: &[u8]) -> Result<SavedState, String> {
+        postcard::from_bytes(bytes).map(SavedState).map_err(|e| e.to_string())
+    }
 }
 
 impl Engine {
     /// The whole state. Equal states of one process give equal bytes.
     pub fn save(&self) -> Vec<u8> {
-        let state = Saving {
+        let state = Saved {
             admission: self.admission.save(),
             newest: self.newest,
             texts: self.texts.save(),
@@ -48,19 +133,24 @@ impl Engine {
     /// Puts a saved state into a new engine of the same rules and partitions.
     ///
     /// # Errors
-    /// When the bytes are not such a state; the engine must not be used then.
+    /// When it is not of these; the engine must not be used then.
     pub fn load(&mut self, bytes: &[u8]) -> Result<(), String> {
-        let saved: Saved = postcard::from_bytes(bytes).map_err(|e| e.to_string())?;
+        self.load_state(SavedState::read(bytes)?)
+    }
+
+    /// The same with a state that was read before.
+    ///
+    /// # Errors
+    /// As [`Engine::load`].
+    pub fn load_state(&mut self, state: SavedState) -> Result<(), String> {
+        let SavedState(saved) = state;
         if saved.streams.len() != self.streams.len() {
             return Err("its rules are others".into());
         }
         self.admission.load(saved.admission)?;
         self.newest = saved.newest;
         self.texts = Interner::load(saved.texts);
-        for (stream, (rows, groups, shed)) in self.streams.iter_mut().zip(saved.streams) {
-            stream.load(rows, groups, &shed, &self.hasher)?;
-        }
-        Ok(())
+        self.streams.iter_mut().zip(saved.streams).try_for_each(|(stream, saved)| stream.load(saved, &self.hasher))
     }
 }
 
@@ -111,6 +201,10 @@ impl SavedPublished {
             said_incomplete: published.said_incomplete,
             pending: published.pending.as_ref().map(|(d, cause)| (SavedDetection::new(d), cause.clone())),
         }
+    }
+
+    pub(crate) fn forget_cause(&mut self) {
+        self.pending.iter_mut().for_each(|(_, cause)| cause.clear());
     }
 
     pub(crate) fn into_published(self) -> Published {

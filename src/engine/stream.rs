@@ -12,10 +12,10 @@ use crate::intern::Interner;
 use crate::key_log::KeyLog;
 use crate::key_range::KeyRange;
 use crate::layout::Layout;
-use crate::plan::{AccumulatorPlan, Function, StreamPlan, ValueKind};
+use crate::plan::{AccumulatorPlan, Function, RulePlan, StreamPlan, ValueKind};
 use crate::readers::{candidates, readers};
-use crate::rows::{NO_INPUT, SavedRows, YoungRows};
-use crate::save::Logs;
+use crate::rows::{NO_INPUT, YoungRows};
+use crate::save::{SavedPlan, SavedStream};
 use crate::state_hash::StateHasher;
 use crate::verdicts::{Said, hold, output, publish, retract};
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
@@ -54,29 +54,34 @@ impl Stream {
         Stream { plan, groups, young, levels }
     }
 
-    pub(crate) fn save(&self) -> (SavedRows, Logs<&KeyLog>, Vec<i64>) {
-        let shed = self.groups.iter().map(|group| group.last_shed).collect();
-        (self.young.save(), self.groups.iter().map(Group::logs).collect(), shed)
+    pub(crate) fn save(&self) -> SavedStream<&KeyLog> {
+        SavedStream {
+            plan: SavedPlan::new(&self.plan),
+            rows: self.young.save(),
+            logs: self.groups.iter().map(Group::logs).collect(),
+            shed: self.groups.iter().map(|group| group.last_shed).collect(),
+        }
     }
 
-    pub(crate) fn load(
-        &mut self,
-        rows: SavedRows,
-        groups: Logs<KeyLog>,
-        shed: &[i64],
-        hasher: &DefaultHashBuilder,
-    ) -> Result<(), String> {
-        if groups.len() != self.groups.len() || shed.len() != self.groups.len() {
+    pub(crate) fn load(&mut self, saved: SavedStream<KeyLog>, hasher: &DefaultHashBuilder) -> Result<(), String> {
+        if saved.plan != SavedPlan::new(&self.plan) {
+            return Err("its rules are others".into());
+        }
+        if saved.logs.len() != self.groups.len() || saved.shed.len() != self.groups.len() {
             return Err("its windows are others".into());
         }
-        self.groups.iter_mut().zip(shed).for_each(|(group, shed)| group.last_shed = *shed);
-        let pairs = self.groups.iter_mut().zip(groups);
+        self.groups.iter_mut().zip(saved.shed).for_each(|(group, shed)| group.last_shed = shed);
+        let pairs = self.groups.iter_mut().zip(saved.logs);
         let places: Vec<HashMap<u64, u64>> = pairs.map(|(group, logs)| group.take_in(logs, hasher)).collect();
-        self.young.load(rows, |group, old| places[group].get(&old).copied().unwrap_or(NO_INPUT))
+        self.young.load(saved.rows, |group, old| places[group].get(&old).copied().unwrap_or(NO_INPUT))
     }
 
     pub(crate) fn hash_state(&self, horizon: i64, to: &mut StateHasher<'_>) {
-        self.young.hash_state(horizon, &self.plan.windows, to);
+        let mut windows: Vec<(ValueKind, u64)> = self.plan.windows.iter().map(|kind| (*kind, 0)).collect();
+        for (group, plan) in self.groups.iter().zip(&self.plan.groups) {
+            plan.cursors.iter().flat_map(|c| &c.accumulators).for_each(|a| windows[a.window].1 = group.readers);
+        }
+        self.young.hash_state(horizon, &windows, to);
         for group in &self.groups {
             let live = group.logs().into_iter().filter(|(_, log)| !log.is_idle(group.layout.idle_before(horizon)));
             live.for_each(|(_, log)| log.hash_state(horizon, &group.layout, to));
@@ -385,6 +390,14 @@ impl Stream {
         let is_incomplete = self.is_doubtful(row);
         let stream = self.plan.name.clone();
         verdicts.push(Verdict { stream, rule, state, revision, detection, cause, is_incomplete });
+    }
+
+    /// These rules have said nothing so far: what is noted of them was never published. What a final rule still has to say
+    /// stays.
+    pub(crate) fn begin_rules(&mut self, begins: &dyn Fn(&RulePlan) -> bool) {
+        for (number, _) in self.plan.rules.iter().enumerate().filter(|(_, rule)| begins(rule)) {
+            self.young.forget_said(number as u32);
+        }
     }
 
     /// Lets go of rows before the horizon: what waited for that is said, and values that changed since they were published.

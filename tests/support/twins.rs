@@ -10,7 +10,7 @@ use foreshock::standing::Standing;
 use foreshock_compiler::header::Emit;
 use foreshock_compiler::{Pack, Part, RuleFile, Settings, Spread, batch, compile, compile_part, feed_schema};
 use foreshock_core::Feed;
-use foreshock_engine::{Engine, FeedBatch, PackPlan, Presence, Router, State, Verdict};
+use foreshock_engine::{Engine, FeedBatch, PackPlan, Presence, Router, SavedState, State, Verdict};
 use foreshock_feeds::{Event, to_record_batch};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -212,9 +212,120 @@ pub fn check_spread(seed: u64) -> Result<(), String> {
     Ok(())
 }
 
+/// One step of a run: what comes in, and what is then said of silence.
+type Step = (Vec<FeedBatch>, Option<usize>);
+
+fn steps(stream: &[Arrival], cut: usize) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for run in stream.split_inclusive(|a| matches!(a, Arrival::Silent(_))) {
+        for part in run.chunks(cut.min(run.len())) {
+            steps.push(((0..PARTITIONS).map(|p| feed_batch(part, p)).collect(), None));
+        }
+        if let (Some(Arrival::Silent(partition)), Some(step)) = (run.last(), steps.last_mut()) {
+            step.1 = Some(*partition);
+        }
+    }
+    steps
+}
+
+fn take_step(engine: &mut Engine, (batches, silent): &Step) -> Vec<Verdict> {
+    let verdicts = engine.step(batches, &Pool { threads: 1 }).verdicts;
+    if let Some(partition) = silent
+        && let Some(bound) = engine.tick(&[*partition])
+    {
+        engine.raise(*partition, bound);
+    }
+    verdicts
+}
+
+/// What a carried state was made of, over all cases.
+#[derive(Default)]
+pub struct Change {
+    pub kept: usize,
+    pub made: usize,
+}
+
+/// Random rules change in the midst of a run: the state carried over to the new ones is the state of an engine that had
+/// them from the beginning, and goes on to the same.
+pub fn check_change(seed: u64, change: &mut Change) -> Result<(), String> {
+    let mut random = Random(seed);
+    let named = |id: &str, text: String| RuleFile {
+        path: format!("{id}.sql"),
+        text: text.replace("id: R\n", &format!("id: {id}\n")),
+    };
+    let ids = ["R1", "R2", "R3", "R4"];
+    let before: Vec<RuleFile> = ids[..3].iter().map(|id| named(id, rule(&mut random))).collect();
+    let mut after = before.clone();
+    for _ in 0..1 + random.below(2) {
+        match random.below(3) {
+            0 if after.len() > 1 => drop(after.remove(random.below(after.len() as u64) as usize)),
+            1 => {
+                let at = random.below(after.len() as u64) as usize;
+                after[at] = named(after[at].path.trim_end_matches(".sql"), rule(&mut random));
+            }
+            _ if after.iter().all(|f| f.path != "R4.sql") => after.push(named("R4", rule(&mut random))),
+            _ => {}
+        }
+    }
+    let views = VIEWS.map(|view| RuleFile { path: "view.sql".into(), text: view.into() });
+    let texts: String = before.iter().chain(&after).map(|f| f.text.clone()).collect();
+    let fail = |what: String| format!("seed {seed}: {what}\n{texts}");
+    let refused = |p: Vec<foreshock_compiler::Problem>| fail(p.iter().map(ToString::to_string).collect());
+    let compiled = |files: &[RuleFile]| compile(files, &views, &Settings::default()).map_err(refused);
+    let (old, new) = (compiled(&before)?, compiled(&after)?);
+    let stream = arrivals(&mut random);
+    let steps = steps(&stream, 1 + random.below(6) as usize);
+    let (past, rest) = steps.split_at(random.below(steps.len() as u64 + 1) as usize);
+    let presence = expected(&stream);
+    let engine = |pack: &Pack| Engine::new(pack.plan.clone(), 2, &presence, lateness_us);
+    let (mut had_old, mut had_new) = (engine(&old), engine(&new));
+    for step in past {
+        take_step(&mut had_old, step);
+        take_step(&mut had_new, step);
+    }
+    let state = SavedState::read(&had_old.save()).map_err(fail)?;
+    let missing = state.missing(&new.plan);
+    let made = if missing.is_empty() {
+        None
+    } else {
+        let files: Vec<RuleFile> =
+            after.iter().filter(|f| missing.iter().any(|id| f.path == format!("{id}.sql"))).cloned().collect();
+        let mut again = engine(&compiled(&files)?);
+        state.lend_texts(&mut again);
+        past.iter().for_each(|step| drop(take_step(&mut again, step)));
+        Some(SavedState::read(&again.save()).map_err(fail)?)
+    };
+    let (state, carried) = state.carry(&new.plan, made, None).map_err(fail)?;
+    let mut carried_over = engine(&new);
+    carried_over.load_state(state).map_err(fail)?;
+    change.kept += carried.kept;
+    change.made += carried.made;
+    for engine in [&mut had_new, &mut carried_over] {
+        engine.begin_rules(|rule| !old.rules.iter().any(|r| (&r.header.id, &r.version) == (&rule.id, &rule.version)));
+    }
+    for (number, step) in rest.iter().map(Some).chain([None]).enumerate() {
+        if had_new.state_hash() != carried_over.state_hash() {
+            return Err(fail(format!("another state {number} steps after the change; made again: {missing:?}")));
+        }
+        if let Some(step) = step {
+            let (steady, changed) = (take_step(&mut had_new, step), take_step(&mut carried_over, step));
+            if said(&steady) != said(&changed) {
+                return Err(fail(format!(
+                    "step {number} after the change: {:#?}\n{:#?}",
+                    said(&steady),
+                    said(&changed)
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// What a verdict says, in the order of what is said of one event.
 fn said(verdicts: &[Verdict]) -> BTreeSet<String> {
-    let text = |v: &Verdict| format!("{} {} {:?} {:?}", v.detection.event_id, v.revision, v.state, v.detection);
+    let text = |v: &Verdict| {
+        format!("{} {} {} {} {:?} {:?}", v.stream, v.rule, v.detection.event_id, v.revision, v.state, v.detection)
+    };
     verdicts.iter().map(text).collect()
 }
 
