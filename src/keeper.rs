@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 /// A copy that writes a snapshot for longer than this hangs.
 const COPY_MAX: Duration = Duration::from_secs(600);
 
+/// How often an end looks whether an upload has ended.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// Where snapshots go.
 #[derive(Clone)]
 pub struct Places {
@@ -146,18 +149,29 @@ impl Keeper {
         }
     }
 
-    /// A last one, at an orderly end: there is time.
-    pub fn end<S: Source>(&mut self, pipeline: &Pipeline<S>) {
+    /// A last one, at an orderly end. The object store is waited for so long at most: it may be slow or away.
+    pub fn end<S: Source>(&mut self, pipeline: &Pipeline<S>, patience: Duration) {
         self.copy = None;
         let (Some(Places { folder, .. }), Some(snapshot)) = (&self.places, pipeline.snapshot()) else { return };
-        match write(folder, &snapshot) {
-            Ok(()) => {
-                self.end_upload();
-                self.begin_upload(snapshot.number);
-            }
-            Err(error) => self.failed(&format!("{error:#}")),
+        if let Err(error) = write(folder, &snapshot) {
+            return self.failed(&format!("{error:#}"));
         }
-        self.end_upload();
+        let until = Instant::now() + patience;
+        self.wait_for_upload(until);
+        self.begin_upload(snapshot.number);
+        self.wait_for_upload(until);
+        if self.upload.is_some() {
+            tracing::warn!(batch = snapshot.number, "the last snapshot is not yet in the object store");
+        }
+    }
+
+    fn wait_for_upload(&mut self, until: Instant) {
+        while self.upload.as_ref().is_some_and(|upload| !upload.is_finished()) && Instant::now() < until {
+            std::thread::sleep(LOOK);
+        }
+        if self.upload.as_ref().is_some_and(JoinHandle::is_finished) {
+            self.end_upload();
+        }
     }
 }
 

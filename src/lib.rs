@@ -4,6 +4,7 @@
 
 pub mod background;
 pub mod bucket;
+pub mod carry;
 pub mod cases;
 pub mod cli;
 pub mod config;

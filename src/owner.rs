@@ -9,7 +9,7 @@ use crate::keeper::Keeper;
 use crate::pipeline::{Pipeline, Turn, Work};
 use crate::progress::{OWNER, Progress, Sign, Tail};
 use crate::restore::{Setup, name};
-use crate::sinks::kafka::{KafkaSink, Signed};
+use crate::sinks::kafka::{KafkaSink, Signed, is_taken_over};
 use crate::sources::kafka::KafkaSource;
 use foreshock_core::Feed;
 use std::sync::Arc;
@@ -18,6 +18,9 @@ use std::time::{Duration, Instant};
 
 /// How long a look at the log waits when there is nothing new.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// The last snapshot may take so long to the object store.
+const UPLOAD_MAX: Duration = Duration::from_secs(60);
 
 /// How a process begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,17 +60,25 @@ pub fn lead(
     health: &Arc<Health>,
     stop: &AtomicBool,
 ) -> anyhow::Result<Option<Leader>> {
-    let setup = Setup { config, work, expected, health, stop, owner: name() };
-    let mut log = setup.log().open(&config.kafka)?;
-    let pipeline = setup.restored(&mut log)?;
-    let mut follower = Follower { setup, log, pipeline };
-    if begin == Begin::StandBy && config.kafka.delivery == Delivery::Transactions {
-        follower.stand_by()?;
+    let stands_by = begin == Begin::StandBy && config.kafka.delivery == Delivery::Transactions;
+    loop {
+        let setup = Setup { config, work, expected, health, stop, owner: name() };
+        let mut log = setup.log().open(&config.kafka)?;
+        let pipeline = setup.restored(&mut log)?;
+        let mut follower = Follower { setup, log, pipeline };
+        if stands_by {
+            follower.stand_by()?;
+        }
+        if stop.load(Ordering::Acquire) {
+            return Ok(None);
+        }
+        match follower.take_over() {
+            Err(error) if stands_by && is_taken_over(&error) => {
+                tracing::info!("another process was quicker: this one stands by again");
+            }
+            done => return done,
+        }
     }
-    if stop.load(Ordering::Acquire) {
-        return Ok(None);
-    }
-    follower.take_over()
 }
 
 impl Follower<'_> {
@@ -86,11 +97,20 @@ impl Follower<'_> {
         Ok(!log.is_empty())
     }
 
+    /// Number of the next batch.
+    fn number(&self) -> u64 {
+        self.pipeline.as_ref().map_or(0, Pipeline::number)
+    }
+
     /// Returns when no process shows that it lives.
     fn stand_by(&mut self) -> anyhow::Result<()> {
         let mut signs = Tail::open(&self.setup.config.kafka, OWNER)?;
-        let Some(last) = signs.last::<Sign>()? else { return Ok(()) };
-        let mut is_gone = last.is_gone;
+        let last = signs.last::<Sign>()?;
+        if last.is_none() && self.pipeline.is_none() {
+            return Ok(());
+        }
+        // One older than the last batch says nothing: whoever took that batch may be too busy for signs.
+        let mut is_gone = last.as_ref().is_some_and(|last| last.is_gone && last.next >= self.number());
         let patience = Duration::from_millis(u64::from(self.setup.config.kafka.failover_ms));
         let mut heard = Instant::now();
         let mut is_told = false;
@@ -98,11 +118,11 @@ impl Follower<'_> {
             match self.follow().and_then(|is_new| Ok((is_new, signs.read::<Sign>()?))) {
                 Ok((is_new, found)) => {
                     self.setup.health.set("standby", true, "");
-                    is_gone = found.last().is_some_and(|s| s.is_gone);
+                    is_gone = found.last().is_some_and(|s| s.is_gone && s.next >= self.number());
                     if is_new || !found.is_empty() {
                         heard = Instant::now();
                         if !std::mem::replace(&mut is_told, true) {
-                            tracing::info!(owner = last.owner, "another process writes: this one stands by");
+                            tracing::info!("another process writes: this one stands by");
                         }
                         continue;
                     }
@@ -174,7 +194,7 @@ impl Leader {
         // In this order: the next process need not wait for the snapshot, which is of what is committed.
         self.pipeline.end()?;
         self.sign(true)?;
-        self.keeper.end(&self.pipeline);
+        self.keeper.end(&self.pipeline, UPLOAD_MAX);
         Ok(())
     }
 

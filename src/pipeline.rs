@@ -14,10 +14,10 @@ use foreshock_actions::{Act, Action, Actions, RuleFacts, Settings, detection_id}
 use foreshock_compiler::{Pack, Status, feed_schema, header};
 use foreshock_core::Feed;
 use foreshock_core::time::SECOND_US;
-use foreshock_engine::{Engine, FeedBatch, Output, Routed, Router, State};
+use foreshock_engine::{Engine, FeedBatch, Output, Routed, Router, RulePlan, SavedState, State};
 use foreshock_feeds::{CORRECTION_TIME, Counts, Event, Record, Reject, decode, to_record_batch};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -50,7 +50,14 @@ pub struct Pipeline<S> {
     health: Arc<Health>,
     /// Number of the next batch.
     number: u64,
+    /// Hash of the rules.
     rules: String,
+    /// Id and version of each.
+    names: BTreeSet<String>,
+    /// Rules in force with the last batch: only these speak. `None` while it is not known: then all do.
+    in_force: Option<BTreeSet<String>>,
+    /// It makes a state for another one and never speaks.
+    is_silent: bool,
     /// Name of this process.
     owner: String,
     /// Name of the one that took the last batch.
@@ -99,7 +106,7 @@ impl<S: Source> Pipeline<S> {
             place_code: w.place_code,
             agency_code: w.agency_code,
         });
-        let rules = rules_hash(&pack, &config.engine);
+        let (rules, names) = (rules_hash(&pack, &config.engine), rule_names(&pack));
         Pipeline {
             config,
             pack,
@@ -111,24 +118,62 @@ impl<S: Source> Pipeline<S> {
             health,
             number: 0,
             rules,
+            names,
+            in_force: None,
+            is_silent: false,
             owner,
             last_owner: String::new(),
         }
     }
 
-    /// Begins with a saved state.
+    /// Begins with a saved state of the same rules.
     ///
     /// # Errors
     /// When it does not fit: the pipeline must not be used then.
     pub fn restore(&mut self, snapshot: &Snapshot) -> anyhow::Result<()> {
+        let state = SavedState::read(&snapshot.engine).map_err(anyhow::Error::msg)?;
+        self.restore_with(snapshot, state)?;
+        let is_same = self.engine.state_hash() == snapshot.state_hash;
+        anyhow::ensure!(is_same, "snapshot {}: another state than was saved", snapshot.number);
+        Ok(())
+    }
+
+    /// Begins with a snapshot whose state was carried over to these rules.
+    ///
+    /// # Errors
+    /// As [`Pipeline::restore`].
+    pub fn restore_with(&mut self, snapshot: &Snapshot, state: SavedState) -> anyhow::Result<()> {
         let place = || format!("snapshot {}", snapshot.number);
-        self.engine.load(&snapshot.engine).map_err(anyhow::Error::msg).with_context(place)?;
+        self.engine.load_state(state).map_err(anyhow::Error::msg).with_context(place)?;
         self.actions.load(&snapshot.actions).map_err(anyhow::Error::msg).with_context(place)?;
-        anyhow::ensure!(self.engine.state_hash() == snapshot.state_hash, "{}: another state than was saved", place());
+        self.actions.keep_rules(|id, version| self.names.contains(&rule_name(id, version)));
         self.source.mark_done(&snapshot.partitions);
         self.number = snapshot.number + 1;
         self.last_owner.clone_from(&snapshot.owner);
+        self.in_force = Some(snapshot.in_force.clone());
         Ok(())
+    }
+
+    /// This one only makes what a state of other rules lacks.
+    pub fn fill(&mut self, state: &SavedState) {
+        state.lend_texts(&mut self.engine);
+        self.is_silent = true;
+    }
+
+    /// The state of the windows.
+    pub fn saved_state(&self) -> anyhow::Result<SavedState> {
+        SavedState::read(&self.engine.save()).map_err(anyhow::Error::msg)
+    }
+
+    /// From the next batch on these rules speak. Those that did not before begin to: what is noted of them was never said.
+    fn come_into_force(&mut self, rules: &BTreeSet<String>) {
+        if let Some(before) = self.in_force.replace(rules.clone()) {
+            let begins = |rule: &RulePlan| {
+                let name = rule_name(&rule.id, &rule.version);
+                rules.contains(&name) && !before.contains(&name)
+            };
+            self.engine.begin_rules(begins);
+        }
     }
 
     /// Makes the state that the batches of the log led to, and says nothing meanwhile. Ends early when asked to stop: then
@@ -139,8 +184,7 @@ impl<S: Source> Pipeline<S> {
     pub fn follow(&mut self, log: &[Progress], stop: &AtomicBool) -> anyhow::Result<()> {
         if log.last().is_some_and(|last| last.rules != self.rules) {
             tracing::warn!(
-                "rules, parameters or lateness differ from the last run's: windows are made again for the new ones; \
-                 what they would have said in the past is not said"
+                "rules, parameters or lateness differ from the last run's: what new ones would have said in the past is not said"
             );
         }
         check_order(log, self.number)?;
@@ -149,6 +193,9 @@ impl<S: Source> Pipeline<S> {
                 return Ok(());
             }
             let records = self.source.take_again(&progress.ranges)?;
+            if !progress.in_force.is_empty() {
+                self.come_into_force(&progress.in_force);
+            }
             self.raise(&progress.ticks);
             self.process(&records);
             self.source.mark_done(&progress.ranges);
@@ -188,7 +235,9 @@ impl<S: Source> Pipeline<S> {
     pub fn snapshot(&self) -> Option<Snapshot> {
         Some(Snapshot {
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            rules: self.rules.clone(),
+            base: base_hash(&self.pack, &self.config.engine),
+            rules: self.names.clone(),
+            in_force: self.in_force.as_ref().unwrap_or(&self.names).clone(),
             number: self.number.checked_sub(1)?,
             owner: self.last_owner.clone(),
             waits_for: self.source.waits_for(),
@@ -211,6 +260,11 @@ impl<S: Source> Pipeline<S> {
             return None;
         }
         let ticks = self.ticks();
+        let is_changed = self.in_force.as_ref() != Some(&self.names);
+        let in_force = if is_changed { self.names.clone() } else { BTreeSet::new() };
+        if is_changed {
+            self.come_into_force(&in_force);
+        }
         self.raise(&ticks);
         let messages = self.process(&records);
         let progress = Progress {
@@ -220,6 +274,7 @@ impl<S: Source> Pipeline<S> {
             messages: messages.len(),
             waits_for: if self.number == 0 { self.source.waits_for() } else { Vec::new() },
             rules: self.rules.clone(),
+            in_force,
             owner: self.owner.clone(),
         };
         Some(Judged { records: records.len(), messages, progress })
@@ -406,6 +461,10 @@ impl<S: Source> Pipeline<S> {
     fn verdicts(&mut self, output: &Output, messages: &mut Vec<Message>) {
         for verdict in &output.verdicts {
             let rule = self.pack.rule_at(&verdict.stream, verdict.rule).expect("verdicts come from this pack");
+            let is_in = |rules: &BTreeSet<String>| rules.contains(&rule_name(&rule.header.id, &rule.version));
+            if self.is_silent || !self.in_force.as_ref().is_none_or(is_in) {
+                continue;
+            }
             let detection = &verdict.detection;
             let id = detection_id(&rule.header.id, &rule.version, &detection.event_id, &detection.subject);
             let is_live = rule.header.status == Status::Live;
@@ -435,15 +494,34 @@ fn event_ids(batch: &FeedBatch) -> &StringArray {
     batch.batch.column(0).as_string()
 }
 
-/// Hash of all that changes what the same events lead to.
-pub fn rules_hash(pack: &Pack, engine: &config::Engine) -> String {
+/// Names a rule and its version.
+fn rule_name(id: &str, version: &str) -> String {
+    format!("{id}={version}")
+}
+
+/// The names of a pack's rules.
+pub fn rule_names(pack: &Pack) -> BTreeSet<String> {
+    pack.rules.iter().map(|rule| rule_name(&rule.header.id, &rule.version)).collect()
+}
+
+/// Hash of all that changes what the same events lead to, but the rules.
+pub fn base_hash(pack: &Pack, engine: &config::Engine) -> String {
     let mut hasher = Sha256::new();
     pack.part.iter().for_each(|part| hasher.update(format!("part {} of {};", part.number, part.of)));
     Feed::ALL.into_iter().for_each(|feed| hasher.update(engine.lateness_s(feed).to_le_bytes()));
     hasher.update(engine.keys_max.to_le_bytes());
-    for rule in &pack.rules {
-        hasher.update(format!("{}={};", rule.header.id, rule.version));
-    }
+    hex(hasher)
+}
+
+/// The same with the rules.
+fn rules_hash(pack: &Pack, engine: &config::Engine) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(base_hash(pack, engine));
+    rule_names(pack).iter().for_each(|name| hasher.update(format!("{name};")));
+    hex(hasher)
+}
+
+fn hex(hasher: Sha256) -> String {
     hasher.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect()
 }
 

@@ -15,7 +15,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The topic. One partition: its order is the order of the batches.
@@ -111,6 +111,9 @@ pub struct Progress {
     pub waits_for: Vec<String>,
     /// Hash of rules, their parameters and the lateness.
     pub rules: String,
+    /// Id and version of each rule, in the first batch with these.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub in_force: BTreeSet<String>,
     /// The process that took it.
     #[serde(default)]
     pub owner: String,
@@ -229,7 +232,11 @@ impl Tail {
         self.read_some(usize::MAX)
     }
 
-    fn read_some<T: DeserializeOwned>(&mut self, max: usize) -> anyhow::Result<Vec<T>> {
+    /// The next ones, at most so many; none at the end.
+    ///
+    /// # Errors
+    /// As [`Tail::read`].
+    pub fn read_some<T: DeserializeOwned>(&mut self, max: usize) -> anyhow::Result<Vec<T>> {
         let topic = self.topic;
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, self.partition, Offset::Offset(self.next))?;

@@ -1,20 +1,26 @@
 //! The state of a process that begins: the newest whole snapshot, and the batches of the log after it.
 
 use crate::bucket::Bucket;
+use crate::carry::carry_over;
 use crate::config::{Config, Snapshots};
 use crate::folder::Folder;
 use crate::health::Health;
 use crate::keeper::{Keeper, Places};
-use crate::pipeline::{Pipeline, Work, rules_hash};
+use crate::pipeline::{Pipeline, Work, base_hash, rule_names};
 use crate::progress::{Log, Progress, Resume, Tail};
 use crate::snapshot::{Candidates, Snapshot};
 use crate::sources::kafka::{Intake, KafkaSource};
+use anyhow::ensure;
 use foreshock_core::Feed;
+use foreshock_engine::SavedState;
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+/// So many records of the log are held in memory.
+const BATCHES: usize = 10_000;
 
 /// What a pipeline is made of.
 pub struct Setup<'a> {
@@ -94,10 +100,10 @@ impl Setup<'_> {
     pub fn restored(&self, log: &mut Tail) -> anyhow::Result<Option<Pipeline<KafkaSource>>> {
         let last: Option<Progress> = log.last()?;
         let last = last.map(|last| last.number);
-        let rules = rules_hash(&self.work.pack, &self.config.engine);
+        let base = base_hash(&self.work.pack, &self.config.engine);
         let places = self.places()?;
         let mut candidates = Candidates::of(places.iter().flat_map(Places::stores));
-        while let Some(snapshot) = candidates.next(&rules, last)? {
+        while let Some(snapshot) = candidates.next(&base, last)? {
             match self.restored_from(Some(snapshot), log)? {
                 None => {}
                 done => return Ok(done),
@@ -113,9 +119,19 @@ impl Setup<'_> {
         log: &mut Tail,
     ) -> anyhow::Result<Option<Pipeline<KafkaSource>>> {
         let start = Instant::now();
+        let changed = snapshot.as_ref().filter(|snapshot| snapshot.rules != rule_names(&self.work.pack));
+        let state = match changed.map(|snapshot| self.carried_over(snapshot, log)) {
+            None => None,
+            Some(Ok(state)) => Some(state),
+            Some(Err(_)) if self.stop.load(Ordering::Acquire) => return Ok(None),
+            Some(Err(error)) => {
+                tracing::error!(error = format!("{error:#}"), "snapshot not used for the changed rules");
+                return Ok(None);
+            }
+        };
         let (number, bytes) = (snapshot.as_ref().map(|s| s.number), snapshot.as_ref().map(|s| s.engine.len()));
         log.go_to(number.unwrap_or(0))?;
-        let mut batches: VecDeque<Progress> = log.read()?.into();
+        let mut batches: VecDeque<Progress> = log.read_some(BATCHES)?.into();
         if let Some(snapshot) = &snapshot
             && !batches.pop_front().is_some_and(|batch| snapshot.is_after(&batch))
         {
@@ -125,23 +141,65 @@ impl Setup<'_> {
         let Some(resume) = Resume::new(batches.into(), snapshot)? else { return Ok(None) };
         let source = KafkaSource::new(&self.config.kafka, self.intake(), Some(&resume))?;
         let mut pipeline = self.pipeline(source);
-        if let Some(snapshot) = &resume.snapshot
-            && let Err(error) = pipeline.restore(snapshot)
-        {
+        let restored = match (&resume.snapshot, state) {
+            (Some(snapshot), Some(state)) => pipeline.restore_with(snapshot, state),
+            (Some(snapshot), None) => pipeline.restore(snapshot),
+            (None, _) => Ok(()),
+        };
+        if let Err(error) = restored {
             tracing::error!(error = format!("{error:#}"), "snapshot not used: the one before it is");
             return Ok(None);
         }
         let loaded = start.elapsed();
         pipeline.follow(&resume.log, self.stop)?;
+        let mut batches = resume.log.len();
+        while !self.stop.load(Ordering::Acquire) {
+            let more = log.read_some(BATCHES)?;
+            if more.is_empty() {
+                break;
+            }
+            batches += more.len();
+            pipeline.follow(&more, self.stop)?;
+        }
         tracing::info!(
             log = self.log().name(),
             snapshot = number,
             bytes,
-            batches = resume.log.len(),
+            batches,
             load_s = loaded.as_secs_f32(),
             follow_s = (start.elapsed() - loaded).as_secs_f32(),
             "the state is whole"
         );
         Ok(Some(pipeline))
+    }
+
+    /// The state of a snapshot of other rules, under ours.
+    fn carried_over(&self, snapshot: &Snapshot, log: &mut Tail) -> anyhow::Result<SavedState> {
+        carry_over(snapshot, self.work, self.config, |work, state| {
+            log.go_to(0)?;
+            let mut up_to = |number| -> anyhow::Result<Vec<Progress>> {
+                let batches: Vec<Progress> = log.read_some(BATCHES)?;
+                Ok(batches.into_iter().take_while(|batch| batch.number <= number).collect())
+            };
+            let first = up_to(snapshot.number)?;
+            let resume = Resume { waits_for: snapshot.waits_for.clone(), snapshot: None, log: first };
+            let source = KafkaSource::new(&self.config.kafka, self.intake(), Some(&resume))?;
+            let (config, health) = (self.config.clone(), Arc::new(Health::default()));
+            let mut pipeline = Pipeline::new(config, work, source, self.owner.clone(), health);
+            pipeline.fill(state);
+            pipeline.follow(&resume.log, self.stop)?;
+            while pipeline.number() <= snapshot.number {
+                let more = up_to(snapshot.number)?;
+                ensure!(!more.is_empty() && !self.stop.load(Ordering::Acquire), "the log ends before the snapshot");
+                pipeline.follow(&more, self.stop)?;
+            }
+            if pipeline.lost() > 0 {
+                tracing::error!(
+                    lost = pipeline.lost(),
+                    "the broker no longer has records for the new rules: windows that reach back to them are incomplete"
+                );
+            }
+            Ok(pipeline)
+        })
     }
 }

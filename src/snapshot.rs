@@ -5,6 +5,7 @@
 use crate::progress::{Progress, Range};
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::io::Read;
 
 const MAGIC: &str = "foreshock-snapshot";
@@ -18,8 +19,12 @@ pub const KEPT: usize = 3;
 pub struct Snapshot {
     /// Version of the program: another one plans rules in another way.
     pub program: String,
-    /// Hash of rules, parameters and lateness.
-    pub rules: String,
+    /// `pipeline::base_hash`: nothing of it can be used under another one.
+    pub base: String,
+    /// The rules of the state: id and version of each.
+    pub rules: BTreeSet<String>,
+    /// Those that were in force with the last batch.
+    pub in_force: BTreeSet<String>,
     /// Number of the last batch in it.
     pub number: u64,
     /// The process that took that batch: numbers begin again when topics are made anew, its name does not come again.
@@ -70,10 +75,10 @@ impl Snapshot {
         (self.number, &self.owner) == (batch.number, &batch.owner)
     }
 
-    /// Why it cannot be used: it must be of these rules and this program, and not beyond the last batch done.
-    fn misfit(&self, rules: &str, last: Option<u64>) -> Option<&'static str> {
-        if self.rules != rules {
-            Some("it is of other rules, parameters or lateness")
+    /// Why it cannot be used: it must be of this configuration and this program, and not beyond the last batch done.
+    fn misfit(&self, base: &str, last: Option<u64>) -> Option<&'static str> {
+        if self.base != base {
+            Some("it is of another lateness, number of keys or partition")
         } else if self.program != env!("CARGO_PKG_VERSION") {
             Some("it is of another version of the program")
         } else if last.is_none_or(|last| self.number > last) {
@@ -157,7 +162,7 @@ impl<'a> Candidates<'a> {
     ///
     /// # Errors
     /// When a snapshot is of a newer format.
-    pub fn next(&mut self, rules: &str, last: Option<u64>) -> anyhow::Result<Option<Snapshot>> {
+    pub fn next(&mut self, base: &str, last: Option<u64>) -> anyhow::Result<Option<Snapshot>> {
         while let Some((number, store)) = self.left.pop() {
             let place = store.place();
             let bytes = match store.read(number) {
@@ -169,7 +174,7 @@ impl<'a> Candidates<'a> {
                 }
             };
             match Snapshot::decode(&bytes).with_context(|| format!("snapshot {number} in {place}"))? {
-                Some(snapshot) => match snapshot.misfit(rules, last) {
+                Some(snapshot) => match snapshot.misfit(base, last) {
                     None => return Ok(Some(snapshot)),
                     Some(reason) => tracing::warn!(number, place, reason, "snapshot not used"),
                 },
@@ -189,7 +194,9 @@ mod tests {
     fn snapshot(number: u64) -> Snapshot {
         Snapshot {
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            rules: "r".to_owned(),
+            base: "r".to_owned(),
+            rules: BTreeSet::new(),
+            in_force: BTreeSet::new(),
             number,
             owner: "o".to_owned(),
             waits_for: Vec::new(),
@@ -207,7 +214,7 @@ mod tests {
         for number in 1..=5 {
             keep(&store, number, &mut snapshot(number).encode().as_slice()).unwrap();
         }
-        let newest = |rules: &str, last| Candidates::of([&store as &dyn Store]).next(rules, last);
+        let newest = |base: &str, last| Candidates::of([&store as &dyn Store]).next(base, last);
         let mut numbers = store.numbers().unwrap();
         numbers.sort_unstable();
         assert_eq!(numbers, [3, 4, 5]);

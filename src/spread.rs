@@ -26,6 +26,9 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_millis(100);
 const WAIT: Duration = Duration::from_secs(10);
 
+/// The last snapshot may take so long to the object store: the group waits for a partition that it takes back.
+const UPLOAD_MAX: Duration = Duration::from_secs(5);
+
 /// What every partition's pipeline needs.
 struct Common {
     config: Config,
@@ -208,7 +211,7 @@ fn run(common: &Common, part: Part, stop: &AtomicBool) -> anyhow::Result<()> {
         keeper.turn(&pipeline);
     }
     pipeline.end()?;
-    keeper.end(&pipeline);
+    keeper.end(&pipeline, UPLOAD_MAX);
     tracing::info!(part = number, batch = pipeline.number(), "partition given back");
     Ok(())
 }

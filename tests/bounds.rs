@@ -191,7 +191,9 @@ fn a_state_of_many_keys_is_written_by_a_copy_and_read_again_whole() {
     let store = Folder(folder.path().to_owned());
     let snapshot = || Snapshot {
         program: String::new(),
-        rules: String::new(),
+        base: String::new(),
+        rules: BTreeSet::new(),
+        in_force: BTreeSet::new(),
         number: 1,
         owner: String::new(),
         waits_for: Vec::new(),

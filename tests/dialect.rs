@@ -84,6 +84,7 @@ fn statements_beyond_one_plain_select_are_refused() {
         (format!("{head}\nWHERE kind = param('kind', 'FEE')"), "not in the header"),
         (format!("{head}\nWHERE channel = 'WEB' AND 3 > param('n', 7)"), "differs from the header"),
         ("SELECT event_id, event_time, device AS subject FROM transactions".into(), "`subject` can be NULL"),
+        ("SELECT event_id, event_time, amount AS subject FROM transactions".into(), "`subject` is Int64, not TEXT"),
     ];
     for (body, expected) in cases {
         let text: String = problems(&body).iter().map(ToString::to_string).collect();

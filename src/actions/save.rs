@@ -43,4 +43,11 @@ impl Actions {
         self.tracked_count = saved.tracked_count;
         Ok(())
     }
+
+    /// Lets go of the episodes of all rules but these (id, version), and says nothing of it.
+    pub fn keep_rules(&mut self, is_kept: impl Fn(&str, &str) -> bool) {
+        let of_others = |e: &Episode| !is_kept(&e.message.rule_id, &e.message.rule_version);
+        let gone: Vec<u128> = self.episodes.iter().filter(|(_, e)| of_others(e)).map(|(alert, _)| *alert).collect();
+        gone.into_iter().for_each(|alert| drop(self.close(alert)));
+    }
 }

@@ -69,7 +69,10 @@ impl Actions {
         if holder.is_some() {
             return Vec::new(); // a revision of its values: the alert carries none
         }
-        let Some(alert) = open.iter().copied().find(|alert| self.is_in(*alert, |episode| episode.covers(at_us))) else {
+        // The first event of an episode names it, also after its detection was taken back and the episode has shrunk.
+        let own = ids::alert_id(&key.0, &key.1, &verdict.detection.event_id);
+        let is_its = |alert: &u128| *alert == own || self.is_in(*alert, |episode| episode.covers(at_us));
+        let Some(alert) = open.iter().copied().find(is_its) else {
             return self.open(key, detection, verdict);
         };
         self.add(alert, detection, verdict);
@@ -83,6 +86,7 @@ impl Actions {
             if deadline >= horizon_us {
                 break;
             }
+            self.deadlines.remove(&(deadline, alert));
             acts.extend(self.close(alert));
         }
         acts
@@ -92,7 +96,7 @@ impl Actions {
         let mut acts = self.make_room(&key);
         let at = verdict.detection;
         let alert = ids::alert_id(&key.0, &key.1, &at.event_id);
-        debug_assert!(!self.episodes.contains_key(&alert), "a rule returns one row per event");
+        debug_assert!(!self.episodes.contains_key(&alert), "`take` found no open episode of this name");
         let mut episode = Episode::new(alert, verdict.rule, &at.subject, at.event_time);
         let mut follows = None;
         match verdict.rule.action {
@@ -165,7 +169,7 @@ impl Actions {
         acts
     }
 
-    fn close(&mut self, alert: u128) -> Vec<Act> {
+    pub(crate) fn close(&mut self, alert: u128) -> Vec<Act> {
         let Some(mut episode) = self.episodes.remove(&alert) else { return Vec::new() };
         self.deadlines.remove(&(episode.deadline(), alert));
         self.tracked_count -= episode.tracked_count();

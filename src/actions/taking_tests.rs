@@ -284,6 +284,17 @@ fn without_room_to_tell_detections_apart_they_are_still_counted() {
 }
 
 #[test]
+fn an_event_that_named_an_open_episode_comes_back_to_it_though_the_episode_has_shrunk() {
+    let (mut actions, rule) = (Actions::new(Settings::default()), rule(Action::Block));
+    let found = [("e1", 0), ("e2", 60), ("e3", 120)].map(|(event, minute)| detection(event, minute, "acc-1"));
+    found.iter().for_each(|found| drop(take(&mut actions, &rule, found, true)));
+    found[..2].iter().for_each(|found| drop(take(&mut actions, &rule, found, false)));
+    assert_eq!(short(&take(&mut actions, &rule, &found[0], true)), "Updated 2 (0..120)");
+    assert_eq!(short(&actions.close_before(i64::MAX)), "Closed 2 (0..120)");
+    assert_eq!((actions.episodes.len(), actions.deadlines.len()), (0, 0));
+}
+
+#[test]
 fn the_schemas_of_alert_and_draft_come_from_the_types() {
     for (schema, field) in
         [(schemars::schema_for!(AlertMessage), "detection_ids"), (schemars::schema_for!(BlockingDraft), "requestId")]

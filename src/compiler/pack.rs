@@ -11,6 +11,7 @@ use crate::source::{Source, feed_sources, view_source};
 use crate::spread::{Part, Spread};
 use crate::stream::{StreamBuilder, windows_read};
 use crate::walk::{Relation, Walker, is_key};
+use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::logical_expr::Expr;
 use datafusion::scalar::ScalarValue;
 use foreshock_engine::{PackPlan, RulePlan};
@@ -78,6 +79,17 @@ impl Pack {
     /// The rule of a verdict.
     pub fn rule_at(&self, stream: &str, position: usize) -> Option<&Rule> {
         self.rules.iter().find(|r| r.stream == stream && r.position == position)
+    }
+
+    /// A pack of some of its rules.
+    ///
+    /// # Errors
+    /// When they do not compile, which they did before.
+    pub fn only(&self, ids: &[String], settings: &Settings) -> Result<Pack, Vec<Problem>> {
+        let rules = self.rules.iter().filter(|rule| ids.contains(&rule.header.id));
+        let rules: Vec<RuleFile> = rules.map(|r| RuleFile { path: r.path.clone(), text: r.sql.clone() }).collect();
+        let view = |text: &String| ViewFile { path: "view".into(), text: text.clone() };
+        compile_for(self.part, &rules, &self.views.iter().map(view).collect::<Vec<_>>(), settings)
     }
 }
 
@@ -199,6 +211,11 @@ fn compile_rule(
         ]);
     };
     let done = relation.and_then(|relation| {
+        let is_subject = |f: &&Arc<Field>| f.name() == "subject" && *f.data_type() != DataType::Utf8;
+        if let Some(field) = plan.schema().fields().iter().find(is_subject) {
+            let message = format!("`subject` is {}, not TEXT", field.data_type());
+            return Err(Problem::at(place, message, "CAST(.. AS TEXT) AS subject"));
+        }
         let names: Vec<String> = plan.schema().fields().iter().map(|f| f.name().clone()).collect();
         output(&mut stream, &names, &relation, place)
     });

@@ -74,6 +74,11 @@ impl ProducerContext for Deliveries {
     }
 }
 
+/// Is it the error of a process that another one has taken over from?
+pub fn is_taken_over(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<&str>() == Some(&TAKEN_OVER)
+}
+
 /// The producer.
 pub struct KafkaSink {
     kafka: Kafka,
@@ -189,6 +194,8 @@ impl KafkaSink {
         self.send(messages, on_wait)?;
         self.flush(on_wait)?;
         self.producer.commit_transaction(CALL_TIMEOUT)?;
+        // Errors of the connection come by `poll` only.
+        self.producer.poll(Duration::ZERO);
         if errors() != before {
             // librdkafka may have asked twice inside the call: its Ok may be that of another transaction.
             bail!("the connection failed while a transaction was committed");

@@ -137,7 +137,7 @@ impl KafkaSource {
         }
         source.stash.resize(source.presence.len(), VecDeque::new());
         if let Some(resume) = resume {
-            source.consumer.assign(&source.first_offsets(resume)?).context("cannot take the partitions")?;
+            source.begin(&source.first_offsets(resume)?)?;
             return Ok(source);
         }
         let committed = patiently(|| source.consumer.committed_offsets(list.clone(), METADATA_TIMEOUT))
@@ -147,8 +147,18 @@ impl KafkaSource {
             let offset = if let Offset::Offset(o) = element.offset() { Offset::Offset(o) } else { Offset::Beginning };
             start.add_partition_offset(element.topic(), element.partition(), offset)?;
         }
-        source.consumer.assign(&start).context("cannot take the partitions")?;
+        source.begin(&start)?;
         Ok(source)
+    }
+
+    /// Begins to read there. A partition that stays silent has then been read to there, too.
+    fn begin(&mut self, start: &TopicPartitionList) -> anyhow::Result<()> {
+        for element in start.elements() {
+            if let Offset::Offset(offset) = element.offset() {
+                self.next.insert((element.topic().to_owned(), element.partition()), offset);
+            }
+        }
+        self.consumer.assign(start).context("cannot take the partitions")
     }
 
     /// Where to begin to make the state again.
@@ -276,7 +286,7 @@ impl KafkaSource {
             feed,
             bytes: message.payload().unwrap_or_default().to_vec(),
             source,
-            time_us: message.timestamp().to_millis().map(|ms| ms * 1_000),
+            time_us: message.timestamp().to_millis().map(|ms| ms.saturating_mul(1_000)),
             horizon_us,
         }))
     }
@@ -364,6 +374,11 @@ impl Source for KafkaSource {
     }
 
     fn end_again(&mut self) -> anyhow::Result<()> {
+        // What the broker let go of while nobody read.
+        for (place, done) in &self.done {
+            let low = self.partitions.get(place).map_or(*done, |number| self.lows[*number]);
+            self.lost += u64::try_from(low - done).unwrap_or(0);
+        }
         self.held.clear();
         Ok(self.consumer.resume(&self.consumer.assignment()?)?)
     }
