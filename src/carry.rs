@@ -1,37 +1,96 @@
-//! A snapshot under changed rules: what is still valid is kept, and the batches are taken again only for what is new.
+//! A snapshot under changed rules: what is still valid is kept, and batches are taken again only for what is new, from as
+//! far back as that can need.
 
 use crate::config::Config;
-use crate::pipeline::{Pipeline, Work};
+use crate::pipeline::{Pipeline, Start, Work};
 use crate::snapshot::Snapshot;
 use crate::sources::Source;
-use foreshock_engine::SavedState;
+use foreshock_compiler::Pack;
+use foreshock_core::Feed;
+use foreshock_core::time::SECOND_US;
+use foreshock_engine::{Cut, SavedState};
 
-/// The state of a snapshot under the rules of `work`. `again` makes a pipeline of the rules it is given, tells it what it
-/// fills ([`Pipeline::fill`]), and lets it follow the log up to the snapshot's batch.
+/// The log and its records, as [`carry_over`] needs them.
+pub trait Replay {
+    /// What gives the records again.
+    type Source: Source;
+
+    /// The last batch, up to this one, before which no event was as young as this; `None` when that is not known.
+    ///
+    /// # Errors
+    /// When the log does not answer.
+    fn last_before(&mut self, newest_us: i64, number: u64) -> anyhow::Result<Option<u64>>;
+
+    /// A pipeline of these rules that fills this state ([`Pipeline::fill`]) and has followed the log up to the snapshot.
+    ///
+    /// # Errors
+    /// When the records are not there.
+    fn follow(&mut self, work: Work, state: &SavedState, start: &Start) -> anyhow::Result<Pipeline<Self::Source>>;
+}
+
+/// The state of a snapshot under the rules of `work`.
 ///
 /// # Errors
 /// When the snapshot cannot be used for these rules.
-pub fn carry_over<S: Source>(
+pub fn carry_over<R: Replay>(
     snapshot: &Snapshot,
     work: &Work,
     config: &Config,
-    again: impl FnOnce(Work, &SavedState) -> anyhow::Result<Pipeline<S>>,
+    replay: &mut R,
 ) -> anyhow::Result<SavedState> {
-    let state = SavedState::read(&snapshot.engine).map_err(anyhow::Error::msg)?;
+    let state = read(snapshot)?;
     let missing = state.missing(&work.pack.plan);
-    let made = if missing.is_empty() {
-        None
-    } else {
-        let pack = work.pack.only(&missing, &config.settings());
-        let pack = pack.map_err(|problems| anyhow::anyhow!("{}", problems[0]))?;
-        tracing::info!(
-            batch = snapshot.number,
-            rules = missing.join(" "),
-            "the rules have changed since the snapshot: the batches before it are taken again for these"
-        );
-        Some(again(Work::of(pack), &state)?.saved_state()?)
-    };
-    let (state, carried) = state.carry(&work.pack.plan, made, None).map_err(anyhow::Error::msg)?;
+    if missing.is_empty() {
+        return carried(snapshot, work, state, None, None);
+    }
+    let pack = work.pack.only(&missing, &config.settings());
+    let pack = pack.map_err(|problems| anyhow::anyhow!("{}", problems[0]))?;
+    let start = begin(&pack, &state, snapshot, config, replay)?;
+    tracing::info!(
+        batch = snapshot.number,
+        rules = missing.join(" "),
+        from = start.number,
+        "the rules have changed since the snapshot: batches before it are taken again for these"
+    );
+    let mut again = |start: &Start| replay.follow(Work::of(pack.clone()), &state, start)?.saved_state();
+    if start.cut.is_some() {
+        let made = again(&start).and_then(|made| carried(snapshot, work, read(snapshot)?, Some(made), start.cut));
+        match made {
+            Ok(state) => return Ok(state),
+            Err(error) => tracing::warn!(error = format!("{error:#}"), "all batches are taken again for these rules"),
+        }
+    }
+    let made = again(&Start::default())?;
+    carried(snapshot, work, state, Some(made), None)
+}
+
+fn read(snapshot: &Snapshot) -> anyhow::Result<SavedState> {
+    SavedState::read(&snapshot.engine).map_err(anyhow::Error::msg)
+}
+
+/// Where the rules of a pack must begin.
+fn begin<R: Replay>(
+    pack: &Pack,
+    state: &SavedState,
+    snapshot: &Snapshot,
+    config: &Config,
+    replay: &mut R,
+) -> anyhow::Result<Start> {
+    let Some(reach_us) = pack.plan.reach_us() else { return Ok(Start::default()) };
+    let lateness = Feed::ALL.iter().map(|feed| i64::from(config.engine.lateness_s(*feed)) * SECOND_US);
+    let (cut, before) = state.cut(reach_us, lateness.max().unwrap_or(0));
+    let number = replay.last_before(before, snapshot.number)?;
+    Ok(number.map_or_else(Start::default, |number| Start { number, cut: Some(cut) }))
+}
+
+fn carried(
+    snapshot: &Snapshot,
+    work: &Work,
+    state: SavedState,
+    made: Option<SavedState>,
+    cut: Option<Cut>,
+) -> anyhow::Result<SavedState> {
+    let (state, carried) = state.carry(&work.pack.plan, made, cut.map(|cut| cut.from)).map_err(anyhow::Error::msg)?;
     tracing::info!(
         batch = snapshot.number,
         kept = carried.kept,

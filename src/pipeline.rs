@@ -14,7 +14,7 @@ use foreshock_actions::{Act, Action, Actions, RuleFacts, Settings, detection_id}
 use foreshock_compiler::{Pack, Status, feed_schema, header};
 use foreshock_core::Feed;
 use foreshock_core::time::SECOND_US;
-use foreshock_engine::{Engine, FeedBatch, Output, Routed, Router, RulePlan, SavedState, State};
+use foreshock_engine::{Cut, Engine, FeedBatch, Output, Routed, Router, RulePlan, SavedState, State};
 use foreshock_feeds::{CORRECTION_TIME, Counts, Event, Record, Reject, decode, to_record_batch};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,6 +62,15 @@ pub struct Pipeline<S> {
     owner: String,
     /// Name of the one that took the last batch.
     last_owner: String,
+}
+
+/// Where in the log a pipeline begins.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Start {
+    /// Number of its first batch.
+    pub number: u64,
+    /// The event time from which on its state is meant to be whole; `None` for all there ever was.
+    pub cut: Option<Cut>,
 }
 
 /// What one turn did.
@@ -154,14 +163,21 @@ impl<S: Source> Pipeline<S> {
         Ok(())
     }
 
-    /// This one only makes what a state of other rules lacks.
-    pub fn fill(&mut self, state: &SavedState) {
+    /// This one only makes what a state of other rules lacks, from this batch on.
+    pub fn fill(&mut self, state: &SavedState, start: &Start) {
         state.lend_texts(&mut self.engine);
         self.is_silent = true;
+        self.number = start.number;
+        start.cut.into_iter().for_each(|cut| self.engine.begin_at(cut));
     }
 
     /// The state of the windows.
+    ///
+    /// # Errors
+    /// When it began in the midst of the events and cannot be sure of all that counts.
     pub fn saved_state(&self) -> anyhow::Result<SavedState> {
+        let is_sure = !self.engine.is_uncertain();
+        anyhow::ensure!(is_sure, "batch {} is not early enough for what the rules need", self.number);
         SavedState::read(&self.engine.save()).map_err(anyhow::Error::msg)
     }
 
@@ -266,12 +282,14 @@ impl<S: Source> Pipeline<S> {
             self.come_into_force(&in_force);
         }
         self.raise(&ticks);
+        let newest = self.engine.newest();
         let messages = self.process(&records);
         let progress = Progress {
             number: self.number,
             ranges: ranges(&records),
             ticks,
             messages: messages.len(),
+            newest_us: (newest > i64::MIN).then_some(newest),
             waits_for: if self.number == 0 { self.source.waits_for() } else { Vec::new() },
             rules: self.rules.clone(),
             in_force,

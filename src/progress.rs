@@ -106,6 +106,9 @@ pub struct Progress {
     pub ticks: Vec<Tick>,
     /// How many messages it caused.
     pub messages: usize,
+    /// Newest event time before it, in microseconds; `None` before the first event that counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_us: Option<i64>,
     /// Partitions that the horizon waits for, as `topic/partition`: decided at the first start, kept for ever.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waits_for: Vec<String>,
@@ -277,17 +280,25 @@ impl Tail {
         }
     }
 
-    /// Goes to the first progress record of this number or a higher one: their numbers only rise.
+    /// Goes to the first progress record of this number or a higher one.
     ///
     /// # Errors
     /// As [`Tail::read`].
     pub fn go_to(&mut self, number: u64) -> anyhow::Result<()> {
+        self.go_past(|record| record.number < number)
+    }
+
+    /// Goes to the first progress record that is not of the earlier ones; whoever asks knows that these come first.
+    ///
+    /// # Errors
+    /// As [`Tail::read`].
+    pub fn go_past(&mut self, is_earlier: impl Fn(&Progress) -> bool) -> anyhow::Result<()> {
         let (mut low, mut high) = (self.low, self.high()?);
         while low < high {
             let middle = low + (high - low) / 2;
             self.next = middle;
             match self.read_some::<Progress>(1)?.pop() {
-                Some(found) if found.number < number => low = self.next,
+                Some(found) if is_earlier(&found) => low = self.next,
                 _ => high = middle,
             }
         }

@@ -1,12 +1,12 @@
 //! The state of a process that begins: the newest whole snapshot, and the batches of the log after it.
 
 use crate::bucket::Bucket;
-use crate::carry::carry_over;
+use crate::carry::{Replay, carry_over};
 use crate::config::{Config, Snapshots};
 use crate::folder::Folder;
 use crate::health::Health;
 use crate::keeper::{Keeper, Places};
-use crate::pipeline::{Pipeline, Work, base_hash, rule_names};
+use crate::pipeline::{Pipeline, Start, Work, base_hash, rule_names};
 use crate::progress::{Log, Progress, Resume, Tail};
 use crate::snapshot::{Candidates, Snapshot};
 use crate::sources::kafka::{Intake, KafkaSource};
@@ -120,7 +120,9 @@ impl Setup<'_> {
     ) -> anyhow::Result<Option<Pipeline<KafkaSource>>> {
         let start = Instant::now();
         let changed = snapshot.as_ref().filter(|snapshot| snapshot.rules != rule_names(&self.work.pack));
-        let state = match changed.map(|snapshot| self.carried_over(snapshot, log)) {
+        let state = match changed
+            .map(|snapshot| carry_over(snapshot, self.work, self.config, &mut Again { setup: self, snapshot, log }))
+        {
             None => None,
             Some(Ok(state)) => Some(state),
             Some(Err(_)) if self.stop.load(Ordering::Acquire) => return Ok(None),
@@ -172,34 +174,57 @@ impl Setup<'_> {
         );
         Ok(Some(pipeline))
     }
+}
 
-    /// The state of a snapshot of other rules, under ours.
-    fn carried_over(&self, snapshot: &Snapshot, log: &mut Tail) -> anyhow::Result<SavedState> {
-        carry_over(snapshot, self.work, self.config, |work, state| {
-            log.go_to(0)?;
-            let mut up_to = |number| -> anyhow::Result<Vec<Progress>> {
-                let batches: Vec<Progress> = log.read_some(BATCHES)?;
-                Ok(batches.into_iter().take_while(|batch| batch.number <= number).collect())
-            };
-            let first = up_to(snapshot.number)?;
-            let resume = Resume { waits_for: snapshot.waits_for.clone(), snapshot: None, log: first };
-            let source = KafkaSource::new(&self.config.kafka, self.intake(), Some(&resume))?;
-            let (config, health) = (self.config.clone(), Arc::new(Health::default()));
-            let mut pipeline = Pipeline::new(config, work, source, self.owner.clone(), health);
-            pipeline.fill(state);
-            pipeline.follow(&resume.log, self.stop)?;
-            while pipeline.number() <= snapshot.number {
-                let more = up_to(snapshot.number)?;
-                ensure!(!more.is_empty() && !self.stop.load(Ordering::Acquire), "the log ends before the snapshot");
-                pipeline.follow(&more, self.stop)?;
-            }
-            if pipeline.lost() > 0 {
-                tracing::error!(
-                    lost = pipeline.lost(),
-                    "the broker no longer has records for the new rules: windows that reach back to them are incomplete"
-                );
-            }
-            Ok(pipeline)
-        })
+/// The batches up to a snapshot, once more.
+struct Again<'a> {
+    setup: &'a Setup<'a>,
+    snapshot: &'a Snapshot,
+    log: &'a mut Tail,
+}
+
+impl Again<'_> {
+    /// Some more batches, none beyond the snapshot.
+    fn batches(&mut self) -> anyhow::Result<Vec<Progress>> {
+        let batches: Vec<Progress> = self.log.read_some(BATCHES)?;
+        Ok(batches.into_iter().take_while(|batch| batch.number <= self.snapshot.number).collect())
+    }
+}
+
+impl Replay for Again<'_> {
+    type Source = KafkaSource;
+
+    fn last_before(&mut self, newest_us: i64, number: u64) -> anyhow::Result<Option<u64>> {
+        let is_before = |record: &Progress| record.newest_us.is_none_or(|newest| newest < newest_us);
+        self.log.go_past(|record| record.number <= number && is_before(record))?;
+        let after = self.log.read_some::<Progress>(1)?.pop().map_or(number + 1, |record| record.number);
+        let Some(last) = after.checked_sub(1) else { return Ok(None) };
+        self.log.go_to(last)?;
+        let last = self.log.read_some::<Progress>(1)?.pop();
+        Ok(last.filter(|record| record.newest_us.is_some() && is_before(record)).map(|record| record.number))
+    }
+
+    fn follow(&mut self, work: Work, state: &SavedState, start: &Start) -> anyhow::Result<Pipeline<KafkaSource>> {
+        let Setup { config, stop, .. } = *self.setup;
+        self.log.go_to(start.number)?;
+        let log = self.batches()?;
+        let resume = Resume { waits_for: self.snapshot.waits_for.clone(), snapshot: None, log };
+        let source = KafkaSource::new(&config.kafka, self.setup.intake(), Some(&resume))?;
+        let health = Arc::new(Health::default());
+        let mut pipeline = Pipeline::new(config.clone(), work, source, self.setup.owner.clone(), health);
+        pipeline.fill(state, start);
+        pipeline.follow(&resume.log, stop)?;
+        while pipeline.number() <= self.snapshot.number {
+            let more = self.batches()?;
+            ensure!(!more.is_empty() && !stop.load(Ordering::Acquire), "the log ends before the snapshot");
+            pipeline.follow(&more, stop)?;
+        }
+        if pipeline.lost() > 0 {
+            tracing::error!(
+                lost = pipeline.lost(),
+                "the broker no longer has records for the new rules: windows that reach back to them are incomplete"
+            );
+        }
+        Ok(pipeline)
     }
 }

@@ -55,7 +55,10 @@ fn an_added_rule_knows_the_past_the_others_keep_theirs_and_nothing_is_said_twice
     rules(&sql, &["M01", "M04", "T08"]);
     assert!(foreshock(&["topics", "create", "--config", &path]).status.success());
     let running = run();
-    let mut pairs = (0..10).flat_map(pass_through).collect::<Vec<_>>();
+    // So far back the added rule never looks.
+    broker.produce(topic, &pass_through(0));
+    assert_eq!(broker.consume("detection.v1", 1).len(), 1);
+    let mut pairs = (1..10).flat_map(pass_through).collect::<Vec<_>>();
     // The mule gets the money before the change, and passes it on after it.
     let [received, passed_on] = <[String; 2]>::try_from(pass_through(10)).unwrap();
     pairs.push(received);
@@ -67,7 +70,11 @@ fn an_added_rule_knows_the_past_the_others_keep_theirs_and_nothing_is_said_twice
     let running = run();
     let changed = said(&log, "window groups of the snapshot under the changed rules");
     assert!(changed["kept"].as_u64() > Some(0) && changed["made_again"].as_u64() > Some(0), "{changed}");
-    assert_eq!(said(&log, "the rules have changed since the snapshot")["rules"], "M03");
+    let again = said(&log, "the rules have changed since the snapshot");
+    assert_eq!(again["rules"], "M03");
+    assert!(again["from"].as_u64() > Some(0), "from as far back as it needs, not from the first batch: {again}");
+    let text = fs::read_to_string(&log).unwrap();
+    assert!(!text.contains("all batches are taken again"), "{text}");
     broker.produce(topic, &[passed_on]);
     let all = broker.consume("detection.v1", 12);
     assert_eq!(running.stop(), Some(0));

@@ -9,11 +9,11 @@ mod support;
 #[path = "support/world.rs"]
 mod world;
 
-use foreshock::carry::carry_over;
+use foreshock::carry::{Replay, carry_over};
 use foreshock::config::Config;
 use foreshock::health::Health;
 use foreshock::net::{Net, values};
-use foreshock::pipeline::{Pipeline, Work, base_hash, rule_names};
+use foreshock::pipeline::{Pipeline, Start, Work, base_hash, rule_names};
 use foreshock::progress::Progress;
 use foreshock::sinks::ledger::deliver;
 use foreshock::sinks::wire;
@@ -157,16 +157,8 @@ impl Simulation {
     fn carried_over(&mut self, snapshot: &Snapshot, work: &Work) -> SavedState {
         *self.world.borrow_mut().troubles.entry("a snapshot of other rules").or_insert(0) += 1;
         let (log, config) = (self.log_from(0), self.config.clone());
-        let again = |work: Work, state: &SavedState| {
-            let mut pipeline = self.fresh(work);
-            pipeline.fill(state);
-            let upto = log.iter().filter(|p| p.number <= snapshot.number);
-            for progress in upto {
-                pipeline.follow(std::slice::from_ref(progress), &AtomicBool::new(false))?;
-            }
-            Ok(pipeline)
-        };
-        carry_over(snapshot, work, &config, again).expect("the two states fit together")
+        let log = log.into_iter().filter(|p| p.number <= snapshot.number).collect();
+        carry_over(snapshot, work, &config, &mut Again { log, simulation: self }).expect("the two states fit together")
     }
 
     fn follow(&mut self, at: usize) {
@@ -308,6 +300,32 @@ impl Simulation {
             standing.take(&engine.step(&progress.ranges.iter().map(batch).collect::<Vec<_>>(), &Inline));
         }
         standing.facts()
+    }
+}
+
+/// The batches up to a snapshot, once more.
+struct Again<'a> {
+    log: Vec<Progress>,
+    simulation: &'a mut Simulation,
+}
+
+impl Replay for Again<'_> {
+    type Source = SimSource;
+
+    fn last_before(&mut self, newest_us: i64, _: u64) -> anyhow::Result<Option<u64>> {
+        let is_before = |p: &&Progress| p.newest_us.is_some_and(|newest| newest < newest_us);
+        Ok(self.log.iter().rfind(is_before).map(|p| p.number))
+    }
+
+    fn follow(&mut self, work: Work, state: &SavedState, start: &Start) -> anyhow::Result<Pipeline<SimSource>> {
+        let mut pipeline = self.simulation.fresh(work);
+        pipeline.fill(state, start);
+        for progress in self.log.iter().filter(|p| p.number >= start.number) {
+            pipeline.follow(std::slice::from_ref(progress), &AtomicBool::new(false))?;
+        }
+        let part = if start.cut.is_some() { "batches taken again from the midst" } else { "all batches taken again" };
+        *self.simulation.world.borrow_mut().troubles.entry(part).or_insert(0) += 1;
+        Ok(pipeline)
     }
 }
 

@@ -61,6 +61,19 @@ pub(crate) struct Admission {
     horizon: i64,
     /// Another engine has admitted the events: all count, and it says where the horizon is.
     given: Option<i64>,
+    /// It begins in the midst of the events.
+    cut: Option<Cut>,
+    is_uncertain: bool,
+}
+
+/// Where in event time an engine begins that takes events again from some batch on, in the midst of the log. What it says
+/// of the events from then on is what an engine says that had all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    /// Events before this do not count.
+    pub from: i64,
+    /// While the bound of a source is before this, what counts of it may hang on events that are not taken again.
+    pub certain_from: i64,
 }
 
 /// What is saved of it.
@@ -82,12 +95,31 @@ impl Admission {
     pub(crate) fn new(presence: &[Presence]) -> Self {
         let bounds = vec![i64::MIN; presence.len()];
         let (seen, payments) = (Seen::default(), Seen::default());
-        Admission { presence: presence.to_vec(), bounds, seen, payments, horizon: i64::MIN, given: None }
+        Admission {
+            presence: presence.to_vec(),
+            bounds,
+            seen,
+            payments,
+            horizon: i64::MIN,
+            given: None,
+            cut: None,
+            is_uncertain: false,
+        }
     }
 
     /// Behind the admission of another engine.
     pub(crate) fn behind() -> Self {
         Admission { given: Some(i64::MIN), ..Admission::new(&[Presence::Expected]) }
+    }
+
+    /// Begins in the midst of the events.
+    pub(crate) fn begin_at(&mut self, cut: Cut) {
+        self.cut = Some(cut);
+    }
+
+    /// Is it not sure that what counted is what counts for an engine that had all events?
+    pub(crate) fn is_uncertain(&self) -> bool {
+        self.is_uncertain
     }
 
     /// Has another engine admitted the events?
@@ -125,6 +157,7 @@ impl Admission {
     /// Says of an event whether it counts. All that is in time raises the bound of its source.
     pub(crate) fn admit(&mut self, partition: usize, report: &Report<'_>, lateness_us: i64) -> Admitted {
         let bound = self.bound(partition);
+        let is_cut = self.is_cut(partition, report.time, bound);
         if !self.is_behind() {
             if report.time < bound {
                 return Admitted::Late(bound - report.time);
@@ -132,6 +165,9 @@ impl Admission {
             let raised = report.time.saturating_sub(lateness_us);
             // One that begins late begins at the horizon: its own lateness must not reach behind it.
             self.bounds[partition] = bound.max(raised);
+        }
+        if is_cut {
+            return Admitted::Late(0);
         }
         let Report { id, hash, time, action, .. } = *report;
         let known = self.seen.find(id.as_bytes(), hash);
@@ -166,6 +202,20 @@ impl Admission {
                 Admitted::Yes
             }
         }
+    }
+
+    /// Is an event before the cut? Notes when one after it cannot be judged for certain: while it is not known how far its
+    /// source was before, it may be too late, or a payment that was reported before the first event taken again.
+    fn is_cut(&mut self, partition: usize, time: i64, bound: i64) -> bool {
+        let Some(cut) = self.cut else { return false };
+        if time >= cut.from && !self.is_behind() {
+            let is_known = match self.bounds[partition] {
+                i64::MIN => self.horizon >= cut.certain_from && time >= bound,
+                own => own >= cut.certain_from,
+            };
+            self.is_uncertain |= !is_known;
+        }
+        time < cut.from
     }
 
     fn withdraw(&mut self, report: &Report<'_>, known: Option<Known>) {

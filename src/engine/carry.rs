@@ -5,6 +5,7 @@
 //! same in both states, for the same events count, whatever the rules.
 
 use crate::accumulator::Cell;
+use crate::admission::Cut;
 use crate::engine::Engine;
 use crate::eval::downcast;
 use crate::intern::Interner;
@@ -15,6 +16,7 @@ use crate::readers::candidates;
 use crate::rows::{NO_INPUT, SavedRows};
 use crate::save::{Logs, Saved, SavedGroup, SavedPlan, SavedPublished, SavedState, SavedStream, batch_from_bytes};
 use arrow_array::{RecordBatch, StringArray};
+use foreshock_core::limits::CONFIRMATION_US;
 use std::collections::BTreeSet;
 use std::mem::take;
 
@@ -50,6 +52,14 @@ impl SavedState {
     /// Gives a new engine the texts of this state under the same ids, so that what it makes fits in. It lets go of none.
     pub fn lend_texts(&self, engine: &mut Engine) {
         engine.lend(Interner::load(self.0.texts.clone()));
+    }
+
+    /// Where an engine may begin that makes windows which reach back so far, in microseconds; and the event time before which
+    /// all must be that it does not take again.
+    pub fn cut(&self, reach_us: i64, lateness_us: i64) -> (Cut, i64) {
+        let from = self.0.admission.horizon().saturating_sub(reach_us);
+        let before = from.saturating_sub(2 * CONFIRMATION_US).saturating_sub(lateness_us);
+        (Cut { from, certain_from: before.saturating_add(CONFIRMATION_US) }, before)
     }
 
     /// The state under another plan. `made` is that of an engine with lent texts which took all events again that count from

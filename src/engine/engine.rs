@@ -1,6 +1,6 @@
 //! The one engine of a process: admission, then every stream's step.
 
-use crate::admission::{Admission, Admitted, Presence, Report};
+use crate::admission::{Admission, Admitted, Cut, Presence, Report};
 use crate::corrections::Corrections;
 use crate::eval::{downcast, evaluate};
 use crate::faults::{Fault, on};
@@ -233,6 +233,21 @@ impl Engine {
     /// For an engine behind another one: where that one's horizon is after the events of the next step.
     pub fn move_horizon(&mut self, horizon_us: i64) {
         self.admission.give(horizon_us);
+    }
+
+    /// Begins in the midst of the events.
+    pub fn begin_at(&mut self, cut: Cut) {
+        self.admission.begin_at(cut);
+    }
+
+    /// Newest event time of those that count; `i64::MIN` before the first.
+    pub fn newest(&self) -> i64 {
+        self.newest
+    }
+
+    /// After [`Engine::begin_at`]: is it not sure that what counted is what counts for an engine that had all events?
+    pub fn is_uncertain(&self) -> bool {
+        self.admission.is_uncertain()
     }
 
     /// Takes over texts with their ids, and lets go of none from now on.

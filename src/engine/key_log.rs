@@ -174,13 +174,22 @@ impl KeyLog {
 
     /// All that an answer may still hang on. Of a group whose keys stay, also what its frames hold; elsewhere that follows
     /// from the entries.
-    pub(crate) fn hash_state(&self, horizon: i64, layout: &Layout, to: &mut StateHasher<'_>) {
+    /// `rank` stands for the number of a row.
+    pub(crate) fn hash_state(
+        &self,
+        horizon: i64,
+        rank: impl Fn(u64) -> i64,
+        layout: &Layout,
+        to: &mut StateHasher<'_>,
+    ) {
         to.bytes(&self.key);
         to.number(self.stands_at);
         to.number(self.doubtful_until);
         let from = if layout.keeps_keys { i64::MIN } else { horizon.saturating_sub(layout.reach_us) };
         for entry in (self.base..self.end).map(|p| self.entry(p, layout)).filter(|e| e[0] >= from) {
-            entry[..HEAD_WORDS].iter().for_each(|word| to.number(*word));
+            to.number(entry[0]);
+            to.number(rank(row_number(entry)));
+            entry[2..HEAD_WORDS].iter().for_each(|word| to.number(*word));
             for (slot, kind) in layout.kinds.iter().enumerate() {
                 to.cell(argument(entry, Some(slot)), Some(*kind));
             }

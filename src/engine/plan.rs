@@ -4,6 +4,7 @@ use crate::eval::Expr;
 use crate::layout::Layout;
 use arrow_schema::SchemaRef;
 use foreshock_core::Feed;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Position of an expression in [`StreamPlan::exprs`].
@@ -199,9 +200,29 @@ pub struct StreamPlan {
     pub rules: Vec<RulePlan>,
 }
 
+impl StreamPlan {
+    /// How long before an event others can matter for it, through all levels, in microseconds; `None` for ever.
+    fn reach_us(&self) -> Option<i64> {
+        let mut levels: BTreeMap<usize, i64> = BTreeMap::new();
+        for group in &self.groups {
+            let reach = levels.entry(group.level).or_insert(0);
+            *reach = Layout::new(group).reach().max(*reach);
+        }
+        let all = levels.into_values().fold(0, i64::saturating_add);
+        (all < i64::MAX).then_some(all)
+    }
+}
+
 /// All rules compiled together.
 #[derive(Debug, Clone, Default)]
 pub struct PackPlan {
     /// The streams.
     pub streams: Vec<StreamPlan>,
+}
+
+impl PackPlan {
+    /// How long before an event others can matter for it, in microseconds; `None` for ever.
+    pub fn reach_us(&self) -> Option<i64> {
+        self.streams.iter().map(StreamPlan::reach_us).try_fold(0, |most, reach| Some(most.max(reach?)))
+    }
 }

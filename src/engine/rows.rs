@@ -128,6 +128,13 @@ impl YoungRows {
         }
     }
 
+    /// Of each row that is not before the horizon: the how manieth such row it is. Their numbers depend on how many there
+    /// ever were.
+    pub(crate) fn ranks(&self, horizon: i64) -> HashMap<u64, u64> {
+        let rows = (self.first..self.next()).filter(|row| self.time(*row) >= horizon);
+        rows.enumerate().map(|(rank, row)| (row, rank as u64)).collect()
+    }
+
     /// Number of the next row.
     pub(crate) fn next(&self) -> u64 {
         self.first + self.times.len() as u64
@@ -326,7 +333,7 @@ impl YoungRows {
     /// Rows before the horizon that wait for an older one to go are past: what they point to may be gone.
     /// Of each window: its kind, and the rules that read it ([`YoungRows::matters`]).
     pub(crate) fn hash_state(&self, horizon: i64, windows: &[(ValueKind, u64)], to: &mut StateHasher<'_>) {
-        to.number(self.first.cast_signed());
+        let ranks = self.ranks(horizon);
         for row in (self.first..self.next()).filter(|row| self.time(*row) >= horizon) {
             to.bytes(self.event_id(row).as_bytes());
             to.number(self.time(row));
@@ -341,7 +348,10 @@ impl YoungRows {
         }
         let mut published = self.save_published();
         // Which of several events of a batch is named as the cause depends on the other rules.
-        published.iter_mut().for_each(|(_, said)| said.forget_cause());
+        published.iter_mut().for_each(|((row, _), said)| {
+            *row = ranks.get(row).copied().unwrap_or(u64::MAX);
+            said.forget_cause();
+        });
         to.bytes(&postcard::to_stdvec(&published).expect("what was said is plain data"));
     }
 

@@ -82,9 +82,11 @@ impl Stream {
             plan.cursors.iter().flat_map(|c| &c.accumulators).for_each(|a| windows[a.window].1 = group.readers);
         }
         self.young.hash_state(horizon, &windows, to);
+        let ranks = self.young.ranks(horizon);
+        let rank = |row: u64| ranks.get(&row).map_or(-1, |rank| rank.cast_signed());
         for group in &self.groups {
             let live = group.logs().into_iter().filter(|(_, log)| !log.is_idle(group.layout.idle_before(horizon)));
-            live.for_each(|(_, log)| log.hash_state(horizon, &group.layout, to));
+            live.for_each(|(_, log)| log.hash_state(horizon, rank, &group.layout, to));
         }
     }
 

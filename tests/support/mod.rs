@@ -94,6 +94,11 @@ fn report(partition: usize, id: &str, reporter: &str, time: i64, more: &str, key
 /// Few keys, repeated values, NULLs, ties and times just inside and outside of frames; ids unrelated to arrival; doubles,
 /// corrections, payments that two banks report; a feed that lags, and partitions that count as silent and come back.
 pub fn arrivals(random: &mut Random) -> Vec<Arrival> {
+    arrivals_from(START_US, random)
+}
+
+/// The same at another time.
+pub fn arrivals_from(start_us: i64, random: &mut Random) -> Vec<Arrival> {
     let count = 4 + random.below(37);
     let keys = 1 + random.below(3);
     let partitions = 1 + random.below(2) as usize;
@@ -101,7 +106,7 @@ pub fn arrivals(random: &mut Random) -> Vec<Arrival> {
     let mut all: Vec<(i64, Arrival)> = Vec::new();
     for _ in 0..count {
         let partition = if random.one_in(4) { COMPLAINTS } else { random.below(partitions as u64) as usize };
-        let time = START_US + random.below(40) as i64 * SECOND_US + [0, 0, 0, 1, -1][random.below(5) as usize];
+        let time = start_us + random.below(40) as i64 * SECOND_US + [0, 0, 0, 1, -1][random.below(5) as usize];
         let lateness = lateness_us(if partition == COMPLAINTS { Feed::Complaints } else { Feed::Transactions });
         let delay = random.below((lateness + lateness / 8) as u64) as i64;
         let mut arrives = time + if random.one_in(4) { delay } else { 0 };
@@ -132,7 +137,7 @@ pub fn arrivals(random: &mut Random) -> Vec<Arrival> {
         }
     }
     for _ in 0..random.below(3) {
-        let at = START_US + random.below(45) as i64 * SECOND_US;
+        let at = start_us + random.below(45) as i64 * SECOND_US;
         all.push((at, Arrival::Silent(random.below(PARTITIONS as u64) as usize)));
     }
     all.sort_by_key(|(arrives, _)| *arrives);

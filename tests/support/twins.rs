@@ -1,7 +1,8 @@
 //! One random case: the live engine under several cuts, orders of partitions and key ranges against the batch.
 
 use super::support::{
-    Arrival, COMPLAINTS, PARTITIONS, Random, VIEWS, arrivals, decoded, lateness_us, rule, rule_that_spreads,
+    Arrival, COMPLAINTS, PARTITIONS, Random, START_US, VIEWS, arrivals, arrivals_from, decoded, lateness_us, rule,
+    rule_that_spreads,
 };
 use arrow::array::AsArray;
 use foreshock::net::Net;
@@ -10,7 +11,8 @@ use foreshock::standing::Standing;
 use foreshock_compiler::header::Emit;
 use foreshock_compiler::{Pack, Part, RuleFile, Settings, Spread, batch, compile, compile_part, feed_schema};
 use foreshock_core::Feed;
-use foreshock_engine::{Engine, FeedBatch, PackPlan, Presence, Router, SavedState, State, Verdict};
+use foreshock_core::time::SECOND_US;
+use foreshock_engine::{Cut, Engine, FeedBatch, PackPlan, Presence, Router, SavedState, State, Verdict};
 use foreshock_feeds::{Event, to_record_batch};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -238,11 +240,28 @@ fn take_step(engine: &mut Engine, (batches, silent): &Step) -> Vec<Verdict> {
     verdicts
 }
 
+fn without_payment(arrival: Arrival) -> Arrival {
+    let Arrival::Record(partition, json) = arrival else { return arrival };
+    let at = json.find("\"uetr\":");
+    let end = at.and_then(|at| Some(at + json[at..].find(',')? + 1));
+    let json = at.zip(end).map_or(json.clone(), |(at, end)| format!("{}{}", &json[..at], &json[end..]));
+    Arrival::Record(partition, json)
+}
+
+/// A rule, often one that never needs more than some seconds.
+fn often_bounded(random: &mut Random) -> String {
+    let is_endless = |text: &str| ["ROWS", "UNBOUNDED", "lag(", "row_number("].iter().any(|word| text.contains(word));
+    let first = rule(random);
+    (0..8).map(|_| rule(random)).find(|text| !is_endless(text)).unwrap_or(first)
+}
+
 /// What a carried state was made of, over all cases.
 #[derive(Default)]
 pub struct Change {
     pub kept: usize,
     pub made: usize,
+    /// How often the events were taken again from the midst on only.
+    pub cut: usize,
 }
 
 /// Random rules change in the midst of a run: the state carried over to the new ones is the state of an engine that had
@@ -261,9 +280,9 @@ pub fn check_change(seed: u64, change: &mut Change) -> Result<(), String> {
             0 if after.len() > 1 => drop(after.remove(random.below(after.len() as u64) as usize)),
             1 => {
                 let at = random.below(after.len() as u64) as usize;
-                after[at] = named(after[at].path.trim_end_matches(".sql"), rule(&mut random));
+                after[at] = named(after[at].path.trim_end_matches(".sql"), often_bounded(&mut random));
             }
-            _ if after.iter().all(|f| f.path != "R4.sql") => after.push(named("R4", rule(&mut random))),
+            _ if after.iter().all(|f| f.path != "R4.sql") => after.push(named("R4", often_bounded(&mut random))),
             _ => {}
         }
     }
@@ -273,13 +292,18 @@ pub fn check_change(seed: u64, change: &mut Change) -> Result<(), String> {
     let refused = |p: Vec<foreshock_compiler::Problem>| fail(p.iter().map(ToString::to_string).collect());
     let compiled = |files: &[RuleFile]| compile(files, &views, &Settings::default()).map_err(refused);
     let (old, new) = (compiled(&before)?, compiled(&after)?);
-    let stream = arrivals(&mut random);
+    // How far back a payment can have been reported before is more than all of the run.
+    let mut round = |n: i64| arrivals_from(START_US + n * 45 * SECOND_US, &mut random);
+    let stream: Vec<Arrival> = (0..6).flat_map(&mut round).map(without_payment).collect();
     let steps = steps(&stream, 1 + random.below(6) as usize);
     let (past, rest) = steps.split_at(random.below(steps.len() as u64 + 1) as usize);
     let presence = expected(&stream);
     let engine = |pack: &Pack| Engine::new(pack.plan.clone(), 2, &presence, lateness_us);
     let (mut had_old, mut had_new) = (engine(&old), engine(&new));
+    // Before each step, the newest event time.
+    let mut newest = Vec::new();
     for step in past {
+        newest.push(had_old.newest());
         take_step(&mut had_old, step);
         take_step(&mut had_new, step);
     }
@@ -290,12 +314,32 @@ pub fn check_change(seed: u64, change: &mut Change) -> Result<(), String> {
     } else {
         let files: Vec<RuleFile> =
             after.iter().filter(|f| missing.iter().any(|id| f.path == format!("{id}.sql"))).cloned().collect();
-        let mut again = engine(&compiled(&files)?);
-        state.lend_texts(&mut again);
-        past.iter().for_each(|step| drop(take_step(&mut again, step)));
-        Some(SavedState::read(&again.save()).map_err(fail)?)
+        let pack = compiled(&files)?;
+        let (mut start, mut cut) = (0, None);
+        if let Some(reach) = pack.plan.reach_us() {
+            let from = had_old.horizon().saturating_sub(reach);
+            let before = from.saturating_sub(60 * SECOND_US);
+            let at = newest.iter().rposition(|n| *n > i64::MIN && *n < before);
+            (start, cut) = at.map_or((0, None), |at| (at, Some(Cut { from, certain_from: before })));
+        }
+        let mut run = |start: usize, cut: Option<Cut>| {
+            let mut again = engine(&pack);
+            state.lend_texts(&mut again);
+            cut.into_iter().for_each(|cut| again.begin_at(cut));
+            past[start..].iter().for_each(|step| drop(take_step(&mut again, step)));
+            again
+        };
+        let mut again = run(start, cut);
+        if again.is_uncertain() {
+            cut = None;
+            again = run(0, None);
+        }
+        change.cut += usize::from(cut.is_some());
+        Some((SavedState::read(&again.save()).map_err(fail)?, cut))
     };
-    let (state, carried) = state.carry(&new.plan, made, None).map_err(fail)?;
+    let (made, cut) = made.unzip();
+    let from = cut.flatten().map(|cut: Cut| cut.from);
+    let (state, carried) = state.carry(&new.plan, made, from).map_err(fail)?;
     let mut carried_over = engine(&new);
     carried_over.load_state(state).map_err(fail)?;
     change.kept += carried.kept;
