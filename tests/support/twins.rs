@@ -322,7 +322,7 @@ pub fn check_change(seed: u64, change: &mut Change) -> Result<(), String> {
             let at = newest.iter().rposition(|n| *n > i64::MIN && *n < before);
             (start, cut) = at.map_or((0, None), |at| (at, Some(Cut { from, certain_from: before })));
         }
-        let mut run = |start: usize, cut: Option<Cut>| {
+        let run = |start: usize, cut: Option<Cut>| {
             let mut again = engine(&pack);
             state.lend_texts(&mut again);
             cut.into_iter().for_each(|cut| again.begin_at(cut));
