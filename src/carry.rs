@@ -28,20 +28,23 @@ pub trait Replay {
     fn follow(&mut self, work: Work, state: &SavedState, start: &Start) -> anyhow::Result<Pipeline<Self::Source>>;
 }
 
-/// The state of a snapshot under the rules of `work`.
+/// The state of a snapshot under the rules of `work`; the inner error says why there is none.
 ///
 /// # Errors
-/// When the snapshot cannot be used for these rules.
+/// When the log or its records cannot be read: that may pass, and the snapshot is still good.
 pub fn carry_over<R: Replay>(
     snapshot: &Snapshot,
     work: &Work,
     config: &Config,
     replay: &mut R,
-) -> anyhow::Result<SavedState> {
-    let state = read(snapshot)?;
+) -> anyhow::Result<Result<SavedState, String>> {
+    let state = match SavedState::read(&snapshot.engine) {
+        Ok(state) => state,
+        Err(error) => return Ok(Err(error)),
+    };
     let missing = state.missing(&work.pack.plan);
     if missing.is_empty() {
-        return carried(snapshot, work, state, None, None);
+        return Ok(carried(snapshot, work, state, None, None));
     }
     let pack = work.pack.only(&missing, &config.settings());
     let pack = pack.map_err(|problems| anyhow::anyhow!("{}", problems[0]))?;
@@ -52,20 +55,19 @@ pub fn carry_over<R: Replay>(
         from = start.number,
         "the rules have changed since the snapshot: batches before it are taken again for these"
     );
-    let mut again = |start: &Start| replay.follow(Work::of(pack.clone()), &state, start)?.saved_state();
     if start.cut.is_some() {
-        let made = again(&start).and_then(|made| carried(snapshot, work, read(snapshot)?, Some(made), start.cut));
-        match made {
-            Ok(state) => return Ok(state),
-            Err(error) => tracing::warn!(error = format!("{error:#}"), "all batches are taken again for these rules"),
+        let made = replay.follow(Work::of(pack.clone()), &state, &start)?.saved_state();
+        let done = made.and_then(|made| {
+            let state = SavedState::read(&snapshot.engine)?;
+            carried(snapshot, work, state, Some(made), start.cut)
+        });
+        match done {
+            Ok(state) => return Ok(Ok(state)),
+            Err(error) => tracing::warn!(error, "all batches are taken again for these rules"),
         }
     }
-    let made = again(&Start::default())?;
-    carried(snapshot, work, state, Some(made), None)
-}
-
-fn read(snapshot: &Snapshot) -> anyhow::Result<SavedState> {
-    SavedState::read(&snapshot.engine).map_err(anyhow::Error::msg)
+    let made = replay.follow(Work::of(pack), &state, &Start::default())?.saved_state();
+    Ok(made.and_then(|made| carried(snapshot, work, state, Some(made), None)))
 }
 
 /// Where the rules of a pack must begin.
@@ -89,8 +91,8 @@ fn carried(
     state: SavedState,
     made: Option<SavedState>,
     cut: Option<Cut>,
-) -> anyhow::Result<SavedState> {
-    let (state, carried) = state.carry(&work.pack.plan, made, cut.map(|cut| cut.from)).map_err(anyhow::Error::msg)?;
+) -> Result<SavedState, String> {
+    let (state, carried) = state.carry(&work.pack.plan, made, cut.map(|cut| cut.from))?;
     tracing::info!(
         batch = snapshot.number,
         kept = carried.kept,

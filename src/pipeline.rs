@@ -155,7 +155,7 @@ impl<S: Source> Pipeline<S> {
         let place = || format!("snapshot {}", snapshot.number);
         self.engine.load_state(state).map_err(anyhow::Error::msg).with_context(place)?;
         self.actions.load(&snapshot.actions).map_err(anyhow::Error::msg).with_context(place)?;
-        self.actions.keep_rules(|id, version| self.names.contains(&rule_name(id, version)));
+        self.actions.keep_rules(|id, version| self.names.contains(&acts_name(id, version)));
         self.source.mark_done(&snapshot.partitions);
         self.number = snapshot.number + 1;
         self.last_owner.clone_from(&snapshot.owner);
@@ -165,20 +165,20 @@ impl<S: Source> Pipeline<S> {
 
     /// This one only makes what a state of other rules lacks, from this batch on.
     pub fn fill(&mut self, state: &SavedState, start: &Start) {
-        state.lend_texts(&mut self.engine);
+        state.lend(&mut self.engine, start.cut);
         self.is_silent = true;
         self.number = start.number;
-        start.cut.into_iter().for_each(|cut| self.engine.begin_at(cut));
     }
 
     /// The state of the windows.
     ///
     /// # Errors
     /// When it began in the midst of the events and cannot be sure of all that counts.
-    pub fn saved_state(&self) -> anyhow::Result<SavedState> {
-        let is_sure = !self.engine.is_uncertain();
-        anyhow::ensure!(is_sure, "batch {} is not early enough for what the rules need", self.number);
-        SavedState::read(&self.engine.save()).map_err(anyhow::Error::msg)
+    pub fn saved_state(&self) -> Result<SavedState, String> {
+        if self.engine.is_uncertain() {
+            return Err("the batches taken again do not tell for certain which events count".into());
+        }
+        SavedState::read(&self.engine.save())
     }
 
     /// From the next batch on these rules speak. Those that did not before begin to: what is noted of them was never said.
@@ -189,6 +189,7 @@ impl<S: Source> Pipeline<S> {
                 rules.contains(&name) && !before.contains(&name)
             };
             self.engine.begin_rules(begins);
+            self.actions.keep_rules(|id, version| rules.contains(&acts_name(id, version)));
         }
     }
 
@@ -479,8 +480,8 @@ impl<S: Source> Pipeline<S> {
     fn verdicts(&mut self, output: &Output, messages: &mut Vec<Message>) {
         for verdict in &output.verdicts {
             let rule = self.pack.rule_at(&verdict.stream, verdict.rule).expect("verdicts come from this pack");
-            let is_in = |rules: &BTreeSet<String>| rules.contains(&rule_name(&rule.header.id, &rule.version));
-            if self.is_silent || !self.in_force.as_ref().is_none_or(is_in) {
+            let is_in_force = |name: String| self.in_force.as_ref().is_none_or(|rules| rules.contains(&name));
+            if self.is_silent || !is_in_force(rule_name(&rule.header.id, &rule.version)) {
                 continue;
             }
             let detection = &verdict.detection;
@@ -491,7 +492,8 @@ impl<S: Source> Pipeline<S> {
             let counter = if detected { &self.health.detections } else { &self.health.retractions };
             counter.fetch_add(1, Ordering::Relaxed);
             // What may miss events must not block anybody or warn the public.
-            if is_live && !(detected && verdict.is_incomplete) {
+            let acts = is_live && is_in_force(acts_name(&rule.header.id, &rule.version));
+            if acts && !(detected && verdict.is_incomplete) {
                 let facts = &self.facts[&rule.header.id];
                 let verdict = foreshock_actions::Verdict {
                     detection_id: &id,
@@ -517,9 +519,17 @@ fn rule_name(id: &str, version: &str) -> String {
     format!("{id}={version}")
 }
 
-/// The names of a pack's rules.
+/// Says that a rule is live: only then its detections lead to acts. Going live is no new version.
+fn acts_name(id: &str, version: &str) -> String {
+    format!("{id}={version}=live")
+}
+
+/// The names of a pack's rules, and that they are live.
 pub fn rule_names(pack: &Pack) -> BTreeSet<String> {
-    pack.rules.iter().map(|rule| rule_name(&rule.header.id, &rule.version)).collect()
+    let name = |rule: &foreshock_compiler::Rule| rule_name(&rule.header.id, &rule.version);
+    let live = pack.rules.iter().filter(|rule| rule.header.status == Status::Live);
+    let acts = live.map(|rule| acts_name(&rule.header.id, &rule.version));
+    pack.rules.iter().map(name).chain(acts).collect()
 }
 
 /// Hash of all that changes what the same events lead to, but the rules.

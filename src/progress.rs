@@ -106,7 +106,7 @@ pub struct Progress {
     pub ticks: Vec<Tick>,
     /// How many messages it caused.
     pub messages: usize,
-    /// Newest event time before it, in microseconds; `None` before the first event that counts.
+    /// Newest event time before it, in microseconds; `None` before the first event that was in time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest_us: Option<i64>,
     /// Partitions that the horizon waits for, as `topic/partition`: decided at the first start, kept for ever.

@@ -120,15 +120,19 @@ impl Setup<'_> {
     ) -> anyhow::Result<Option<Pipeline<KafkaSource>>> {
         let start = Instant::now();
         let changed = snapshot.as_ref().filter(|snapshot| snapshot.rules != rule_names(&self.work.pack));
-        let state = match changed
-            .map(|snapshot| carry_over(snapshot, self.work, self.config, &mut Again { setup: self, snapshot, log }))
-        {
+        let state = match changed {
             None => None,
-            Some(Ok(state)) => Some(state),
-            Some(Err(_)) if self.stop.load(Ordering::Acquire) => return Ok(None),
-            Some(Err(error)) => {
-                tracing::error!(error = format!("{error:#}"), "snapshot not used for the changed rules");
-                return Ok(None);
+            Some(snapshot) => {
+                let mut again = Again { setup: self, snapshot, log };
+                match carry_over(snapshot, self.work, self.config, &mut again) {
+                    Err(_) if self.stop.load(Ordering::Acquire) => return Ok(None),
+                    Err(error) => return Err(error),
+                    Ok(Ok(state)) => Some(state),
+                    Ok(Err(error)) => {
+                        tracing::error!(error, "snapshot not used for the changed rules");
+                        return Ok(None);
+                    }
+                }
             }
         };
         let (number, bytes) = (snapshot.as_ref().map(|s| s.number), snapshot.as_ref().map(|s| s.engine.len()));

@@ -158,7 +158,8 @@ impl Simulation {
         *self.world.borrow_mut().troubles.entry("a snapshot of other rules").or_insert(0) += 1;
         let (log, config) = (self.log_from(0), self.config.clone());
         let log = log.into_iter().filter(|p| p.number <= snapshot.number).collect();
-        carry_over(snapshot, work, &config, &mut Again { log, simulation: self }).expect("the two states fit together")
+        let carried = carry_over(snapshot, work, &config, &mut Again { log, simulation: self }).unwrap();
+        carried.expect("the two states fit together")
     }
 
     fn follow(&mut self, at: usize) {

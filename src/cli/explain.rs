@@ -58,11 +58,12 @@ fn groups_of(stream: &StreamPlan, rule: &RulePlan) -> BTreeSet<usize> {
 fn print_group(stream: &StreamPlan, group: &GroupPlan, others: &[&str]) {
     let shared = if others.is_empty() { "its own".to_owned() } else { format!("shared with {}", others.join(", ")) };
     println!(
-        "  level {} key ({}): {} bytes per event, {} per key; {shared}",
+        "  level {} key ({}): {} bytes per event, {} per key, {} while it has one event; {shared}",
         group.level,
         key_names(stream, group).join(", "),
         group.entry_bytes(),
         group.key_bytes(),
+        group.one_event_key_bytes(),
     );
     for cursor in &group.cursors {
         println!("    {}: {}", frame(&cursor.frame), functions(stream, group, cursor));

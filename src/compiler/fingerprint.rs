@@ -3,7 +3,7 @@
 use crate::source::Source;
 use crate::stream::window_name;
 use datafusion::common::Column;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::error::Result;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::utils::split_conjunction;
@@ -81,7 +81,17 @@ fn text(expr: &Expr, windows: &HashMap<String, String>) -> Result<String> {
         }
         _ => Ok(Transformed::no(e)),
     })?;
-    let mut conditions: Vec<String> = split_conjunction(&renamed.data).into_iter().map(ToString::to_string).collect();
+    let mut conditions = split_conjunction(&renamed.data).into_iter().map(structure).collect::<Result<Vec<_>>>()?;
     conditions.sort_unstable();
-    Ok(conditions.join(" AND "))
+    Ok(conditions.join("\nand "))
+}
+
+/// An expression with all its parts: as SQL, `(a OR b) AND c` and `a OR (b AND c)` may look the same.
+fn structure(expr: &Expr) -> Result<String> {
+    let mut parts = Vec::new();
+    expr.apply_children(|part| {
+        parts.push(structure(part)?);
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(format!("{expr}[{}]", parts.join("; ")))
 }

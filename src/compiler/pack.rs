@@ -87,7 +87,9 @@ impl Pack {
     /// When they do not compile, which they did before.
     pub fn only(&self, ids: &[String], settings: &Settings) -> Result<Pack, Vec<Problem>> {
         let rules = self.rules.iter().filter(|rule| ids.contains(&rule.header.id));
-        let rules: Vec<RuleFile> = rules.map(|r| RuleFile { path: r.path.clone(), text: r.sql.clone() }).collect();
+        let mut rules: Vec<RuleFile> = rules.map(|r| RuleFile { path: r.path.clone(), text: r.sql.clone() }).collect();
+        // What rules share is in the order in which they were compiled.
+        rules.sort_by(|a, b| a.path.cmp(&b.path));
         let view = |text: &String| ViewFile { path: "view".into(), text: text.clone() };
         compile_for(self.part, &rules, &self.views.iter().map(view).collect::<Vec<_>>(), settings)
     }

@@ -112,9 +112,11 @@ impl Admission {
         Admission { given: Some(i64::MIN), ..Admission::new(&[Presence::Expected]) }
     }
 
-    /// Begins in the midst of the events.
-    pub(crate) fn begin_at(&mut self, cut: Cut) {
+    /// Begins in the midst of the events, to come to where the saved one is. Who has sent something by then is waited for.
+    pub(crate) fn begin_at(&mut self, cut: Cut, saved: &SavedAdmission) {
         self.cut = Some(cut);
+        let has_sent = self.presence.iter_mut().zip(&saved.bounds).filter(|(_, bound)| **bound > i64::MIN);
+        has_sent.for_each(|(presence, _)| *presence = Presence::Expected);
     }
 
     /// Is it not sure that what counted is what counts for an engine that had all events?
@@ -157,7 +159,7 @@ impl Admission {
     /// Says of an event whether it counts. All that is in time raises the bound of its source.
     pub(crate) fn admit(&mut self, partition: usize, report: &Report<'_>, lateness_us: i64) -> Admitted {
         let bound = self.bound(partition);
-        let is_cut = self.is_cut(partition, report.time, bound);
+        let is_cut = self.is_cut(partition, report.time);
         if !self.is_behind() {
             if report.time < bound {
                 return Admitted::Late(bound - report.time);
@@ -166,9 +168,13 @@ impl Admission {
             // One that begins late begins at the horizon: its own lateness must not reach behind it.
             self.bounds[partition] = bound.max(raised);
         }
-        if is_cut {
-            return Admitted::Late(0);
-        }
+        // What is before the cut does not count, but a payment's second report after it must find it.
+        let verdict = self.judge(report, bound);
+        if is_cut { Admitted::Late(0) } else { verdict }
+    }
+
+    /// Says of an event in time whether it counts.
+    fn judge(&mut self, report: &Report<'_>, bound: i64) -> Admitted {
         let Report { id, hash, time, action, .. } = *report;
         let known = self.seen.find(id.as_bytes(), hash);
         match (action, known) {
@@ -206,14 +212,10 @@ impl Admission {
 
     /// Is an event before the cut? Notes when one after it cannot be judged for certain: while it is not known how far its
     /// source was before, it may be too late, or a payment that was reported before the first event taken again.
-    fn is_cut(&mut self, partition: usize, time: i64, bound: i64) -> bool {
+    fn is_cut(&mut self, partition: usize, time: i64) -> bool {
         let Some(cut) = self.cut else { return false };
         if time >= cut.from && !self.is_behind() {
-            let is_known = match self.bounds[partition] {
-                i64::MIN => self.horizon >= cut.certain_from && time >= bound,
-                own => own >= cut.certain_from,
-            };
-            self.is_uncertain |= !is_known;
+            self.is_uncertain |= self.bounds[partition] < cut.certain_from;
         }
         time < cut.from
     }

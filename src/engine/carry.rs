@@ -49,9 +49,11 @@ impl SavedState {
         stream.rules.iter().filter(|rule| !is_there(rule)).map(|rule| rule.id.clone()).collect()
     }
 
-    /// Gives a new engine the texts of this state under the same ids, so that what it makes fits in. It lets go of none.
-    pub fn lend_texts(&self, engine: &mut Engine) {
-        engine.lend(Interner::load(self.0.texts.clone()));
+    /// Lets a new engine make what this state lacks: it gets the texts under the same ids and lets go of none of these. With
+    /// a cut it begins in the midst of the events.
+    pub fn lend(&self, engine: &mut Engine, cut: Option<Cut>) {
+        engine.texts = Interner::lent(self.0.texts.clone());
+        cut.into_iter().for_each(|cut| engine.admission.begin_at(cut, &self.0.admission));
     }
 
     /// Where an engine may begin that makes windows which reach back so far, in microseconds; and the event time before which
@@ -169,7 +171,7 @@ impl Correspondence {
             kept.times[*kept_at] == made.times[made_at] && kept_ids[*kept_at] == made_ids[made_at]
         };
         let fits = same.len() == made.times.len() && same.iter().enumerate().all(is_same);
-        if !fits || from.is_none() && kept.first != made.first {
+        if !fits {
             return Err(format!("the events of `{}` taken again are not those that counted", plan.name));
         }
         Ok(Correspondence { kept_first: kept.first, made_first: made.first, kept: same })

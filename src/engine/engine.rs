@@ -1,6 +1,6 @@
 //! The one engine of a process: admission, then every stream's step.
 
-use crate::admission::{Admission, Admitted, Cut, Presence, Report};
+use crate::admission::{Admission, Admitted, Presence, Report};
 use crate::corrections::Corrections;
 use crate::eval::{downcast, evaluate};
 use crate::faults::{Fault, on};
@@ -235,25 +235,14 @@ impl Engine {
         self.admission.give(horizon_us);
     }
 
-    /// Begins in the midst of the events.
-    pub fn begin_at(&mut self, cut: Cut) {
-        self.admission.begin_at(cut);
-    }
-
-    /// Newest event time of those that count; `i64::MIN` before the first.
+    /// Newest event time of those that were in time; `i64::MIN` before the first.
     pub fn newest(&self) -> i64 {
         self.newest
     }
 
-    /// After [`Engine::begin_at`]: is it not sure that what counted is what counts for an engine that had all events?
+    /// After a [`Cut`]: is it not sure that what counted is what counts for an engine that had all events?
     pub fn is_uncertain(&self) -> bool {
         self.admission.is_uncertain()
-    }
-
-    /// Takes over texts with their ids, and lets go of none from now on.
-    pub(crate) fn lend(&mut self, texts: Interner) {
-        self.texts = texts;
-        self.text_reach_us = None;
     }
 
     /// From now on these rules are in force: what is noted of them so far was never published.
@@ -335,7 +324,8 @@ impl Engine {
                 }
                 facts.replaced += u64::from(verdict == Admitted::Replaces);
                 facts.withdrawn += u64::from(verdict == Admitted::Withdraws);
-                if kept[row] {
+                // A withdrawal, too, and what only moves the bound of its source: see `Cut`.
+                if !matches!(verdict, Admitted::Late(_)) {
                     self.newest = self.newest.max(time);
                 }
             }

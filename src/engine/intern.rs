@@ -14,6 +14,8 @@ pub(crate) struct Interner {
     texts: Vec<Text>,
     free: Vec<u32>,
     sweep_at: usize,
+    /// So many, the first ones, are another state's too: they stay.
+    lent: usize,
 }
 
 #[derive(Debug)]
@@ -57,7 +59,7 @@ impl Interner {
     fn intern(&mut self, text: &str, hash: u64, newest: i64) -> u32 {
         let texts = &self.texts;
         if let Some(id) = self.index.find(hash, |n| texts[n as usize].text.as_ref() == text) {
-            // The texts of a state may be younger than what is taken again (`SavedState::lend_texts`).
+            // The texts of a state may be younger than what is taken again (`SavedState::lend`).
             let stamp = &mut self.texts[id as usize].stamp;
             *stamp = newest.max(*stamp);
             return id;
@@ -99,6 +101,12 @@ impl Interner {
         interner
     }
 
+    /// The same, for an engine that makes what a state lacks.
+    pub(crate) fn lent(texts: Vec<Option<(Arc<str>, i64)>>) -> Self {
+        let lent = texts.len();
+        Interner { lent, ..Interner::load(texts) }
+    }
+
     pub(crate) fn text(&self, id: i64) -> &Arc<str> {
         let idx = usize::try_from(id).expect("an interned id is not negative");
         &self.texts.get(idx).expect("an interned id was handed out by `intern_all`").text
@@ -114,7 +122,7 @@ impl Interner {
         for _ in 0..count.min(self.texts.len()) {
             self.sweep_at = (self.sweep_at + 1) % self.texts.len();
             let text = &mut self.texts[self.sweep_at];
-            if text.stamp >= time || text.is_free {
+            if text.stamp >= time || text.is_free || self.sweep_at < self.lent {
                 continue;
             }
             text.is_free = true;

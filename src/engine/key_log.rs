@@ -68,10 +68,36 @@ fn no_cause() -> u64 {
     u64::MAX
 }
 
+/// Cursors with their accumulators.
+type Cursors = (Box<[Bounds]>, Box<[Accumulator]>);
+
+/// Cursors that stand nowhere, for the next key that needs some: most keys that come need them for one event only.
+#[derive(Debug, Default)]
+pub(crate) struct Spare(Vec<Cursors>);
+
+/// So many are kept.
+const SPARE_MAX: usize = 64;
+
+impl Spare {
+    fn take(&mut self, layout: &Layout) -> Cursors {
+        self.0.pop().unwrap_or_else(|| {
+            let accumulators = layout.cursors.iter().flat_map(|c| &c.accumulators);
+            let kind = |argument: Option<usize>| argument.map(|a| layout.kinds[a]);
+            let accumulators = accumulators.map(|a| Accumulator::new(a.function, kind(a.argument))).collect();
+            (vec![Bounds::default(); layout.cursors.len()].into(), accumulators)
+        })
+    }
+
+    fn put(&mut self, cursors: Cursors) {
+        if self.0.len() < SPARE_MAX {
+            self.0.push(cursors);
+        }
+    }
+}
+
 impl KeyLog {
-    pub(crate) fn new(key: &[u8], hash: u64, layout: &Layout) -> Self {
-        let accumulators = layout.cursors.iter().flat_map(|c| &c.accumulators);
-        let kind = |argument: Option<usize>| argument.map(|a| layout.kinds[a]);
+    /// Without entries and cursors.
+    pub(crate) fn new(key: &[u8], hash: u64) -> Self {
         KeyLog {
             key: key.into(),
             hash,
@@ -79,8 +105,8 @@ impl KeyLog {
             end: 0,
             skip: 0,
             data: Vec::new(),
-            bounds: vec![Bounds::default(); layout.cursors.len()].into(),
-            accumulators: accumulators.map(|a| Accumulator::new(a.function, kind(a.argument))).collect(),
+            bounds: Box::default(),
+            accumulators: Box::default(),
             stands_at: i64::MIN,
             changed_from: i64::MAX,
             changed_at: 0,
@@ -92,22 +118,33 @@ impl KeyLog {
 
     /// What stands in a slot without a key.
     pub(crate) fn free() -> Self {
-        KeyLog {
-            key: Box::default(),
-            hash: 0,
-            base: 0,
-            end: 0,
-            skip: 0,
-            data: Vec::new(),
-            bounds: Box::default(),
-            accumulators: Box::default(),
-            stands_at: i64::MIN,
-            changed_from: i64::MAX,
-            changed_at: 0,
-            doubtful_until: i64::MIN,
-            is_free: true,
-            cause: u64::MAX,
+        KeyLog { is_free: true, ..KeyLog::new(&[], 0) }
+    }
+
+    /// Gives a log that has none its cursors, where they stood.
+    pub(crate) fn unfold(&mut self, layout: &Layout, texts: &Interner, spare: &mut Spare) {
+        if self.bounds.len() == layout.cursors.len() {
+            return;
         }
+        (self.bounds, self.accumulators) = spare.take(layout);
+        self.bounds.fill(Bounds { head: self.base, tail: self.base });
+        if self.end > self.base {
+            (0..layout.cursors.len())
+                .for_each(|idx| self.advance(idx, self.end - 1, self.stands_at, self.end, layout, texts));
+        }
+    }
+
+    /// Takes the cursors of a log of one entry away: what they hold follows from it. A spray of keys of one event each costs
+    /// little more than the events.
+    pub(crate) fn fold(&mut self, layout: &Layout, texts: &Interner, spare: &mut Spare) {
+        let is_one = self.end == self.base + 1 && self.stands_at == self.last_time(layout);
+        if layout.keeps_keys || !is_one {
+            return;
+        }
+        for (idx, old) in self.bounds.clone().iter().enumerate() {
+            self.move_cursor(idx, *old, Bounds { head: self.base, tail: self.base }, layout, texts);
+        }
+        spare.put((std::mem::take(&mut self.bounds), std::mem::take(&mut self.accumulators)));
     }
 
     pub(crate) fn entry(&self, position: u64, layout: &Layout) -> &[i64] {

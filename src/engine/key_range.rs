@@ -4,7 +4,7 @@ use crate::faults::{Fault, on};
 use crate::group::GroupFacts;
 use crate::index::{AHEAD, Index};
 use crate::inputs::{Answers, Context, Inputs, Leaving, Work};
-use crate::key_log::KeyLog;
+use crate::key_log::{KeyLog, Spare};
 use crate::late::Late;
 use crate::layout::Layout;
 use crate::live_keys::LiveKeys;
@@ -19,6 +19,7 @@ pub(crate) struct KeyRange {
     changed: Vec<Changed>,
     pub(crate) live: LiveKeys,
     sweep_at: usize,
+    spare: Spare,
 }
 
 /// A log changed in this step.
@@ -57,7 +58,7 @@ impl KeyRange {
             self.begin(rows, inputs);
             for (nth, at) in rows.iter().enumerate() {
                 let at = *at as usize;
-                let slot = self.slot(inputs.keys.get(at), inputs.keys.hashes[at], layout);
+                let slot = self.slot(inputs.keys.get(at), inputs.keys.hashes[at]);
                 let changed = self.note(slot, inputs.times[at], inputs.causes[at]);
                 // An old row that enters has no answers of its own yet, as a new one, but is not told from the others.
                 self.changed[changed].is_recomputed |= inputs.rows[at] < context.first_new;
@@ -68,6 +69,7 @@ impl KeyRange {
         for Leaving { row, place, .. } in &work.leaving {
             let log = &mut self.logs[*place as u32 as usize];
             self.changed[log.changed_at as usize].is_recomputed = true;
+            log.unfold(layout, context.texts, &mut self.spare);
             log.rewind(layout, context.texts);
             log.remove(context.young.time(*row), *row, layout);
         }
@@ -79,6 +81,7 @@ impl KeyRange {
             self.warm(logs, layout);
             for (nth, changed) in logs.iter().enumerate() {
                 let log = &mut self.logs[changed.slot as usize];
+                log.unfold(layout, context.texts, &mut self.spare);
                 rows.clear();
                 rows.extend(entering.of(from * AHEAD + nth).map(|nth| work.entering[nth] as usize));
                 let later = if changed.has_deltas(log, layout) {
@@ -102,6 +105,7 @@ impl KeyRange {
                     log.doubtful_until = about.doubtful_until;
                 }
                 answer(log, layout, context, about.readers, &mut answers);
+                log.fold(layout, context.texts, &mut self.spare);
                 // All its entries may have been taken out again.
                 match (log.stands_at > i64::MIN, layout.keeps_keys) {
                     (true, false) => self.live.note(was_live.then_some(*stood), log.stands_at),
@@ -152,12 +156,12 @@ impl KeyRange {
         log.changed_at as usize
     }
 
-    fn slot(&mut self, key: &[u8], hash: u64, layout: &Layout) -> u32 {
+    fn slot(&mut self, key: &[u8], hash: u64) -> u32 {
         let logs = &self.logs;
         if let Some(slot) = self.index.find(hash, |s| logs[s as usize].key.as_ref() == key) {
             return slot;
         }
-        let log = KeyLog::new(key, hash, layout);
+        let log = KeyLog::new(key, hash);
         let slot = if let Some(free) = self.free.pop() {
             self.logs[free as usize] = log;
             free

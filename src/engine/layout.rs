@@ -11,6 +11,9 @@ pub(crate) const HEAD_WORDS: usize = 3;
 /// Flags: filter results from bit 0, NULL marks of arguments from this bit.
 pub(crate) const NULL_BIT: usize = 32;
 
+/// A log's head and its slot in the index, which is between a quarter and half full.
+const KEY_BYTES: usize = size_of::<KeyLog>() + 3 * size_of::<u64>();
+
 /// What a group's logs have in common.
 #[derive(Debug)]
 pub(crate) struct Layout {
@@ -85,10 +88,16 @@ impl Layout {
 
     /// See [`GroupPlan::key_bytes`].
     pub(crate) fn key_bytes(&self) -> usize {
-        // An index is between a quarter and half full.
-        let index_slot = 3 * size_of::<u64>();
-        let cursors = self.cursors.len() * size_of::<Bounds>();
-        size_of::<KeyLog>() + index_slot + cursors + self.answers * size_of::<Accumulator>()
+        self.cursor_bytes() + KEY_BYTES
+    }
+
+    /// See [`GroupPlan::one_event_key_bytes`].
+    pub(crate) fn one_event_key_bytes(&self) -> usize {
+        KEY_BYTES + if self.keeps_keys { self.cursor_bytes() } else { 0 }
+    }
+
+    fn cursor_bytes(&self) -> usize {
+        self.cursors.len() * size_of::<Bounds>() + self.answers * size_of::<Accumulator>()
     }
 
     /// `None` when it holds no text, else how long before the horizon it can, `Some(None)` for ever. `min` and `max` find

@@ -145,6 +145,11 @@ impl GroupPlan {
     pub fn key_bytes(&self) -> usize {
         Layout::new(self).key_bytes()
     }
+
+    /// The same while it has had one event only. Keys of an endless window never have less than [`GroupPlan::key_bytes`].
+    pub fn one_event_key_bytes(&self) -> usize {
+        Layout::new(self).one_event_key_bytes()
+    }
 }
 
 /// One SELECT of a stream's rows from a feed table.

@@ -97,6 +97,7 @@ pub(crate) fn publish(
         Some(_) => published.pending = Some((detection, cause_id)),
         None => {
             published.said = Some(detection.clone());
+            published.pending = None;
             published.said_incomplete = is_incomplete;
             return (taken_back, Some((published.next_revision(&detection.subject), detection)));
         }
