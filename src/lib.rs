@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod folder;
 pub mod health;
+pub mod identity;
 pub mod keeper;
 pub mod net;
 pub mod owner;

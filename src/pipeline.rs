@@ -1,8 +1,9 @@
 //! The corridor of a live process: records in, engine, acts, messages out. Delivery is between [`Pipeline::judge`] and
 //! [`Pipeline::done`]; offsets come last.
 
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::health::Health;
+use crate::identity::{acts_name, base_hash, rule_name, rule_names, rules_hash};
 use crate::pool::Pool;
 use crate::progress::{Progress, Tick, check_order, ranges};
 use crate::sinks::wire::{self, Message};
@@ -16,7 +17,6 @@ use foreshock_core::Feed;
 use foreshock_core::time::SECOND_US;
 use foreshock_engine::{Cut, Engine, FeedBatch, Output, Routed, Router, RulePlan, SavedState, State};
 use foreshock_feeds::{CORRECTION_TIME, Counts, Event, Record, Reject, decode, to_record_batch};
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -512,45 +512,6 @@ impl<S: Source> Pipeline<S> {
 
 fn event_ids(batch: &FeedBatch) -> &StringArray {
     batch.batch.column(0).as_string()
-}
-
-/// Names a rule and its version.
-fn rule_name(id: &str, version: &str) -> String {
-    format!("{id}={version}")
-}
-
-/// Says that a rule is live: only then its detections lead to acts. Going live is no new version.
-fn acts_name(id: &str, version: &str) -> String {
-    format!("{id}={version}=live")
-}
-
-/// The names of a pack's rules, and that they are live.
-pub fn rule_names(pack: &Pack) -> BTreeSet<String> {
-    let name = |rule: &foreshock_compiler::Rule| rule_name(&rule.header.id, &rule.version);
-    let live = pack.rules.iter().filter(|rule| rule.header.status == Status::Live);
-    let acts = live.map(|rule| acts_name(&rule.header.id, &rule.version));
-    pack.rules.iter().map(name).chain(acts).collect()
-}
-
-/// Hash of all that changes what the same events lead to, but the rules.
-pub fn base_hash(pack: &Pack, engine: &config::Engine) -> String {
-    let mut hasher = Sha256::new();
-    pack.part.iter().for_each(|part| hasher.update(format!("part {} of {};", part.number, part.of)));
-    Feed::ALL.into_iter().for_each(|feed| hasher.update(engine.lateness_s(feed).to_le_bytes()));
-    hasher.update(engine.keys_max.to_le_bytes());
-    hex(hasher)
-}
-
-/// The same with the rules.
-fn rules_hash(pack: &Pack, engine: &config::Engine) -> String {
-    let mut hasher = Sha256::new();
-    hasher.update(base_hash(pack, engine));
-    rule_names(pack).iter().for_each(|name| hasher.update(format!("{name};")));
-    hex(hasher)
-}
-
-fn hex(hasher: Sha256) -> String {
-    hasher.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect()
 }
 
 fn act_message(act: Act, health: &Health) -> Message {

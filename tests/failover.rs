@@ -2,6 +2,7 @@
 //! between. What a reader of committed results sees equals the batch, each revision once.
 //!
 //! `FORESHOCK_FAILOVERS=100 cargo test --test failover` for more; a failing seed is printed (`FORESHOCK_KILL_SEED`).
+//! `FORESHOCK_PROCESSES=3`: two stand by.
 #![allow(clippy::unwrap_used)]
 
 #[path = "support/broker.rs"]
@@ -31,7 +32,7 @@ fn owner(kafka: &Kafka) -> Option<u32> {
     sign.or(progress.map(|p| p.owner))?.split('-').next()?.parse().ok()
 }
 
-/// Two processes, each with its log; one that has ended is started again.
+/// Two processes or more, each with its log; one that has ended is started again.
 struct Pair {
     path: String,
     folder: PathBuf,
@@ -42,7 +43,7 @@ struct Pair {
 impl Pair {
     fn start(path: &str, folder: &Path) -> Pair {
         let mut pair = Pair { path: path.to_owned(), folder: folder.to_owned(), started: 0, slots: Vec::new() };
-        pair.slots = vec![pair.run(), pair.run()];
+        pair.slots = (0..number("FORESHOCK_PROCESSES", 2)).map(|_| pair.run()).collect();
         pair
     }
 
@@ -124,6 +125,7 @@ fn a_second_process_goes_on_when_the_writing_one_dies_hangs_or_ends_and_nothing_
         }
         log.join().unwrap()
     });
+    println!("{} processes were started", pair.started);
     drop(pair);
     check(&broker.address(), &input, &pack, &done);
     for end in ["KILL", "STOP", "TERM"] {

@@ -3,7 +3,7 @@
 use crate::cli::{Exit, RuleOptions};
 use foreshock_compiler::{Pack, Rule, Spread};
 use foreshock_core::time::{DAY_US, SECOND_US};
-use foreshock_engine::{CursorPlan, ExprIdx, Frame, GroupPlan, RulePlan, StreamPlan};
+use foreshock_engine::{CursorPlan, ExprIdx, Frame, GroupPlan, StreamPlan};
 use std::collections::BTreeSet;
 
 pub(super) fn explain(options: &RuleOptions) -> anyhow::Result<Exit> {
@@ -18,7 +18,7 @@ pub(super) fn explain(options: &RuleOptions) -> anyhow::Result<Exit> {
 fn explain_rule(pack: &Pack, rule: &Rule) {
     println!("{} {} (version {}), over `{}`", rule.header.id, rule.header.title.en, rule.version, rule.stream);
     let Some(stream) = pack.plan.streams.iter().find(|s| s.name == rule.stream) else { return };
-    let used: Vec<BTreeSet<usize>> = stream.rules.iter().map(|r| groups_of(stream, r)).collect();
+    let used: Vec<BTreeSet<usize>> = stream.rules.iter().map(|r| stream.groups_read(r)).collect();
     let (mut per_event, mut per_key) = (0, 0);
     for group in &used[rule.position] {
         let plan = &stream.groups[*group];
@@ -34,25 +34,6 @@ fn explain_rule(pack: &Pack, rule: &Rule) {
         Spread::By(subject) => println!("  can be spread over processes, by its subject `{subject}`"),
         Spread::No(reason) => println!("  runs in one process: {reason}"),
     }
-}
-
-/// The window groups that a rule reads, through all levels.
-fn groups_of(stream: &StreamPlan, rule: &RulePlan) -> BTreeSet<usize> {
-    let mut groups = BTreeSet::new();
-    let mut open: Vec<ExprIdx> = rule.predicate.iter().copied().chain(rule.values.iter().map(|v| v.1)).collect();
-    while let Some(expr) = open.pop() {
-        let base = stream.schema.fields().len();
-        for window in stream.exprs[expr].columns().iter().filter_map(|c| c.checked_sub(base)) {
-            let has = |g: &GroupPlan| g.cursors.iter().flat_map(|c| &c.accumulators).any(|a| a.window == window);
-            let Some(group) = stream.groups.iter().position(has) else { continue };
-            if groups.insert(group) {
-                let plan = &stream.groups[group];
-                open.extend(plan.filter.iter().chain(&plan.filters).chain(&plan.keys));
-                open.extend(plan.arguments.iter().map(|a| a.0));
-            }
-        }
-    }
-    groups
 }
 
 fn print_group(stream: &StreamPlan, group: &GroupPlan, others: &[&str]) {

@@ -11,7 +11,7 @@ use crate::eval::downcast;
 use crate::intern::Interner;
 use crate::key_log::KeyLog;
 use crate::layout::Layout;
-use crate::plan::{ExprIdx, PackPlan, RulePlan, StreamPlan};
+use crate::plan::{PackPlan, RulePlan, StreamPlan};
 use crate::readers::candidates;
 use crate::rows::{NO_INPUT, SavedRows};
 use crate::save::{Logs, Saved, SavedGroup, SavedPlan, SavedPublished, SavedState, SavedStream, batch_from_bytes};
@@ -44,7 +44,7 @@ impl SavedState {
         let wanted = SavedPlan::new(stream).groups;
         let has = |group: usize| saved.is_some_and(|s| s.group(&wanted[group]).is_some());
         let is_there = |rule: &RulePlan| {
-            saved.is_some_and(|s| s.rule(rule).is_some()) && groups_read(stream, rule).into_iter().all(has)
+            saved.is_some_and(|s| s.rule(rule).is_some()) && stream.groups_read(rule).into_iter().all(has)
         };
         stream.rules.iter().filter(|rule| !is_there(rule)).map(|rule| rule.id.clone()).collect()
     }
@@ -92,31 +92,6 @@ impl SavedState {
         let texts = made.map_or(old.texts, |made| made.texts);
         Ok((SavedState(Saved { texts, streams, ..old }), carried))
     }
-}
-
-/// The window groups whose results a rule needs, at all levels.
-fn groups_read(stream: &StreamPlan, rule: &RulePlan) -> BTreeSet<usize> {
-    let base = stream.schema.fields().len();
-    let read = |expr: ExprIdx| -> Vec<usize> {
-        let windows: Vec<usize> =
-            stream.exprs[expr].columns().iter().filter(|c| **c >= base).map(|c| c - base).collect();
-        let holds = |g: &crate::plan::GroupPlan| {
-            g.cursors.iter().flat_map(|c| &c.accumulators).any(|a| windows.contains(&a.window))
-        };
-        stream.groups.iter().enumerate().filter(|(_, g)| holds(g)).map(|(at, _)| at).collect()
-    };
-    let outputs = rule.predicate.into_iter().chain(rule.values.iter().map(|v| v.1)).chain(rule.head);
-    let mut open: Vec<usize> = outputs.flat_map(read).collect();
-    let mut found = BTreeSet::new();
-    while let Some(at) = open.pop() {
-        if found.insert(at) {
-            let group = &stream.groups[at];
-            let arguments = group.arguments.iter().map(|a| a.0);
-            let inputs = arguments.chain(group.filter).chain(group.keys.iter().copied());
-            open.extend(inputs.chain(group.filters.iter().copied()).flat_map(read));
-        }
-    }
-    found
 }
 
 fn one_stream(

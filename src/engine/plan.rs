@@ -4,7 +4,7 @@ use crate::eval::Expr;
 use crate::layout::Layout;
 use arrow_schema::SchemaRef;
 use foreshock_core::Feed;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Position of an expression in [`StreamPlan::exprs`].
@@ -206,6 +206,25 @@ pub struct StreamPlan {
 }
 
 impl StreamPlan {
+    /// The window groups whose results a rule needs, at all levels.
+    pub fn groups_read(&self, rule: &RulePlan) -> BTreeSet<usize> {
+        let mut groups = BTreeSet::new();
+        let mut open: Vec<ExprIdx> = rule.predicate.into_iter().chain(rule.values.iter().map(|v| v.1)).collect();
+        while let Some(expr) = open.pop() {
+            let base = self.schema.fields().len();
+            for window in self.exprs[expr].columns().iter().filter_map(|c| c.checked_sub(base)) {
+                let has = |g: &GroupPlan| g.cursors.iter().flat_map(|c| &c.accumulators).any(|a| a.window == window);
+                let Some(group) = self.groups.iter().position(has) else { continue };
+                if groups.insert(group) {
+                    let plan = &self.groups[group];
+                    open.extend(plan.filter.iter().chain(&plan.filters).chain(&plan.keys));
+                    open.extend(plan.arguments.iter().map(|a| a.0));
+                }
+            }
+        }
+        groups
+    }
+
     /// How long before an event others can matter for it, through all levels, in microseconds; `None` for ever.
     fn reach_us(&self) -> Option<i64> {
         let mut levels: BTreeMap<usize, i64> = BTreeMap::new();
