@@ -92,6 +92,9 @@ pub struct Engine {
     /// horizon stands at the one most behind, and all that is younger is kept. For catching up only: a source whose clock is
     /// slow would hold up all others for as long as it sends.
     pub skew_s: u32,
+    /// Most events that are not final: young rows, or event ids remembered. At so many only the partitions that hold the
+    /// horizon back are read on, until it follows.
+    pub young_max: usize,
     /// Most events of one micro-batch.
     pub batch_events_max: usize,
     /// Most keys in use in each window group. Rows of further ones are not counted there, and what they may be missing
@@ -109,6 +112,7 @@ impl Default for Engine {
             feed_lateness_s: BTreeMap::new(),
             idle_s: 600,
             skew_s: 0,
+            young_max: 10_000_000,
             batch_events_max: foreshock_core::limits::BATCH_EVENTS_MAX,
             keys_max: 2_000_000,
             refuse_future: true,
@@ -225,6 +229,7 @@ impl Config {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let config: Config = toml::from_str(&text).with_context(|| format!("configuration {}", path.display()))?;
         anyhow::ensure!((1..=256).contains(&config.engine.shards), "engine.shards must be 1 to 256");
+        anyhow::ensure!(config.engine.young_max > 0, "engine.young_max must be at least 1");
         anyhow::ensure!(config.engine.keys_max > 0, "engine.keys_max must be at least 1");
         anyhow::ensure!(
             config.snapshots.object_store.is_empty() || !config.snapshots.dir.as_os_str().is_empty(),

@@ -58,6 +58,8 @@ pub struct Pipeline<S> {
     in_force: Option<BTreeSet<String>>,
     /// It makes a state for another one and never speaks.
     is_silent: bool,
+    /// There are as many events as may be that are not final.
+    is_full: bool,
     /// Name of this process.
     owner: String,
     /// Name of the one that took the last batch.
@@ -130,6 +132,7 @@ impl<S: Source> Pipeline<S> {
             names,
             in_force: None,
             is_silent: false,
+            is_full: false,
             owner,
             last_owner: String::new(),
         }
@@ -333,14 +336,28 @@ impl<S: Source> Pipeline<S> {
         self.source.commit(true)
     }
 
-    /// Partitions far ahead in event time wait for the others.
+    /// Partitions far ahead in event time wait for the others; when memory is full, all that are ahead.
     fn hold_back(&mut self) {
-        let skew_us = i64::from(self.config.engine.skew_s) * SECOND_US;
-        if skew_us > 0 && self.pack.part.is_none() {
-            let ahead = self.engine.ahead(skew_us, |number| self.source.still_sends(number));
-            self.health.held_back.store(ahead.len() as u64, Ordering::Relaxed);
-            self.source.hold_back(&ahead);
+        if self.pack.part.is_some() {
+            return;
         }
+        let sizes = self.engine.sizes();
+        let is_full = sizes.young_rows.max(sizes.event_ids) >= self.config.engine.young_max;
+        let skew_us = i64::from(self.config.engine.skew_s) * SECOND_US;
+        let ahead = if is_full {
+            self.engine.all_but_last()
+        } else if skew_us > 0 {
+            self.engine.ahead(skew_us, |number| self.source.still_sends(number))
+        } else {
+            Vec::new()
+        };
+        if std::mem::replace(&mut self.is_full, is_full) != is_full {
+            let why = if is_full { "engine.young_max is reached: waiting for the partitions most behind" } else { "" };
+            self.health.set("memory", !is_full, why);
+            tracing::warn!(is_full, rows = sizes.young_rows, event_ids = sizes.event_ids, "events that are not final");
+        }
+        self.health.held_back.store(ahead.len() as u64, Ordering::Relaxed);
+        self.source.hold_back(&ahead);
     }
 
     /// Partitions that have been silent for long, with the bound to raise them to.

@@ -3,7 +3,7 @@
 use crate::cli::{Exit, RuleOptions};
 use foreshock_compiler::{Pack, Rule, Spread};
 use foreshock_core::time::{DAY_US, SECOND_US};
-use foreshock_engine::{CursorPlan, ExprIdx, Frame, GroupPlan, StreamPlan};
+use foreshock_engine::{CursorPlan, Frame, GroupPlan, StreamPlan};
 use std::collections::BTreeSet;
 
 pub(super) fn explain(options: &RuleOptions) -> anyhow::Result<Exit> {

@@ -267,6 +267,13 @@ impl Admission {
         self.bounds.iter().enumerate().filter(|(_, bound)| **bound > limit).map(|(p, _)| p).collect()
     }
 
+    /// All partitions but those that hold the horizon back.
+    pub(crate) fn all_but_last(&self) -> Vec<usize> {
+        let counts = |p: &usize| self.presence[*p] == Presence::Expected || self.bounds[*p] > i64::MIN;
+        let lowest = (0..self.bounds.len()).filter(counts).map(|p| self.bounds[p]).min().unwrap_or(i64::MIN);
+        (0..self.bounds.len()).filter(|p| self.bounds[*p] > lowest).collect()
+    }
+
     /// The bound that silent partitions may be raised to: the lowest of all others that have sent something.
     pub(crate) fn tick(&self, silent: &[usize]) -> Option<i64> {
         let others = self.bounds.iter().enumerate().filter(|(p, bound)| !silent.contains(p) && **bound > i64::MIN);

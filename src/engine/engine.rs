@@ -225,6 +225,11 @@ impl Engine {
         self.admission.ahead(skew_us, still_sends)
     }
 
+    /// All source partitions but those for which the horizon waits.
+    pub fn all_but_last(&self) -> Vec<usize> {
+        self.admission.all_but_last()
+    }
+
     /// Raises the admission bound of a silent partition, so that the horizon no longer waits for it.
     pub fn raise(&mut self, partition: usize, bound_us: i64) {
         self.admission.raise(partition, bound_us);

@@ -405,6 +405,9 @@ impl Source for KafkaSource {
 
     fn hold_back(&mut self, ahead: &[usize]) {
         let ahead: BTreeSet<usize> = ahead.iter().copied().collect();
+        if ahead == self.held {
+            return;
+        }
         for ((topic, partition), number) in &self.partitions {
             let mut one = TopicPartitionList::new();
             one.add_partition(topic, *partition);
