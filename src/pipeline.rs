@@ -276,10 +276,14 @@ impl<S: Source> Pipeline<S> {
         if let Some(error) = self.source.take_error() {
             self.health.set("kafka source", false, &error);
         }
-        if records.is_empty() {
+        // Who waits for a silent partition has no records: its tick is a batch of its own, or all would wait for ever.
+        if records.is_empty() && !self.is_full {
             return None;
         }
         let ticks = self.ticks();
+        if records.is_empty() && ticks.is_empty() {
+            return None;
+        }
         let is_changed = self.in_force.as_ref() != Some(&self.names);
         let in_force = if is_changed { self.names.clone() } else { BTreeSet::new() };
         if is_changed {
