@@ -4,6 +4,7 @@ use crate::bucket::Bucket;
 use anyhow::Context;
 use foreshock_compiler::Settings;
 use foreshock_core::Feed;
+use foreshock_engine::Limits;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -100,6 +101,9 @@ pub struct Engine {
     /// Most keys in use in each window group. Rows of further ones are not counted there, and what they may be missing
     /// from is marked `incomplete` and leads to no act.
     pub keys_max: usize,
+    /// Most entries (events) in each window group. When seven eighths are there rows of new keys are not counted there, when
+    /// all are no row is; marked in the same way.
+    pub entries_max: u32,
     /// Refuse events more than five minutes ahead of their record's timestamp.
     pub refuse_future: bool,
 }
@@ -115,6 +119,7 @@ impl Default for Engine {
             young_max: 10_000_000,
             batch_events_max: foreshock_core::limits::BATCH_EVENTS_MAX,
             keys_max: 2_000_000,
+            entries_max: 50_000_000,
             refuse_future: true,
         }
     }
@@ -124,6 +129,11 @@ impl Engine {
     /// How late an event of a feed may come, in seconds.
     pub fn lateness_s(&self, feed: Feed) -> u32 {
         self.feed_lateness_s.get(feed.table()).copied().unwrap_or(self.lateness_s)
+    }
+
+    /// What each window group may hold.
+    pub fn limits(&self) -> Limits {
+        Limits { keys_max: self.keys_max, entries_max: self.entries_max }
     }
 }
 
@@ -231,6 +241,7 @@ impl Config {
         anyhow::ensure!((1..=256).contains(&config.engine.shards), "engine.shards must be 1 to 256");
         anyhow::ensure!(config.engine.young_max > 0, "engine.young_max must be at least 1");
         anyhow::ensure!(config.engine.keys_max > 0, "engine.keys_max must be at least 1");
+        anyhow::ensure!(config.engine.entries_max > 0, "engine.entries_max must be at least 1");
         anyhow::ensure!(
             config.snapshots.object_store.is_empty() || !config.snapshots.dir.as_os_str().is_empty(),
             "snapshots.object_store needs snapshots.dir: a snapshot is written there and then copied"

@@ -43,7 +43,7 @@ pub struct Health {
     pub rejected: AtomicU64,
     /// Values that could not be computed.
     pub faults: AtomicU64,
-    /// Rows not taken in by a window group that held as many keys as it may.
+    /// Rows not taken in by a window group that held as many keys or entries as it may.
     pub shed: AtomicU64,
     /// Detections published.
     pub detections: AtomicU64,
@@ -57,6 +57,8 @@ pub struct Health {
     pub young_rows: AtomicU64,
     /// Keys in window groups.
     pub keys: AtomicU64,
+    /// Events in the logs of window groups.
+    pub entries: AtomicU64,
     /// Event ids remembered.
     pub event_ids: AtomicU64,
     /// Payments remembered that another bank may still report.
@@ -166,7 +168,11 @@ impl Health {
             ("events_late", "Events beyond the lateness.", &self.late),
             ("records_rejected", "Records refused.", &self.rejected),
             ("expression_faults", "Values that could not be computed.", &self.faults),
-            ("rows_shed", "Rows a window group did not take in: it held as many keys as it may.", &self.shed),
+            (
+                "rows_shed",
+                "Rows a window group did not take in: it held as many keys or entries as it may.",
+                &self.shed,
+            ),
             ("detections", "Detections published.", &self.detections),
             ("retractions", "Retractions published.", &self.retractions),
             ("blocking_drafts", "Drafts of blocking requests.", &self.blocking_drafts),
@@ -175,6 +181,7 @@ impl Health {
         let gauges = [
             ("young_rows_count", "Rows that can still be judged again.", &self.young_rows),
             ("keys_count", "Keys in use in all window groups.", &self.keys),
+            ("window_entries_count", "Events in the logs of those keys, once for each window group.", &self.entries),
             ("event_ids_count", "Event ids remembered against duplicates.", &self.event_ids),
             ("payments_count", "Payments that another bank may still report.", &self.payments),
             ("partitions_held_back_count", "Source partitions that wait: far ahead in event time.", &self.held_back),

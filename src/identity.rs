@@ -30,6 +30,7 @@ pub fn base_hash(pack: &Pack, engine: &Engine) -> String {
     pack.part.iter().for_each(|part| hasher.update(format!("part {} of {};", part.number, part.of)));
     Feed::ALL.into_iter().for_each(|feed| hasher.update(engine.lateness_s(feed).to_le_bytes()));
     hasher.update(engine.keys_max.to_le_bytes());
+    hasher.update(engine.entries_max.to_le_bytes());
     hex(hasher)
 }
 

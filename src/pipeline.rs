@@ -101,10 +101,10 @@ impl<S: Source> Pipeline<S> {
     pub fn new(config: Config, work: Work, source: S, owner: String, health: Arc<Health>) -> Pipeline<S> {
         let Work { pack, router } = work;
         let lateness = |feed| i64::from(config.engine.lateness_s(feed)) * SECOND_US;
-        let (shards, keys_max) = (config.engine.shards, config.engine.keys_max);
+        let (shards, limits) = (config.engine.shards, config.engine.limits());
         let engine = match pack.part {
-            None => Engine::bounded(pack.plan.clone(), shards, source.presence(), lateness, keys_max),
-            Some(_) => Engine::behind(pack.plan.clone(), shards, keys_max),
+            None => Engine::bounded(pack.plan.clone(), shards, source.presence(), lateness, limits),
+            Some(_) => Engine::behind(pack.plan.clone(), shards, limits),
         };
         let facts = pack.rules.iter().map(|r| (r.header.id.clone(), rule_facts(r))).collect();
         let w = config.warnings.clone();
@@ -471,6 +471,7 @@ impl<S: Source> Pipeline<S> {
         let set = |gauge: &std::sync::atomic::AtomicU64, n: usize| gauge.store(n as u64, Ordering::Relaxed);
         set(&self.health.young_rows, sizes.young_rows);
         set(&self.health.keys, sizes.keys);
+        set(&self.health.entries, sizes.entries);
         set(&self.health.event_ids, sizes.event_ids);
         set(&self.health.payments, sizes.payments);
         set(&self.health.texts, sizes.texts);

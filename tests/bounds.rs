@@ -13,7 +13,7 @@ use foreshock::standing::Standing;
 use foreshock_compiler::{Pack, feed_schema};
 use foreshock_core::Feed;
 use foreshock_core::time::{DAY_US, SECOND_US, format_rfc3339};
-use foreshock_engine::{Engine, FeedBatch, Presence};
+use foreshock_engine::{Engine, FeedBatch, Limits, Presence, Verdict};
 use foreshock_feeds::{Counts, Event, Record, decode, to_record_batch};
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -50,8 +50,8 @@ fn batch(events: &[Event]) -> FeedBatch {
     FeedBatch { feed, partition: 0, batch: to_record_batch(feed, feed_schema(feed), events), actions: Vec::new() }
 }
 
-fn engine(pack: &Pack, keys_max: usize) -> Engine {
-    Engine::bounded(pack.plan.clone(), 1, &[Presence::Expected], |_| 120 * SECOND_US, keys_max)
+fn engine(pack: &Pack, limits: Limits) -> Engine {
+    Engine::bounded(pack.plan.clone(), 1, &[Presence::Expected], |_| 120 * SECOND_US, limits)
 }
 
 /// Resident memory in KiB, where the system tells.
@@ -67,7 +67,7 @@ fn what_the_engine_holds_does_not_grow_from_the_third_day_to_the_tenth() {
     // Other tests of this file use the memory of the same process.
     let is_alone = std::env::args().any(|a| a.starts_with("what_the_engine_holds"));
     let pack = pack();
-    let mut engine = engine(&pack, usize::MAX);
+    let mut engine = engine(&pack, Limits::NONE);
     let mut third = None;
     for day in 0..10 {
         let step = DAY_US / i64::try_from(events_per_day).unwrap();
@@ -111,7 +111,7 @@ fn keys_made_up_to_fill_the_memory_are_shed_and_counted_and_those_in_use_stay_ex
     let hostile = number("FORESHOCK_HOSTILE", 60_000);
     let keys_max = usize::try_from(hostile / 20).unwrap();
     let pack = pack();
-    let mut engine = engine(&pack, keys_max);
+    let mut engine = engine(&pack, Limits { keys_max, ..Limits::NONE });
     let (mut net, mut marked, mut standing) = (Net::default(), BTreeSet::new(), Standing::default());
     let (mut shed, mut id, mut time) = (0, 0, START_US);
     let before = resident_kib();
@@ -135,15 +135,7 @@ fn keys_made_up_to_fill_the_memory_are_shed_and_counted_and_those_in_use_stay_ex
         if hostile <= 100_000 {
             standing.take(&output);
         }
-        for verdict in &output.verdicts {
-            net.apply(&pack, verdict);
-            let event = &verdict.detection.event_id;
-            if verdict.is_incomplete {
-                marked.insert(event.clone())
-            } else {
-                marked.remove(event)
-            };
-        }
+        output.verdicts.iter().for_each(|verdict| take(&pack, verdict, &mut net, &mut marked));
     }
     let (sizes, (entries, bytes)) = (engine.sizes(), engine.weigh_windows());
     let groups: usize = pack.plan.streams.iter().map(|s| s.groups.len()).sum();
@@ -153,10 +145,15 @@ fn keys_made_up_to_fill_the_memory_are_shed_and_counted_and_those_in_use_stay_ex
     assert!(sizes.keys <= keys_max * groups, "{} keys", sizes.keys);
     let honest_found = net.rows.values().filter(|(d, _)| d.subject.starts_with("honest")).count();
     println!("{} detections, {} of honest accounts, {} marked", net.rows.len(), honest_found, marked.len());
-    if hostile > 100_000 {
-        return; // The batch would take too long.
+    // Else the batch would take too long.
+    if hostile <= 100_000 {
+        check_unmarked(&pack, &net, &marked, standing);
     }
-    let expected = Net::of_batch(&pack, &standing.facts()).unwrap();
+}
+
+/// What is not marked is what the batch finds, but for rules of several levels.
+fn check_unmarked(pack: &Pack, net: &Net, marked: &BTreeSet<String>, standing: Standing) {
+    let expected = Net::of_batch(pack, &standing.facts()).unwrap();
     let levels = |rule: &str| -> usize {
         let stream = pack.plan.streams.iter().find(|s| s.rules.iter().any(|r| r.id == rule)).unwrap();
         stream.groups.iter().map(|g| g.level).max().unwrap_or(0)
@@ -170,10 +167,66 @@ fn keys_made_up_to_fill_the_memory_are_shed_and_counted_and_those_in_use_stay_ex
 }
 
 #[test]
+fn events_sent_to_fill_the_memory_through_a_few_accounts_are_shed_and_their_accounts_marked() {
+    let flood = number("FORESHOCK_FLOOD", 30_000);
+    let entries_max = u32::try_from(flood / 5).unwrap();
+    let pack = pack();
+    let mut engine = engine(&pack, Limits { entries_max, ..Limits::NONE });
+    let groups: usize = pack.plan.streams.iter().map(|s| s.groups.len()).sum();
+    let (mut net, mut marked, mut standing) = (Net::default(), BTreeSet::new(), Standing::default());
+    let honest = |k: u64| format!("honest{}", k % 100);
+    // Honest payments before, among and, two days later, after those of ten accounts that pay each other.
+    let event = |n: u64| {
+        let time = |n: u64| START_US + i64::try_from(n).unwrap() * 10_000;
+        match n {
+            _ if n < flood + 2_000 && n >= 2_000 && n % 10 != 9 => {
+                payment(n, time(n), &format!("x{}", n % 10), &format!("x{}", n * 7 % 10), 1)
+            }
+            _ if n < flood + 2_000 => payment(n, time(n), &honest(n * 7), &honest(n * 11 + 1), 40_000 + n % 10_000),
+            _ => payment(n, time(n) + 2 * DAY_US, &honest(n * 7), &honest(n * 11 + 1), 40_000 + n % 10_000),
+        }
+    };
+    let (mut shed, mut shed_later) = (0, 0);
+    for from in (0..flood + 4_000).step_by(BATCH) {
+        let events: Vec<Event> = (from..from + BATCH as u64).map(event).collect();
+        let output = engine.step(&[batch(&events)], &Pool { threads: 1 });
+        assert!(engine.sizes().entries <= entries_max as usize * groups, "{:?}", engine.sizes());
+        *(if from > flood + 2_000 { &mut shed_later } else { &mut shed }) += output.facts.shed;
+        if flood <= 100_000 {
+            standing.take(&output);
+        }
+        output.verdicts.iter().for_each(|verdict| take(&pack, verdict, &mut net, &mut marked));
+    }
+    let before = |event: &str| event.rsplit(':').next().unwrap().parse::<u64>().unwrap() < 2_000;
+    println!(
+        "{flood} events, {entries_max} entries allowed in each of {groups} groups: {:?}, {shed} rows shed, {shed_later} later; {} detections, {} marked",
+        engine.sizes(),
+        net.rows.len(),
+        marked.len()
+    );
+    assert!(shed > 0 && shed_later == 0, "when the flood is past all count again");
+    assert!(!marked.is_empty() && marked.iter().all(|event| !before(event)));
+    if flood <= 100_000 {
+        check_unmarked(&pack, &net, &marked, standing);
+    }
+}
+
+/// Takes a verdict in, and whether it is marked.
+fn take(pack: &Pack, verdict: &Verdict, net: &mut Net, marked: &mut BTreeSet<String>) {
+    net.apply(pack, verdict);
+    let event = &verdict.detection.event_id;
+    if verdict.is_incomplete {
+        marked.insert(event.clone())
+    } else {
+        marked.remove(event)
+    };
+}
+
+#[test]
 fn a_state_of_many_keys_is_written_by_a_copy_and_read_again_whole() {
     let keys = number("FORESHOCK_KEYS", 20_000);
     let pack = pack();
-    let mut live = engine(&pack, usize::MAX);
+    let mut live = engine(&pack, Limits::NONE);
     let numbers: Vec<u64> = (0..).take(usize::try_from(keys).unwrap()).collect();
     let mut done = 0;
     for part in numbers.chunks(BATCH) {
@@ -212,7 +265,7 @@ fn a_state_of_many_keys_is_written_by_a_copy_and_read_again_whole() {
     let start = Instant::now();
     let bytes = store.read(1).unwrap();
     let saved = Snapshot::decode(&bytes).unwrap().unwrap();
-    let mut loaded = engine(&pack, usize::MAX);
+    let mut loaded = engine(&pack, Limits::NONE);
     loaded.load(&saved.engine).unwrap();
     let read = start.elapsed();
     assert_eq!(loaded.state_hash(), saved.state_hash);

@@ -250,8 +250,8 @@ fn summary(run: &Run) {
     );
     let s = &run.sizes;
     println!(
-        "held at the end: {} young rows, {} keys, {} event ids, {} texts",
-        s.young_rows, s.keys, s.event_ids, s.texts
+        "held at the end: {} young rows, {} keys with {} entries, {} event ids, {} texts",
+        s.young_rows, s.keys, s.entries, s.event_ids, s.texts
     );
     let (entries, bytes) = run.weight;
     println!("windows: {entries} live entries in {} MB", bytes >> 20);

@@ -1,13 +1,13 @@
-//! The key budget of a window group: who comes in and who is shed.
+//! The budget of a window group: who comes in and who is shed.
 
-use crate::group::Group;
+use crate::group::{Group, Room};
 use crate::inputs::Inputs;
 use hashbrown::HashSet;
 
-/// Lets rows into a group as long as there is room for their key.
+/// Lets rows into a group as long as there is room for them and their keys.
 pub(crate) struct Door {
-    /// Keys that may still come into use in this step; `None` when there is room for all.
-    room: Option<usize>,
+    /// What may still come in in this step; `None` when there is room for all.
+    room: Option<Room>,
     cut: i64,
     /// Keys that came into use in this step.
     new: HashSet<Box<[u8]>>,
@@ -17,22 +17,30 @@ pub(crate) struct Door {
 
 impl Door {
     pub(crate) fn new(group: &mut Group, rows: usize, horizon: i64) -> Self {
-        let room = group.budget(horizon);
+        let room = group.room(horizon);
+        let has_room = room.keys >= rows && room.entries >= rows.saturating_add(room.entries_kept);
         let cut = group.layout.idle_before(horizon);
-        Door { room: (room < rows).then_some(room), cut, new: HashSet::new(), shed: Vec::new() }
+        Door { room: (!has_room).then_some(room), cut, new: HashSet::new(), shed: Vec::new() }
     }
 
     pub(crate) fn lets_in(&mut self, group: &Group, inputs: &Inputs<'_>, at: usize) -> bool {
-        let Some(room) = self.room else { return true };
-        let key = inputs.keys.get(at);
-        if group.is_live(inputs, at, self.cut) || self.new.contains(key) {
-            return true;
+        let is_known = self.room.is_none() || self.knows(group, inputs, at);
+        let Some(room) = &mut self.room else { return true };
+        let has_room = if is_known { room.entries > 0 } else { room.keys > 0 && room.entries > room.entries_kept };
+        if !has_room {
+            self.shed.push(at);
+            return false;
         }
-        if self.new.len() < room {
-            self.new.insert(key.into());
-            return true;
+        room.entries -= 1;
+        if !is_known {
+            room.keys -= 1;
+            self.new.insert(inputs.keys.get(at).into());
         }
-        self.shed.push(at);
-        false
+        true
+    }
+
+    /// Is the key of this row in use?
+    pub(crate) fn knows(&self, group: &Group, inputs: &Inputs<'_>, at: usize) -> bool {
+        group.is_live(inputs, at, self.cut) || self.new.contains(inputs.keys.get(at))
     }
 }

@@ -4,7 +4,7 @@ use crate::admission::{Admission, Admitted, Presence, Report};
 use crate::corrections::Corrections;
 use crate::eval::{downcast, evaluate};
 use crate::faults::{Fault, on};
-use crate::group::Runner;
+use crate::group::{Limits, Runner};
 use crate::index::AHEAD;
 use crate::intern::Interner;
 use crate::plan::{Branch, PackPlan, RulePlan};
@@ -56,7 +56,7 @@ pub struct Verdict {
     pub detection: Detection,
     /// Event that made this revision: the first to arrive of those of its batch that changed the row's windows.
     pub cause: String,
-    /// The key budget shed events that may be missing in it.
+    /// Events were shed that may be missing in it.
     pub is_incomplete: bool,
 }
 
@@ -79,7 +79,7 @@ pub struct StepFacts {
     pub late: u64,
     /// Values of expressions that could not be computed (overflow and such), taken as NULL.
     pub faults: u64,
-    /// Rows that a window group did not take in, for the group held as many keys as it may.
+    /// Rows that a window group did not take in, for the group held as many keys or entries as it may.
     pub shed: u64,
 }
 
@@ -120,6 +120,8 @@ pub struct Sizes {
     pub young_rows: usize,
     /// Keys in use over all window groups.
     pub keys: usize,
+    /// Entries in the logs of those keys.
+    pub entries: usize,
     /// Event ids remembered against duplicates.
     pub event_ids: usize,
     /// Payments remembered that the other bank may still report.
@@ -142,32 +144,32 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine for a pack, `shards` key ranges per window group, and these source partitions. Keys have no bound.
+    /// An engine for a pack, `shards` key ranges per window group, and these source partitions. What it holds has no bound.
     pub fn new(pack: PackPlan, shards: usize, partitions: &[Presence], lateness_us: impl Fn(Feed) -> i64) -> Self {
-        Engine::bounded(pack, shards, partitions, lateness_us, usize::MAX)
+        Engine::bounded(pack, shards, partitions, lateness_us, Limits::NONE)
     }
 
-    /// The same with most keys that each window group holds. Rows of a key for which there is no room have no answers in
-    /// the group, are counted, and what they may be missing from is marked.
+    /// The same with bounds for each window group. Rows for which there is no room have no answers in the group, are counted,
+    /// and what they may be missing from is marked.
     pub fn bounded(
         pack: PackPlan,
         shards: usize,
         partitions: &[Presence],
         lateness_us: impl Fn(Feed) -> i64,
-        keys_max: usize,
+        limits: Limits,
     ) -> Self {
-        Engine::with(pack, shards, Admission::new(partitions), Feed::ALL.map(lateness_us), keys_max)
+        Engine::with(pack, shards, Admission::new(partitions), Feed::ALL.map(lateness_us), limits)
     }
 
     /// An engine behind another one that has admitted the events: all that it is given as partition 0 count, and the
     /// horizon is where [`Engine::move_horizon`] puts it.
-    pub fn behind(pack: PackPlan, shards: usize, keys_max: usize) -> Self {
-        Engine::with(pack, shards, Admission::behind(), [0; 4], keys_max)
+    pub fn behind(pack: PackPlan, shards: usize, limits: Limits) -> Self {
+        Engine::with(pack, shards, Admission::behind(), [0; 4], limits)
     }
 
-    fn with(pack: PackPlan, shards: usize, admission: Admission, lateness_us: [i64; 4], keys_max: usize) -> Self {
+    fn with(pack: PackPlan, shards: usize, admission: Admission, lateness_us: [i64; 4], limits: Limits) -> Self {
         assert!(shards > 0, "at least one key range");
-        let stream = |plan| Stream::new(plan, shards, keys_max);
+        let stream = |plan| Stream::new(plan, shards, limits);
         let streams: Vec<Stream> = pack.streams.into_iter().map(stream).collect();
         let text_reaches: Option<Vec<i64>> = streams.iter().flat_map(Stream::text_reaches).collect();
         Engine {
@@ -275,6 +277,7 @@ impl Engine {
         Sizes {
             young_rows: self.streams.iter().map(Stream::young_count).sum(),
             keys: self.streams.iter().map(Stream::key_count).sum(),
+            entries: self.streams.iter().map(Stream::entry_count).sum(),
             event_ids: self.admission.seen_count(),
             payments: self.admission.payment_count(),
             texts: self.texts.len(),

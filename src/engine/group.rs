@@ -34,12 +34,34 @@ pub(crate) struct GroupFacts {
     pub(crate) doubtful_until: i64,
 }
 
+/// What each window group may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Most keys in use; rows of further ones are shed.
+    pub keys_max: usize,
+    /// Most entries in the logs of keys in use. When seven eighths are there, new keys are shed; when all are, every row.
+    pub entries_max: u32,
+}
+
+impl Limits {
+    /// As much as there can be.
+    pub const NONE: Limits = Limits { keys_max: usize::MAX, entries_max: u32::MAX };
+}
+
+/// What a group may take in in one step.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    pub(crate) keys: usize,
+    pub(crate) entries: usize,
+    /// So many of the entries are for keys in use only.
+    pub(crate) entries_kept: usize,
+}
+
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) layout: Layout,
     pub(crate) ranges: Vec<KeyRange>,
-    /// Most keys in use; rows of further ones are shed.
-    keys_max: usize,
+    limits: Limits,
     /// The rules that read its results; see [`crate::readers::readers`].
     pub(crate) readers: u64,
     /// Newest event time among the rows shed.
@@ -47,28 +69,41 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    pub(crate) fn new(plan: &GroupPlan, readers: u64, shards: usize, keys_max: usize) -> Self {
+    pub(crate) fn new(plan: &GroupPlan, readers: u64, shards: usize, limits: Limits) -> Self {
         let ranges = (0..shards).map(|_| KeyRange::default()).collect();
-        Group { layout: Layout::new(plan), ranges, keys_max, readers, last_shed: i64::MIN }
+        Group { layout: Layout::new(plan), ranges, limits, readers, last_shed: i64::MIN }
     }
 
-    /// Counts the keys in use; what they are allowed to grow by in this step.
-    pub(crate) fn budget(&mut self, horizon: i64) -> usize {
+    /// Counts the keys in use and their entries; what they may grow by in this step.
+    pub(crate) fn room(&mut self, horizon: i64) -> Room {
+        self.forget_before(horizon);
+        let entries_max = self.limits.entries_max as usize;
+        Room {
+            keys: self.limits.keys_max.saturating_sub(self.key_count()),
+            entries: entries_max.saturating_sub(self.entry_count()),
+            entries_kept: entries_max / 8,
+        }
+    }
+
+    /// Keys that nothing can need any more count no longer.
+    fn forget_before(&mut self, horizon: i64) {
         let cut = self.layout.idle_before(horizon);
         self.ranges.iter_mut().for_each(|range| range.live.forget_before(cut));
-        self.keys_max.saturating_sub(self.live_count())
     }
 
-    pub(crate) fn live_count(&self) -> usize {
+    pub(crate) fn key_count(&self) -> usize {
         self.ranges.iter().map(|range| range.live.len()).sum()
+    }
+
+    pub(crate) fn entry_count(&self) -> usize {
+        self.ranges.iter().map(|range| range.live.entries()).sum()
     }
 
     /// Is the key of stage row `at` in use? `cut` is [`Layout::idle_before`].
     pub(crate) fn is_live(&self, inputs: &Inputs<'_>, at: usize, cut: i64) -> bool {
         let (key, hash) = (inputs.keys.get(at), inputs.keys.hashes[at]);
         let range = &self.ranges[self.range_of(hash)];
-        let slot = range.index.find(hash, |s| range.logs[s as usize].key.as_ref() == key);
-        slot.is_some_and(|slot| !range.logs[slot as usize].is_idle(cut))
+        range.find(key, hash).is_some_and(|slot| !range.logs[slot as usize].is_idle(cut))
     }
 
     /// Until when results of a key that comes into use now may miss events that were shed.
@@ -116,7 +151,12 @@ impl Group {
     }
 
     /// Takes in saved logs; where each went, by its place in the engine that saved it.
-    pub(crate) fn take_in(&mut self, logs: Vec<(u64, KeyLog)>, hasher: &DefaultHashBuilder) -> HashMap<u64, u64> {
+    pub(crate) fn take_in(
+        &mut self,
+        logs: Vec<(u64, KeyLog)>,
+        hasher: &DefaultHashBuilder,
+        horizon: i64,
+    ) -> HashMap<u64, u64> {
         let mut places = HashMap::with_capacity(logs.len());
         for (old, mut log) in logs {
             log.hash = hasher.hash_one(log.key.as_ref());
@@ -125,17 +165,14 @@ impl Group {
             let slot = u32::try_from(range.logs.len()).expect("fewer than 2^32 keys fit in memory");
             range.index.insert(log.hash, slot);
             if self.layout.keeps_keys {
-                range.live.keep();
+                range.live.keep(None, log.held());
             } else if log.stands_at > i64::MIN {
-                range.live.note(None, log.stands_at);
+                range.live.note(None, (log.stands_at, log.held()));
             }
             range.logs.push(log);
             places.insert(old, (number as u64) << 32 | u64::from(slot));
         }
+        self.forget_before(horizon);
         places
-    }
-
-    pub(crate) fn key_count(&self) -> usize {
-        self.live_count()
     }
 }

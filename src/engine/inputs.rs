@@ -116,11 +116,13 @@ pub(crate) struct Work {
     pub(crate) leaving: Vec<Leaving>,
     /// Positions in the stage of rows that enter.
     pub(crate) entering: Vec<u32>,
+    /// Positions in the stage of rows that are shed although their keys are in use.
+    pub(crate) missing: Vec<u32>,
 }
 
 impl Work {
     pub(crate) fn is_empty(&self) -> bool {
-        self.leaving.is_empty() && self.entering.is_empty()
+        self.leaving.is_empty() && self.entering.is_empty() && self.missing.is_empty()
     }
 }
 
@@ -132,8 +134,8 @@ pub(crate) struct Answers {
     pub(crate) cells: Vec<Cell>,
     /// Where each entering row's entry went.
     pub(crate) places: Vec<u64>,
-    /// Rows whose answers may miss events that the key budget shed.
-    pub(crate) doubtful: Vec<u64>,
+    /// Positions in `rows` of those whose answers may miss events that were shed.
+    pub(crate) doubtful: Vec<usize>,
 }
 
 impl Answers {
@@ -148,7 +150,7 @@ impl Answers {
         self.causes.push(cause);
         self.cells.extend_from_slice(cells);
         if doubtful_until > i64::MIN && context.young.time(row) <= doubtful_until {
-            self.doubtful.push(row);
+            self.doubtful.push(self.rows.len() - 1);
         }
     }
 }

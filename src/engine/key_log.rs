@@ -49,7 +49,7 @@ pub(crate) struct KeyLog {
     /// Its place among the logs changed in this step.
     #[serde(skip)]
     pub(crate) changed_at: u32,
-    /// Results up to this time may miss events that the key budget shed.
+    /// Results up to this time may miss events that were shed.
     pub(crate) doubtful_until: i64,
     /// Its slot belongs to no key.
     #[serde(skip)]
@@ -145,6 +145,11 @@ impl KeyLog {
             self.move_cursor(idx, *old, Bounds { head: self.base, tail: self.base }, layout, texts);
         }
         spare.put((std::mem::take(&mut self.bounds), std::mem::take(&mut self.accumulators)));
+    }
+
+    /// Entries it holds; no group holds more than fit ([`crate::Limits`]).
+    pub(crate) fn held(&self) -> u32 {
+        (self.end - self.base) as u32
     }
 
     pub(crate) fn entry(&self, position: u64, layout: &Layout) -> &[i64] {

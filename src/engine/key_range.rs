@@ -28,8 +28,12 @@ struct Changed {
     slot: u32,
     /// Where its cursors stood before.
     stood: i64,
+    /// So many entries it held.
+    held: u32,
     /// Something was taken out or came in that has no delta.
     is_recomputed: bool,
+    /// A row of it was shed.
+    misses_row: bool,
 }
 
 impl Changed {
@@ -66,6 +70,15 @@ impl KeyRange {
                 answers.places.push((number as u64) << 32 | u64::from(slot));
             }
         }
+        for at in &work.missing {
+            let at = *at as usize;
+            if let Some(slot) = self.find(inputs.keys.get(at), inputs.keys.hashes[at]) {
+                // The rows from there on are answered again, for what they may now miss.
+                let changed = self.note(slot, inputs.times[at], inputs.causes[at]);
+                self.changed[changed].is_recomputed = true;
+                self.changed[changed].misses_row = true;
+            }
+        }
         for Leaving { row, place, .. } in &work.leaving {
             let log = &mut self.logs[*place as u32 as usize];
             self.changed[log.changed_at as usize].is_recomputed = true;
@@ -98,18 +111,20 @@ impl KeyRange {
                 }
             }
             logs.iter().for_each(|changed| self.logs[changed.slot as usize].begin(layout));
-            for Changed { slot, stood, .. } in logs {
+            for Changed { slot, stood, held, misses_row, .. } in logs {
                 let log = &mut self.logs[*slot as usize];
                 let was_live = *stood >= cut && *stood > i64::MIN;
-                if !was_live {
+                if !was_live || *misses_row {
                     log.doubtful_until = about.doubtful_until;
                 }
                 answer(log, layout, context, about.readers, &mut answers);
                 log.fold(layout, context.texts, &mut self.spare);
                 // All its entries may have been taken out again.
                 match (log.stands_at > i64::MIN, layout.keeps_keys) {
-                    (true, false) => self.live.note(was_live.then_some(*stood), log.stands_at),
-                    (true, true) if !was_live => self.live.keep(),
+                    (true, false) => {
+                        self.live.note(was_live.then_some((*stood, *held)), (log.stands_at, log.held()));
+                    }
+                    (true, true) => self.live.keep(was_live.then_some(*held), log.held()),
                     _ => {}
                 }
             }
@@ -150,15 +165,20 @@ impl KeyRange {
         let log = &mut self.logs[slot as usize];
         if log.changed_from == i64::MAX {
             log.changed_at = self.changed.len() as u32;
-            self.changed.push(Changed { slot, stood: log.stands_at, is_recomputed: false });
+            let (stood, held) = (log.stands_at, log.held());
+            self.changed.push(Changed { slot, stood, held, is_recomputed: false, misses_row: false });
         }
         log.note_change(time, row);
         log.changed_at as usize
     }
 
+    /// The slot of a key's log, when it has one.
+    pub(crate) fn find(&self, key: &[u8], hash: u64) -> Option<u32> {
+        self.index.find(hash, |slot| self.logs[slot as usize].key.as_ref() == key)
+    }
+
     fn slot(&mut self, key: &[u8], hash: u64) -> u32 {
-        let logs = &self.logs;
-        if let Some(slot) = self.index.find(hash, |s| logs[s as usize].key.as_ref() == key) {
+        if let Some(slot) = self.find(key, hash) {
             return slot;
         }
         let log = KeyLog::new(key, hash);

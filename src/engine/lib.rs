@@ -38,7 +38,7 @@ pub use admission::{Cut, Presence};
 pub use carry::Carried;
 pub use engine::{Engine, Fate, FeedBatch, Output, Sizes, State, StepFacts, Verdict};
 pub use eval::Expr;
-pub use group::{Inline, Runner};
+pub use group::{Inline, Limits, Runner};
 pub use plan::{
     AccumulatorPlan, Branch, CursorPlan, ExprIdx, Frame, Function, GroupPlan, PackPlan, RulePlan, StreamPlan, ValueKind,
 };

@@ -84,7 +84,7 @@ pub(crate) struct YoungRows {
     deadlines: BTreeSet<(i64, u64, u32)>,
     /// Rows of facts that no longer count.
     dead: HashSet<u64>,
-    /// Rows whose answers may miss events that the key budget shed.
+    /// Rows whose answers may miss events that were shed.
     doubted: HashSet<u64>,
 }
 
@@ -214,9 +214,9 @@ impl YoungRows {
         self.versions(corrections).into_iter().filter(|row| self.dead.insert(*row)).collect()
     }
 
-    /// Notes that answers of these rows may miss events.
-    pub(crate) fn doubt(&mut self, rows: &[u64]) {
-        self.doubted.extend(rows);
+    /// Notes that answers of a row may miss events; is that new?
+    pub(crate) fn doubt(&mut self, row: u64) -> bool {
+        self.doubted.insert(row)
     }
 
     pub(crate) fn is_doubted(&self, row: u64) -> bool {

@@ -150,7 +150,8 @@ impl Engine {
         self.admission.load(saved.admission)?;
         self.newest = saved.newest;
         self.texts = Interner::load(saved.texts);
-        self.streams.iter_mut().zip(saved.streams).try_for_each(|(stream, saved)| stream.load(saved, &self.hasher))
+        let (hasher, horizon) = (&self.hasher, self.admission.horizon());
+        self.streams.iter_mut().zip(saved.streams).try_for_each(|(stream, saved)| stream.load(saved, hasher, horizon))
     }
 }
 

@@ -6,7 +6,7 @@ use crate::door::Door;
 use crate::engine::{State, Verdict};
 use crate::eval::{Evaluation, array_to_cells, downcast};
 use crate::faults::{Fault, on};
-use crate::group::{Group, GroupFacts, Inline, Runner};
+use crate::group::{Group, GroupFacts, Inline, Limits, Runner};
 use crate::inputs::{Answers, Context, Inputs, Keys, Leaving, Work};
 use crate::intern::Interner;
 use crate::key_log::KeyLog;
@@ -41,15 +41,15 @@ pub(crate) struct Shared<'a> {
     /// Newest event time so far.
     pub(crate) newest: i64,
     pub(crate) faults: &'a mut u64,
-    /// Rows that a window group did not take in for want of room for their key.
+    /// Rows that a window group did not take in for want of room for them or their keys.
     pub(crate) shed: &'a mut u64,
 }
 
 impl Stream {
-    pub(crate) fn new(plan: StreamPlan, shards: usize, keys_max: usize) -> Self {
+    pub(crate) fn new(plan: StreamPlan, shards: usize, limits: Limits) -> Self {
         let column = |name: &str| plan.schema.index_of(name).expect("every stream has event_id and event_time");
         let young = YoungRows::new(column("event_id"), column("event_time"), plan.windows.len(), plan.groups.len());
-        let groups = plan.groups.iter().map(|g| Group::new(g, readers(&plan, g), shards, keys_max)).collect();
+        let groups = plan.groups.iter().map(|g| Group::new(g, readers(&plan, g), shards, limits)).collect();
         let levels = plan.groups.iter().map(|g| g.level + 1).max().unwrap_or(0);
         Stream { plan, groups, young, levels }
     }
@@ -63,7 +63,12 @@ impl Stream {
         }
     }
 
-    pub(crate) fn load(&mut self, saved: SavedStream<KeyLog>, hasher: &DefaultHashBuilder) -> Result<(), String> {
+    pub(crate) fn load(
+        &mut self,
+        saved: SavedStream<KeyLog>,
+        hasher: &DefaultHashBuilder,
+        horizon: i64,
+    ) -> Result<(), String> {
         if saved.plan != SavedPlan::new(&self.plan) {
             return Err("its rules are others".into());
         }
@@ -72,7 +77,7 @@ impl Stream {
         }
         self.groups.iter_mut().zip(saved.shed).for_each(|(group, shed)| group.last_shed = shed);
         let pairs = self.groups.iter_mut().zip(saved.logs);
-        let places: Vec<HashMap<u64, u64>> = pairs.map(|(group, logs)| group.take_in(logs, hasher)).collect();
+        let places: Vec<HashMap<u64, u64>> = pairs.map(|(group, logs)| group.take_in(logs, hasher, horizon)).collect();
         self.young.load(saved.rows, |group, old| places[group].get(&old).copied().unwrap_or(NO_INPUT))
     }
 
@@ -105,6 +110,10 @@ impl Stream {
 
     pub(crate) fn key_count(&self) -> usize {
         self.groups.iter().map(Group::key_count).sum()
+    }
+
+    pub(crate) fn entry_count(&self) -> usize {
+        self.groups.iter().map(Group::entry_count).sum()
     }
 
     /// Takes in new rows and judges them and every old row whose windows they touch.
@@ -232,8 +241,13 @@ impl Stream {
                     left.push(row);
                 }
             }
-            if is_in && (place != NO_INPUT || door.lets_in(group, &inputs, idx)) {
-                works[group.range_of(inputs.keys.hashes[idx])].entering.push(*at);
+            if is_in {
+                let work = &mut works[group.range_of(inputs.keys.hashes[idx])];
+                if place != NO_INPUT || door.lets_in(group, &inputs, idx) {
+                    work.entering.push(*at);
+                } else if door.knows(group, &inputs, idx) {
+                    work.missing.push(*at);
+                }
             }
         }
         for row in left {
@@ -241,7 +255,9 @@ impl Stream {
         }
         if !door.shed.is_empty() {
             let rows: Vec<u64> = door.shed.iter().map(|at| stage.rows[*at]).collect();
-            self.young.doubt(&rows);
+            for row in &rows {
+                self.young.doubt(*row);
+            }
             *shared.shed += rows.len() as u64;
             let newest = door.shed.iter().map(|at| stage.times[*at]).max().unwrap_or(i64::MIN);
             let group = &mut self.groups[input.group];
@@ -250,7 +266,7 @@ impl Stream {
         (works, door.shed)
     }
 
-    /// May a result for this row miss events that the key budget shed? Beyond the first level nobody follows which window
+    /// May a result for this row miss events that were shed? Beyond the first level nobody follows which window
     /// has seen which result: all are in doubt as long as something shed can matter.
     fn is_doubtful(&self, row: u64) -> bool {
         if on(Fault::ShedUnmarked) {
@@ -307,7 +323,13 @@ impl Stream {
     }
 
     fn store(&mut self, group: usize, answers: &Answers, work: &Work, rows: &[u64], first_new: u64, dirty: &mut Dirty) {
-        self.young.doubt(&answers.doubtful);
+        for at in &answers.doubtful {
+            let row = answers.rows[*at];
+            // What was said of it is said again, marked.
+            if self.young.doubt(row) && row < first_new {
+                dirty.note(row, answers.causes[*at]);
+            }
+        }
         for (at, place) in work.entering.iter().zip(&answers.places) {
             self.young.set_input(rows[*at as usize], group, *place);
         }

@@ -12,7 +12,7 @@ use foreshock_compiler::header::Emit;
 use foreshock_compiler::{Pack, Part, RuleFile, Settings, Spread, batch, compile, compile_part, feed_schema};
 use foreshock_core::Feed;
 use foreshock_core::time::SECOND_US;
-use foreshock_engine::{Cut, Engine, FeedBatch, PackPlan, Presence, Router, SavedState, State, Verdict};
+use foreshock_engine::{Cut, Engine, FeedBatch, Limits, PackPlan, Presence, Router, SavedState, State, Verdict};
 use foreshock_feeds::{Event, to_record_batch};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ struct Live {
     net: Net,
     said: BTreeSet<String>,
     standing: Standing,
-    /// Detections that may miss events which the key budget shed.
+    /// Detections that may miss events that were shed.
     incomplete: BTreeSet<String>,
     shed: u64,
 }
@@ -40,7 +40,7 @@ pub fn check(seed: u64) -> Result<(), String> {
     let mut accepted: Option<(String, BTreeMap<Feed, _>)> = None;
     let mut nets = Vec::new();
     for (cut, shards) in cuts {
-        let run = live(&pack, &stream, cut, shards, usize::MAX);
+        let run = live(&pack, &stream, cut, shards, Limits::NONE);
         let facts = run.standing.facts();
         let found = sorted(&facts);
         if let Some((first, _)) = accepted.as_ref().filter(|(first, _)| *first != found) {
@@ -59,8 +59,7 @@ pub fn check(seed: u64) -> Result<(), String> {
         .block_on(batch::run_rule(&pack, &pack.rules[0], &facts))
         .map_err(|e| format!("seed {seed}: batch: {e}\n{text}"))?;
     expected.extend(&pack.rules[0], rows);
-    check_budget(&pack, &stream, &expected, 1 + random.below(3) as usize)
-        .map_err(|e| format!("seed {seed}: {e}\n{text}"))?;
+    check_budget(&pack, &stream, &expected, limits(&mut random)).map_err(|e| format!("seed {seed}: {e}\n{text}"))?;
     for (cut, shards, net) in nets {
         let differences = net.differences(&expected);
         if !differences.is_empty() {
@@ -71,22 +70,34 @@ pub fn check(seed: u64) -> Result<(), String> {
     Ok(())
 }
 
-/// With too few keys for all: what is not marked is exact, and where nothing was shed all is.
-fn check_budget(pack: &Pack, stream: &[Arrival], expected: &Net, keys_max: usize) -> Result<(), String> {
+/// Too few keys or too few entries.
+fn limits(random: &mut Random) -> Limits {
+    let keys_max = 1 + random.below(3) as usize;
+    let entries_max = 1 + random.below(24) as u32;
+    if random.below(2) == 0 { Limits { keys_max, ..Limits::NONE } } else { Limits { entries_max, ..Limits::NONE } }
+}
+
+/// With too little room for all: what is not marked is exact, where nothing was shed all is, and a process that was
+/// restored after each batch sheds the same.
+fn check_budget(pack: &Pack, stream: &[Arrival], expected: &Net, limits: Limits) -> Result<(), String> {
     if pack.plan.streams.iter().flat_map(|s| &s.groups).any(|g| g.level > 0) {
         return Ok(()); // Over several levels only what is said after a shedding is marked.
     }
-    let mut run = live(pack, stream, 3, 1, keys_max);
+    let mut run = live(pack, stream, 3, 1, limits);
+    let restored = live(pack, stream, 3, RESTORED, limits);
+    if (&run.said, run.shed) != (&restored.said, restored.shed) {
+        return Err(format!("{limits:?}: {} rows shed, when restored {}", run.shed, restored.shed));
+    }
     if run.shed > 0 {
         let mut expected = expected.clone();
         run.net.rows.retain(|(_, _, event), _| !run.incomplete.contains(event));
         expected.rows.retain(|key, _| run.net.rows.contains_key(key));
         let differences = run.net.differences(&expected);
         let list = differences.join("\n");
-        return if differences.is_empty() { Ok(()) } else { Err(format!("{keys_max} keys: not marked:\n{list}")) };
+        return if differences.is_empty() { Ok(()) } else { Err(format!("{limits:?}: not marked:\n{list}")) };
     }
     let differences = run.net.differences(expected);
-    if differences.is_empty() { Ok(()) } else { Err(format!("{keys_max} keys, none shed: {differences:?}")) }
+    if differences.is_empty() { Ok(()) } else { Err(format!("{limits:?}, none shed: {differences:?}")) }
 }
 
 /// A payment that nobody corrects counts once, whoever reports it: all events of a case are close in time.
@@ -139,9 +150,9 @@ fn expected(stream: &[Arrival]) -> Vec<Presence> {
     expected
 }
 
-fn live(pack: &Pack, stream: &[Arrival], cut: usize, shards: usize, keys_max: usize) -> Live {
+fn live(pack: &Pack, stream: &[Arrival], cut: usize, shards: usize, limits: Limits) -> Live {
     let expected = expected(stream);
-    let fresh = |shards: usize| Engine::bounded(pack.plan.clone(), shards, &expected, lateness_us, keys_max);
+    let fresh = |shards: usize| Engine::bounded(pack.plan.clone(), shards, &expected, lateness_us, limits);
     let mut engine = fresh(shards);
     let restores = shards == RESTORED;
     let mut result = Live::default();
@@ -159,6 +170,9 @@ fn live(pack: &Pack, stream: &[Arrival], cut: usize, shards: usize, keys_max: us
                 engine.load(&saved).expect("what was saved can be loaded");
                 assert_eq!(engine.state_hash(), hash, "what was loaded is what was saved");
             }
+            let groups: usize = pack.plan.streams.iter().map(|s| s.groups.len()).sum();
+            let (entries, entries_max) = (engine.sizes().entries, limits.entries_max as usize * groups);
+            assert!(entries <= entries_max, "{entries} entries where {entries_max} are allowed");
             result.standing.take(&output);
             result.shed += output.facts.shed;
             verdicts.extend(output.verdicts);
@@ -205,7 +219,7 @@ pub fn check_spread(seed: u64) -> Result<(), String> {
     let packs = (0..PARTS).map(part).collect::<Result<Vec<_>, _>>().map_err(refused)?;
     let stream = arrivals(&mut random);
     for cut in [1, 1 + random.below(6) as usize, usize::MAX] {
-        let one = live(&pack, &stream, cut, 1, usize::MAX);
+        let one = live(&pack, &stream, cut, 1, Limits::NONE);
         let many = live_spread(&pack, &packs, &stream, cut);
         if one.said != many {
             return Err(fail(format!("cut {cut}: one engine says {:#?}\nseveral say {many:#?}", one.said)));
@@ -388,7 +402,7 @@ fn said(verdicts: &[Verdict]) -> BTreeSet<String> {
 fn live_spread(pack: &Pack, packs: &[Pack], stream: &[Arrival], cut: usize) -> BTreeSet<String> {
     let mut first = Engine::new(PackPlan::default(), 1, &expected(stream), lateness_us);
     let router = Router::new(&pack.plan, pack.rules.iter().map(|r| (r.stream.as_str(), r.position)), PARTS);
-    let fresh = |pack: &Pack| Engine::behind(pack.plan.clone(), 2, usize::MAX);
+    let fresh = |pack: &Pack| Engine::behind(pack.plan.clone(), 2, Limits::NONE);
     let mut engines: Vec<Engine> = packs.iter().map(fresh).collect();
     let mut verdicts = Vec::new();
     for run in stream.split_inclusive(|a| matches!(a, Arrival::Silent(_))) {
