@@ -8,6 +8,7 @@ pub mod carry;
 pub mod cases;
 pub mod cli;
 pub mod config;
+pub mod election;
 pub mod folder;
 pub mod health;
 pub mod identity;

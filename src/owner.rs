@@ -4,10 +4,11 @@
 //! transactions under the group's name. A process that takes over too early costs a restart of the other, never a result.
 
 use crate::config::{Config, Delivery};
+use crate::election::Election;
 use crate::health::Health;
 use crate::keeper::Keeper;
 use crate::pipeline::{Pipeline, Turn, Work};
-use crate::progress::{OWNER, Progress, Sign, Tail};
+use crate::progress::{Progress, Sign, Tail};
 use crate::restore::{Setup, name};
 use crate::sinks::kafka::{KafkaSink, Signed, is_taken_over};
 use crate::sources::kafka::KafkaSource;
@@ -102,20 +103,41 @@ impl Follower<'_> {
         self.pipeline.as_ref().map_or(0, Pipeline::number)
     }
 
-    /// Returns when no process shows that it lives.
+    /// Returns when no process shows that it lives, and this one is the first that would go on.
     fn stand_by(&mut self) -> anyhow::Result<()> {
-        let mut signs = Tail::open(&self.setup.config.kafka, OWNER)?;
-        let last = signs.last::<Sign>()?;
-        if last.is_none() && self.pipeline.is_none() {
-            return Ok(());
-        }
+        let mut election = Election::open(&self.setup.config.kafka, &self.setup.owner)?;
+        let last = election.last()?;
         // One older than the last batch says nothing: whoever took that batch may be too busy for signs.
-        let mut is_gone = last.as_ref().is_some_and(|last| last.is_gone && last.next >= self.number());
+        let mut is_free = match &last {
+            None => self.pipeline.is_none(),
+            Some(last) => last.is_gone && last.next >= self.number(),
+        };
+        while !self.setup.stop.load(Ordering::Acquire) {
+            if !std::mem::take(&mut is_free) && !self.wait_for_silence(&mut election) {
+                break;
+            }
+            match election.stand(self.number()) {
+                Ok(true) => {
+                    tracing::info!("this one writes from now on");
+                    break;
+                }
+                Ok(false) => tracing::info!("another process goes on: this one stands by"),
+                Err(error) => self.warn_deaf(&error),
+            }
+        }
+        self.setup.health.forget("standby");
+        Ok(())
+    }
+
+    /// False when asked to stop before.
+    fn wait_for_silence(&mut self, election: &mut Election) -> bool {
         let patience = Duration::from_millis(u64::from(self.setup.config.kafka.failover_ms));
-        let mut heard = Instant::now();
-        let mut is_told = false;
-        while !self.setup.stop.load(Ordering::Acquire) && !is_gone && heard.elapsed() < patience {
-            match self.follow().and_then(|is_new| Ok((is_new, signs.read::<Sign>()?))) {
+        let (mut heard, mut is_told, mut is_gone) = (Instant::now(), false, false);
+        while !is_gone && heard.elapsed() < patience {
+            if self.setup.stop.load(Ordering::Acquire) {
+                return false;
+            }
+            match self.follow().and_then(|is_new| Ok((is_new, election.listen()?))) {
                 Ok((is_new, found)) => {
                     self.setup.health.set("standby", true, "");
                     is_gone = found.last().is_some_and(|s| s.is_gone && s.next >= self.number());
@@ -129,18 +151,25 @@ impl Follower<'_> {
                 }
                 // Who does not hear the broker cannot say that the other is silent.
                 Err(error) => {
-                    self.setup.health.set("standby", false, &format!("{error:#}"));
-                    tracing::warn!(error = format!("{error:#}"), "standing by: the broker does not answer");
+                    self.warn_deaf(&error);
                     heard = Instant::now();
                 }
             }
             std::thread::sleep(LOOK);
         }
         if is_told {
-            tracing::info!(silent_ms = heard.elapsed().as_millis() as u64, is_gone, "taking over");
+            tracing::info!(
+                silent_ms = heard.elapsed().as_millis() as u64,
+                is_gone,
+                "the process that writes is silent"
+            );
         }
-        self.setup.health.forget("standby");
-        Ok(())
+        true
+    }
+
+    fn warn_deaf(&self, error: &anyhow::Error) {
+        self.setup.health.set("standby", false, &format!("{error:#}"));
+        tracing::warn!(error = format!("{error:#}"), "standing by: the broker does not answer");
     }
 
     /// In this order: once the sink is open no other process can commit, so the log stands still.
@@ -213,7 +242,7 @@ impl Leader {
     fn sign(&mut self, is_gone: bool) -> anyhow::Result<()> {
         let health = &self.health;
         let wait = || health.set("kafka sink", false, "waiting for acknowledgements");
-        let sign = Sign { owner: self.owner.clone(), next: self.pipeline.number(), is_gone };
+        let sign = Sign { owner: self.owner.clone(), next: self.pipeline.number(), is_gone, is_candidate: false };
         match self.sink.sign(&sign, &mut { wait })? {
             Signed::NotDue => {}
             Signed::Given => self.pipeline.answered(),

@@ -22,7 +22,8 @@ use std::time::Duration;
 pub const PROGRESS: &str = "foreshock.progress";
 /// The same for the partitions of [`crate::sinks::wire::EVENTS`], each in the partition of its number.
 pub const PARTS_PROGRESS: &str = "foreshock.events.progress";
-/// Where the process that writes shows that it lives while it has nothing to write. One partition.
+/// Where the process that writes shows that it lives while it has nothing to write, and others that they would take over.
+/// One partition.
 pub const OWNER: &str = "foreshock.owner";
 
 const WAIT: Duration = Duration::from_secs(10);
@@ -92,6 +93,9 @@ pub struct Sign {
     pub next: u64,
     /// It ends in good order: another one may take over at once.
     pub is_gone: bool,
+    /// It does not write but would take over ([`crate::election`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_candidate: bool,
 }
 
 /// One micro-batch.
@@ -208,11 +212,13 @@ impl Tail {
     /// At the beginning of a partition of a topic that must have so many.
     fn open_one(kafka: &Kafka, topic: &'static str, partition: i32, partitions: u32) -> anyhow::Result<Tail> {
         let group = format!("{}-progress", kafka.group_id);
+        // Signs count before they are committed: the process that died may have left one open, before the others' own.
+        let isolation = if topic == OWNER { "read_uncommitted" } else { "read_committed" };
         let defaults = [
             ("group.id", group.as_str()),
             ("enable.auto.commit", "false"),
             ("enable.partition.eof", "true"),
-            ("isolation.level", "read_committed"),
+            ("isolation.level", isolation),
             ("fetch.wait.max.ms", "10"),
         ];
         let consumer = client_config(kafka, &defaults).create_with_context(Quiet);

@@ -28,7 +28,7 @@ fn owner(kafka: &Kafka) -> Option<u32> {
     let progress: Option<Progress> = Tail::open(kafka, PROGRESS).ok()?.last().ok()?;
     let sign: Option<Sign> = Tail::open(kafka, OWNER).ok()?.last().ok()?;
     let first = progress.as_ref().map_or(0, |p| p.number + 1);
-    let sign = sign.filter(|s| progress.is_none() || s.next >= first).map(|s| s.owner);
+    let sign = sign.filter(|s| !s.is_candidate).filter(|s| progress.is_none() || s.next >= first).map(|s| s.owner);
     sign.or(progress.map(|p| p.owner))?.split('-').next()?.parse().ok()
 }
 
