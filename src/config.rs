@@ -104,6 +104,9 @@ pub struct Engine {
     /// Most entries (events) in each window group. When seven eighths are there rows of new keys are not counted there, when
     /// all are no row is; marked in the same way.
     pub entries_max: u32,
+    /// Most texts, while a rule with texts has windows that never end. Beyond it rows of window groups with texts are not
+    /// counted, marked in the same way.
+    pub texts_max: usize,
     /// Refuse events more than five minutes ahead of their record's timestamp.
     pub refuse_future: bool,
 }
@@ -120,6 +123,7 @@ impl Default for Engine {
             batch_events_max: foreshock_core::limits::BATCH_EVENTS_MAX,
             keys_max: 2_000_000,
             entries_max: 50_000_000,
+            texts_max: 50_000_000,
             refuse_future: true,
         }
     }
@@ -133,7 +137,7 @@ impl Engine {
 
     /// What each window group may hold.
     pub fn limits(&self) -> Limits {
-        Limits { keys_max: self.keys_max, entries_max: self.entries_max }
+        Limits { keys_max: self.keys_max, entries_max: self.entries_max, texts_max: self.texts_max }
     }
 }
 
@@ -241,6 +245,7 @@ impl Config {
         anyhow::ensure!((1..=256).contains(&config.engine.shards), "engine.shards must be 1 to 256");
         anyhow::ensure!(config.engine.young_max > 0, "engine.young_max must be at least 1");
         anyhow::ensure!(config.engine.keys_max > 0, "engine.keys_max must be at least 1");
+        anyhow::ensure!(config.engine.texts_max > 0, "engine.texts_max must be at least 1");
         anyhow::ensure!(config.engine.entries_max > 0, "engine.entries_max must be at least 1");
         anyhow::ensure!(
             config.snapshots.object_store.is_empty() || !config.snapshots.dir.as_os_str().is_empty(),

@@ -31,6 +31,7 @@ pub fn base_hash(pack: &Pack, engine: &Engine) -> String {
     Feed::ALL.into_iter().for_each(|feed| hasher.update(engine.lateness_s(feed).to_le_bytes()));
     hasher.update(engine.keys_max.to_le_bytes());
     hasher.update(engine.entries_max.to_le_bytes());
+    hasher.update(engine.texts_max.to_le_bytes());
     hex(hasher)
 }
 

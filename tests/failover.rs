@@ -1,8 +1,8 @@
-//! Two processes, one of which writes. It is killed, stopped, or asked to end; the other one goes on. Brokers restart in
+//! Three processes, one of which writes. It is killed, stopped, or asked to end; another one goes on. Brokers restart in
 //! between. What a reader of committed results sees equals the batch, each revision once.
 //!
 //! `FORESHOCK_FAILOVERS=100 cargo test --test failover` for more; a failing seed is printed (`FORESHOCK_KILL_SEED`).
-//! `FORESHOCK_PROCESSES=3`: two stand by.
+//! `FORESHOCK_PROCESSES=2`: one stands by.
 #![allow(clippy::unwrap_used)]
 
 #[path = "support/broker.rs"]
@@ -32,7 +32,7 @@ fn owner(kafka: &Kafka) -> Option<u32> {
     sign.or(progress.map(|p| p.owner))?.split('-').next()?.parse().ok()
 }
 
-/// Two processes or more, each with its log; one that has ended is started again.
+/// Some processes, each with its log; one that has ended is started again.
 struct Pair {
     path: String,
     folder: PathBuf,
@@ -43,7 +43,7 @@ struct Pair {
 impl Pair {
     fn start(path: &str, folder: &Path) -> Pair {
         let mut pair = Pair { path: path.to_owned(), folder: folder.to_owned(), started: 0, slots: Vec::new() };
-        pair.slots = (0..number("FORESHOCK_PROCESSES", 2)).map(|_| pair.run()).collect();
+        pair.slots = (0..number("FORESHOCK_PROCESSES", 3)).map(|_| pair.run()).collect();
         pair
     }
 

@@ -102,6 +102,18 @@ impl Accumulator {
         }
     }
 
+    /// Values it keeps.
+    pub(crate) fn values(&self) -> usize {
+        match self {
+            Accumulator::Distinct(set) => set.len(),
+            Accumulator::Numbers(map) => map.len(),
+            Accumulator::Texts(map) => map.len(),
+            Accumulator::Median(sorted) => sorted.len(),
+            Accumulator::Positions(rows) => rows.len(),
+            Accumulator::Count(_) | Accumulator::Sum { .. } | Accumulator::Moments(_) | Accumulator::Stateless => 0,
+        }
+    }
+
     /// Bytes of the state, with an estimate of a B-tree's nodes.
     pub(crate) fn bytes(&self) -> usize {
         let behind = match self {

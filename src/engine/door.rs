@@ -8,6 +8,8 @@ use hashbrown::HashSet;
 pub(crate) struct Door {
     /// What may still come in in this step; `None` when there is room for all.
     room: Option<Room>,
+    /// What a row takes of the room for entries.
+    row_cost: usize,
     cut: i64,
     /// Keys that came into use in this step.
     new: HashSet<Box<[u8]>>,
@@ -16,22 +18,29 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    pub(crate) fn new(group: &mut Group, rows: usize, horizon: i64) -> Self {
-        let room = group.room(horizon);
-        let has_room = room.keys >= rows && room.entries >= rows.saturating_add(room.entries_kept);
+    /// For at most so many rows. `is_shut`: none comes in.
+    pub(crate) fn new(group: &mut Group, rows: usize, horizon: i64, is_shut: bool) -> Self {
+        let mut room = group.room(horizon);
+        let row_cost = group.layout.row_cost();
+        if is_shut {
+            room.entries = 0;
+        }
+        let has_room =
+            room.keys >= rows && room.entries >= rows.saturating_mul(row_cost).saturating_add(room.entries_kept);
         let cut = group.layout.idle_before(horizon);
-        Door { room: (!has_room).then_some(room), cut, new: HashSet::new(), shed: Vec::new() }
+        Door { room: (!has_room).then_some(room), row_cost, cut, new: HashSet::new(), shed: Vec::new() }
     }
 
     pub(crate) fn lets_in(&mut self, group: &Group, inputs: &Inputs<'_>, at: usize) -> bool {
         let is_known = self.room.is_none() || self.knows(group, inputs, at);
         let Some(room) = &mut self.room else { return true };
-        let has_room = if is_known { room.entries > 0 } else { room.keys > 0 && room.entries > room.entries_kept };
+        let needed = self.row_cost + if is_known { 0 } else { room.entries_kept };
+        let has_room = room.entries >= needed && (is_known || room.keys > 0);
         if !has_room {
             self.shed.push(at);
             return false;
         }
-        room.entries -= 1;
+        room.entries -= self.row_cost;
         if !is_known {
             room.keys -= 1;
             self.new.insert(inputs.keys.get(at).into());

@@ -139,6 +139,7 @@ pub struct Engine {
     pub(crate) texts: Interner,
     /// How long before the horizon a window can still hold a text; `None` when one may hold it for ever.
     text_reach_us: Option<i64>,
+    texts_max: usize,
     pub(crate) hasher: DefaultHashBuilder,
     pub(crate) newest: i64,
 }
@@ -174,6 +175,7 @@ impl Engine {
         let text_reaches: Option<Vec<i64>> = streams.iter().flat_map(Stream::text_reaches).collect();
         Engine {
             text_reach_us: text_reaches.map(|all| all.into_iter().max().unwrap_or(0)),
+            texts_max: limits.texts_max,
             streams,
             admission,
             lateness_us,
@@ -195,6 +197,7 @@ impl Engine {
         let horizon = if on(Fault::EvictionAtNewest) { self.newest } else { self.admission.horizon() };
         let mut shared = Shared {
             texts: &mut self.texts,
+            texts_max: if self.text_reach_us.is_none() { self.texts_max } else { usize::MAX },
             hasher: &self.hasher,
             runner,
             horizon,

@@ -39,13 +39,17 @@ pub(crate) struct GroupFacts {
 pub struct Limits {
     /// Most keys in use; rows of further ones are shed.
     pub keys_max: usize,
-    /// Most entries in the logs of keys in use. When seven eighths are there, new keys are shed; when all are, every row.
+    /// Most entries in the logs of keys in use, and values kept by frames that never end. When seven eighths are there, new
+    /// keys are shed; when all are, every row.
     pub entries_max: u32,
+    /// Most texts of all groups, where one of them never ends: no text is freed then. Beyond it rows of groups that hold texts
+    /// are shed.
+    pub texts_max: usize,
 }
 
 impl Limits {
     /// As much as there can be.
-    pub const NONE: Limits = Limits { keys_max: usize::MAX, entries_max: u32::MAX };
+    pub const NONE: Limits = Limits { keys_max: usize::MAX, entries_max: u32::MAX, texts_max: usize::MAX };
 }
 
 /// What a group may take in in one step.
@@ -157,6 +161,7 @@ impl Group {
         hasher: &DefaultHashBuilder,
         horizon: i64,
     ) -> HashMap<u64, u64> {
+        let layout = &self.layout;
         let mut places = HashMap::with_capacity(logs.len());
         for (old, mut log) in logs {
             log.hash = hasher.hash_one(log.key.as_ref());
@@ -165,9 +170,9 @@ impl Group {
             let slot = u32::try_from(range.logs.len()).expect("fewer than 2^32 keys fit in memory");
             range.index.insert(log.hash, slot);
             if self.layout.keeps_keys {
-                range.live.keep(None, log.held());
+                range.live.keep(None, log.held(layout));
             } else if log.stands_at > i64::MIN {
-                range.live.note(None, (log.stands_at, log.held()));
+                range.live.note(None, (log.stands_at, log.held(layout)));
             }
             range.logs.push(log);
             places.insert(old, (number as u64) << 32 | u64::from(slot));

@@ -9,11 +9,12 @@ use crate::accumulator::{Accumulator, Cell};
 use crate::faults::{Fault, on};
 use crate::intern::Interner;
 use crate::layout::{HEAD_WORDS, Layout, NULL_BIT};
-use crate::plan::{CursorPlan, Frame, Function};
+use crate::plan::{Frame, Function};
 use crate::state_hash::StateHasher;
 use serde::{Deserialize, Serialize};
 use std::hint::black_box;
 use std::mem::discriminant;
+use std::ops::Range;
 
 /// A log begins so many look-ups of distinct values before it runs: their lines must stay in the first two caches.
 const BEGIN_MAX: u64 = 512;
@@ -147,9 +148,24 @@ impl KeyLog {
         spare.put((std::mem::take(&mut self.bounds), std::mem::take(&mut self.accumulators)));
     }
 
-    /// Entries it holds; no group holds more than fit ([`crate::Limits`]).
-    pub(crate) fn held(&self) -> u32 {
-        (self.end - self.base) as u32
+    /// Entries it holds, and what its endless frames keep or will keep of them: a value for each accumulator. No group
+    /// holds more than fit ([`crate::Limits`]).
+    pub(crate) fn held(&self, layout: &Layout) -> u32 {
+        let entries = (self.end - self.base) as u32;
+        if !layout.keeps_keys {
+            return entries;
+        }
+        let kept = self.endless(layout).map(|(idx, accumulators)| {
+            let to_come = (self.end - self.bounds[idx].tail) as usize * accumulators.len();
+            to_come + self.accumulators[accumulators].iter().map(Accumulator::values).sum::<usize>()
+        });
+        entries + kept.sum::<usize>() as u32
+    }
+
+    /// The cursors whose frames never let go of a row, with their accumulators; of a log that has some.
+    fn endless(&self, layout: &Layout) -> impl Iterator<Item = (usize, Range<usize>)> {
+        let accumulators = |idx: usize| layout.firsts[idx]..layout.firsts[idx] + layout.cursors[idx].accumulators.len();
+        (0..self.bounds.len()).filter(|idx| layout.endless[*idx]).map(move |idx| (idx, accumulators(idx)))
     }
 
     pub(crate) fn entry(&self, position: u64, layout: &Layout) -> &[i64] {
@@ -497,14 +513,8 @@ impl KeyLog {
     }
 
     fn thin(&mut self, position: u64, layout: &Layout) {
-        let unbounded = |c: &CursorPlan| {
-            matches!(c.frame, Frame::Range { preceding: None, .. } | Frame::Rows { preceding: None, .. })
-        };
-        let plans = layout.cursors.iter().flat_map(|c| c.accumulators.iter().map(move |_| unbounded(c)));
-        for (is_unbounded, accumulator) in plans.zip(&mut self.accumulators) {
-            if is_unbounded {
-                accumulator.thin(position);
-            }
+        for accumulators in self.endless(layout).map(|endless| endless.1).collect::<Vec<_>>() {
+            self.accumulators[accumulators].iter_mut().for_each(|accumulator| accumulator.thin(position));
         }
     }
 }

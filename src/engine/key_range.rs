@@ -55,7 +55,7 @@ impl KeyRange {
     ) -> Answers {
         let mut answers = Answers::with_capacity(work.entering.len(), layout.answers);
         for leaving in &work.leaving {
-            self.note(leaving.place as u32, context.young.time(leaving.row), leaving.cause);
+            self.note(leaving.place as u32, context.young.time(leaving.row), leaving.cause, layout);
         }
         let mut entering = Chains::new(work.entering.len());
         for (from, rows) in work.entering.chunks(AHEAD).enumerate() {
@@ -63,7 +63,7 @@ impl KeyRange {
             for (nth, at) in rows.iter().enumerate() {
                 let at = *at as usize;
                 let slot = self.slot(inputs.keys.get(at), inputs.keys.hashes[at]);
-                let changed = self.note(slot, inputs.times[at], inputs.causes[at]);
+                let changed = self.note(slot, inputs.times[at], inputs.causes[at], layout);
                 // An old row that enters has no answers of its own yet, as a new one, but is not told from the others.
                 self.changed[changed].is_recomputed |= inputs.rows[at] < context.first_new;
                 entering.add(changed, from * AHEAD + nth);
@@ -74,7 +74,7 @@ impl KeyRange {
             let at = *at as usize;
             if let Some(slot) = self.find(inputs.keys.get(at), inputs.keys.hashes[at]) {
                 // The rows from there on are answered again, for what they may now miss.
-                let changed = self.note(slot, inputs.times[at], inputs.causes[at]);
+                let changed = self.note(slot, inputs.times[at], inputs.causes[at], layout);
                 self.changed[changed].is_recomputed = true;
                 self.changed[changed].misses_row = true;
             }
@@ -122,9 +122,9 @@ impl KeyRange {
                 // All its entries may have been taken out again.
                 match (log.stands_at > i64::MIN, layout.keeps_keys) {
                     (true, false) => {
-                        self.live.note(was_live.then_some((*stood, *held)), (log.stands_at, log.held()));
+                        self.live.note(was_live.then_some((*stood, *held)), (log.stands_at, log.held(layout)));
                     }
-                    (true, true) => self.live.keep(was_live.then_some(*held), log.held()),
+                    (true, true) => self.live.keep(was_live.then_some(*held), log.held(layout)),
                     _ => {}
                 }
             }
@@ -161,11 +161,11 @@ impl KeyRange {
     }
 
     /// Notes a change of a log; its place among the changed ones of this step.
-    fn note(&mut self, slot: u32, time: i64, row: u64) -> usize {
+    fn note(&mut self, slot: u32, time: i64, row: u64, layout: &Layout) -> usize {
         let log = &mut self.logs[slot as usize];
         if log.changed_from == i64::MAX {
             log.changed_at = self.changed.len() as u32;
-            let (stood, held) = (log.stands_at, log.held());
+            let (stood, held) = (log.stands_at, log.held(layout));
             self.changed.push(Changed { slot, stood, held, is_recomputed: false, misses_row: false });
         }
         log.note_change(time, row);

@@ -29,6 +29,8 @@ pub(crate) struct Layout {
     /// Some state never ends (UNBOUNDED, ROWS, `lag`, `row_number`): keys are not freed.
     pub(crate) keeps_keys: bool,
     pub(crate) answers: usize,
+    /// Of each cursor: its frame never lets go of a row.
+    pub(crate) endless: Vec<bool>,
     /// Late rows change old answers by deltas.
     pub(crate) has_deltas: bool,
     /// A late row that matters has no delta for its own answers.
@@ -45,12 +47,16 @@ impl Layout {
             reach_us: 0,
             reach_rows: 0,
             keeps_keys: false,
+            endless: Vec::new(),
             answers: group.cursors.iter().map(|c| c.accumulators.len()).sum(),
             has_deltas: has_deltas(&group.cursors),
             has_extremes: has_extremes(&group.cursors),
         };
         let mut first = 0;
         for cursor in &group.cursors {
+            let is_endless =
+                matches!(cursor.frame, Frame::Range { preceding: None, .. } | Frame::Rows { preceding: None, .. });
+            layout.endless.push(is_endless);
             layout.firsts.push(first);
             first += cursor.accumulators.len();
             match cursor.frame {
@@ -79,6 +85,17 @@ impl Layout {
         }
         let cut = horizon.saturating_sub(self.reach_us);
         cut.saturating_sub(cut.rem_euclid(SECOND_US))
+    }
+
+    /// The most that [`KeyLog::held`] grows by with a row.
+    pub(crate) fn row_cost(&self) -> usize {
+        let endless = self.cursors.iter().zip(&self.endless).filter(|(_, is_endless)| **is_endless);
+        1 + endless.map(|(cursor, _)| cursor.accumulators.len()).sum::<usize>()
+    }
+
+    /// How many texts an entry holds.
+    pub(crate) fn texts_of_entry(&self) -> usize {
+        self.kinds.iter().filter(|kind| **kind == ValueKind::Text).count()
     }
 
     /// How long an event can matter for others of its key, in microseconds.

@@ -35,6 +35,8 @@ pub(crate) struct Stream {
 /// What every stream of an engine shares during a step.
 pub(crate) struct Shared<'a> {
     pub(crate) texts: &'a mut Interner,
+    /// Most of them.
+    pub(crate) texts_max: usize,
     pub(crate) hasher: &'a DefaultHashBuilder,
     pub(crate) runner: &'a dyn Runner,
     pub(crate) horizon: i64,
@@ -181,14 +183,18 @@ impl Stream {
             }
             let arrays = plan.arguments.iter().map(|(argument, kind)| (expr(*argument, shared), *kind)).collect();
             let (arguments, works) = (Vec::new(), Vec::new());
-            stage.groups.push(GroupInput { group, keys, passes, arrays, arguments, flags, works });
+            stage.groups.push(GroupInput { group, keys, passes, arrays, arguments, flags, is_shut: false, works });
         }
         drop(keys_of);
         for idx in 0..stage.groups.len() {
+            let layout = &self.groups[stage.groups[idx].group].layout;
+            let needed = shared.texts.len().saturating_add(rows.len() * layout.texts_of_entry());
+            stage.groups[idx].is_shut = layout.texts_of_entry() > 0 && needed > shared.texts_max;
             // Above the first level an old row's arguments tell whether it changes; below, the texts of rows that are shed
             // must not fill the memory either.
             if level > 0 {
-                stage.groups[idx].fill(&[], shared);
+                let new = if stage.groups[idx].is_shut { dirty.rows().len()..rows.len() } else { 0..0 };
+                stage.groups[idx].fill(&new.collect::<Vec<_>>(), shared);
             }
             let (works, shed) = self.split(&stage, &stage.groups[idx], &order, first_new, dirty, shared);
             stage.groups[idx].works = works;
@@ -212,7 +218,7 @@ impl Stream {
     ) -> (Vec<Work>, Vec<usize>) {
         let passes = input.passes.as_ref().map(downcast::<BooleanArray>);
         let inputs = stage.inputs(input);
-        let mut door = Door::new(&mut self.groups[input.group], order.len(), shared.horizon);
+        let mut door = Door::new(&mut self.groups[input.group], order.len(), shared.horizon, input.is_shut);
         let group = &self.groups[input.group];
         let level = self.plan.groups[input.group].level;
         let mut works: Vec<Work> = group.ranges.iter().map(|_| Work::default()).collect();
@@ -492,6 +498,8 @@ struct GroupInput {
     arrays: Vec<(ArrayRef, ValueKind)>,
     arguments: Vec<(Vec<i64>, Option<arrow_buffer::NullBuffer>)>,
     flags: Vec<i64>,
+    /// There is no room for its texts: none of its rows comes in.
+    is_shut: bool,
     works: Vec<Work>,
 }
 
