@@ -1,10 +1,11 @@
 //! Decode, and the whole engine step, by criterion. Conditions and figures stand in docs/benchmarks.md.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use foreshock::pool::Pool;
-use foreshock::sources::files::{Loaded, from_events};
+use foreshock::offline::files::{Loaded, from_events};
+use foreshock::ops::pool::Pool;
 use foreshock_compiler::Settings;
-use foreshock_engine::{Engine, Presence};
+use foreshock_core::Presence;
+use foreshock_engine::Engine;
 use foreshock_feeds::{Counts, Record, decode};
 use foreshock_generator::{Few1, few1, generate};
 use std::hint::black_box;
@@ -31,7 +32,11 @@ fn step_all(loaded: &Loaded, pack: &foreshock_compiler::Pack) -> usize {
 }
 
 fn pack(dir: &str) -> foreshock_compiler::Pack {
-    let loaded = foreshock::rules::load(Path::new(dir), &foreshock::rules::Choice::default(), &Settings::default());
+    let loaded = foreshock::rules::files::load(
+        Path::new(dir),
+        &foreshock::rules::files::Choice::default(),
+        &Settings::default(),
+    );
     loaded.expect("the folder is there").expect("the rules are valid")
 }
 

@@ -113,7 +113,7 @@ fn put(parent: &mut Map<String, Value>, path: &str, schema: Value, is_required: 
 pub fn all() -> Vec<(String, Value)> {
     let mut all: Vec<(String, Value)> =
         Feed::ALL.into_iter().map(|f| (format!("{}.json", f.topic()), feed_schema(f))).collect();
-    all.push(("detection.v1.json".into(), crate::sinks::wire::detection_schema()));
+    all.push(("detection.v1.json".into(), foreshock_log::detection_schema()));
     all.push(("alert.v1.json".into(), foreshock_actions::alert_schema()));
     all.push(("blocking.draft.v1.json".into(), foreshock_actions::blocking_draft_schema()));
     all

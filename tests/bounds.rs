@@ -2,18 +2,18 @@
 //! `docs/benchmarks.md` come from `--release` with `FORESHOCK_DAY_EVENTS`, `FORESHOCK_HOSTILE`, `FORESHOCK_KEYS` set.
 #![allow(clippy::unwrap_used)]
 
-use foreshock::background::{Copy, End};
-use foreshock::config::Config;
-use foreshock::folder::Folder;
-use foreshock::net::Net;
-use foreshock::pool::Pool;
-use foreshock::rules::{Choice, load};
-use foreshock::snapshot::{Snapshot, Store, keep};
-use foreshock::standing::Standing;
+use foreshock::offline::net::Net;
+use foreshock::offline::standing::Standing;
+use foreshock::ops::config::Config;
+use foreshock::ops::pool::Pool;
+use foreshock::rules::files::{Choice, load};
+use foreshock::state::folder::Folder;
+use foreshock::state::fork::{Copy, End};
+use foreshock::state::snapshot::{Snapshot, Store, keep};
 use foreshock_compiler::{Pack, feed_schema};
-use foreshock_core::Feed;
 use foreshock_core::time::{DAY_US, SECOND_US, format_rfc3339};
-use foreshock_engine::{Engine, FeedBatch, Limits, Presence, Verdict};
+use foreshock_core::{Feed, Presence};
+use foreshock_engine::{Engine, FeedBatch, Limits, Verdict};
 use foreshock_feeds::{Counts, Event, Record, decode, to_record_batch};
 use std::collections::BTreeSet;
 use std::time::Instant;

@@ -1,9 +1,9 @@
 //! Processes that stand by and go at once: one of them is the first.
 #![allow(clippy::unwrap_used)]
 
-use foreshock::config::Kafka;
-use foreshock::election::Election;
-use foreshock::progress::{OWNER, Sign};
+use foreshock::kafka::election::Election;
+use foreshock::kafka::settings::Kafka;
+use foreshock_log::{OWNER, Sign};
 use rdkafka::ClientConfig;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};

@@ -14,8 +14,10 @@ mod process;
 
 use broker::Broker;
 use exactly_once::{Input, check, configure, next, number, pack, produce, wait_until_taken};
-use foreshock::config::{Config, Kafka};
-use foreshock::progress::{OWNER, PROGRESS, Progress, Sign, Tail};
+use foreshock::kafka::settings::Kafka;
+use foreshock::kafka::tail::Tail;
+use foreshock::ops::config::Config;
+use foreshock_log::{OWNER, PROGRESS, Progress, Sign};
 use process::{Running, foreshock, signal, text, wait_for};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

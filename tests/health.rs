@@ -1,7 +1,7 @@
 //! Health and metrics over HTTP.
 #![allow(clippy::unwrap_used)]
 
-use foreshock::health::{Health, serve};
+use foreshock::ops::health::{Health, serve};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;

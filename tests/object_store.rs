@@ -21,7 +21,7 @@ use std::path::Path;
 /// The newest snapshot in a folder below which there may be others.
 fn newest(folder: &Path) -> Option<u64> {
     let names = fs::read_dir(folder).ok()?.filter_map(|e| e.ok()?.file_name().into_string().ok());
-    names.filter_map(|name| foreshock::snapshot::number_of(&name)).max()
+    names.filter_map(|name| foreshock::state::snapshot::number_of(&name)).max()
 }
 
 /// A configuration that copies to the store, with the port of `/readyz`.

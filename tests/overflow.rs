@@ -1,11 +1,12 @@
 //! Arithmetic beyond BIGINT is a fault on both executors, never a wrapped number.
 #![allow(clippy::unwrap_used)]
 
-use foreshock::net::Net;
-use foreshock::pool::Pool;
-use foreshock::sources::files::{Loaded, from_events};
+use foreshock::offline::files::{Loaded, from_events};
+use foreshock::offline::net::Net;
+use foreshock::ops::pool::Pool;
 use foreshock_compiler::{RuleFile, Settings, compile};
-use foreshock_engine::{Engine, Presence};
+use foreshock_core::Presence;
+use foreshock_engine::Engine;
 use foreshock_feeds::{Counts, Record, decode};
 use foreshock_generator::{Few1, few1};
 use std::collections::BTreeMap;

@@ -13,8 +13,8 @@ mod process;
 
 use broker::Broker;
 use exactly_once::{Input, check, configure, next, number, pack, produce, taken, wait_until_taken};
-use foreshock::config::Config;
-use foreshock::progress::read_all;
+use foreshock::kafka::tail::read_all;
+use foreshock::ops::config::Config;
 use process::{Running, foreshock, text, wait_for};
 use std::time::{Duration, Instant};
 

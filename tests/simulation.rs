@@ -9,22 +9,21 @@ mod support;
 #[path = "support/world.rs"]
 mod world;
 
-use foreshock::carry::{Replay, carry_over};
-use foreshock::config::Config;
-use foreshock::health::Health;
-use foreshock::identity::{base_hash, rule_names};
-use foreshock::net::{Net, values};
-use foreshock::pipeline::{Pipeline, Start, Work};
-use foreshock::progress::Progress;
-use foreshock::sinks::ledger::deliver;
-use foreshock::sinks::wire;
-use foreshock::snapshot::{Candidates, Snapshot, Store, keep};
-use foreshock::standing::Standing;
-use foreshock_compiler::{Pack, Part, RuleFile, Settings, compile, compile_part, feed_schema};
-use foreshock_core::Feed;
+use foreshock::offline::net::Net;
+use foreshock::offline::standing::Standing;
+use foreshock::ops::config::Config;
+use foreshock::ops::health::Health;
+use foreshock::rules::identity::{base_hash, rule_names};
+use foreshock::rules::work::Work;
+use foreshock::state::snapshot::{Candidates, Snapshot, Store, keep};
+use foreshock::writer::carry::{Replay, carry_over};
+use foreshock::writer::pipeline::{Pipeline, Start};
+use foreshock_compiler::{Pack, RuleFile, Settings, compile, compile_part, feed_schema};
 use foreshock_core::time::{DAY_US, SECOND_US, format_rfc3339};
+use foreshock_core::{Feed, Part};
 use foreshock_engine::{Engine, FeedBatch, Inline, Router, SavedState};
 use foreshock_feeds::to_record_batch;
+use foreshock_log::{self as log, Progress, deliver, values};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -111,7 +110,7 @@ fn config(random: &mut Random) -> Config {
     config
 }
 
-type Log = Vec<(Progress, Vec<wire::Message>)>;
+type Log = Vec<(Progress, Vec<log::Message>)>;
 
 impl Simulation {
     fn new(works: Vec<Work>, config: Config, world: Shared) -> Simulation {
@@ -283,15 +282,15 @@ impl Simulation {
     fn facts(&self, log: &Log) -> BTreeMap<Feed, Vec<arrow::array::RecordBatch>> {
         let world = self.world.borrow();
         let source = SimSource::new(&self.world);
-        let presence = foreshock::sources::Source::presence(&source).to_vec();
+        let presence = foreshock_log::Source::presence(&source).to_vec();
         let mut engine = Engine::new(self.works[0].pack.plan.clone(), 1, &presence, lateness_us);
         let mut standing = Standing::default();
         for (progress, _) in log {
             for tick in &progress.ticks {
-                let number = foreshock::sources::Source::number(&source, &tick.topic, tick.partition).unwrap();
+                let number = foreshock_log::Source::number(&source, &tick.topic, tick.partition).unwrap();
                 engine.raise(number, tick.bound_us);
             }
-            let batch = |range: &foreshock::progress::Range| {
+            let batch = |range: &foreshock_log::Range| {
                 let is_complaint = range.topic == Feed::Complaints.topic();
                 let partition = if is_complaint { COMPLAINTS } else { range.partition as usize };
                 let feed = if is_complaint { Feed::Complaints } else { Feed::Transactions };
@@ -345,7 +344,7 @@ fn check_hash(hashes: &mut BTreeMap<(usize, u64), [u8; 32]>, after: (usize, u64)
 fn check<'a>(logs: impl Iterator<Item = &'a Log>, pack: &Pack, facts: &BTreeMap<Feed, Vec<arrow::array::RecordBatch>>) {
     let mut last: BTreeMap<String, Value> = BTreeMap::new();
     let messages = logs.flatten().flat_map(|(_, messages)| messages);
-    for message in messages.filter(|m| m.topic == wire::DETECTIONS) {
+    for message in messages.filter(|m| m.topic == log::DETECTIONS) {
         let d: Value = serde_json::from_slice(&message.payload).unwrap();
         if d["rule_id"] != "R" {
             continue; // It comes and goes.
@@ -420,7 +419,7 @@ fn run_spread(seed: u64) -> Told {
     let mut troubles = owner.world.borrow().troubles.clone();
     let mut logs = Vec::new();
     for number in 0..PARTS {
-        let sent = log.iter().flat_map(|(_, messages)| messages).filter(|m| m.topic == wire::EVENTS);
+        let sent = log.iter().flat_map(|(_, messages)| messages).filter(|m| m.topic == log::EVENTS);
         let sent = sent.filter(|m| m.partition == Some(number.cast_signed())).map(received).collect();
         let part = Part { number, of: PARTS };
         let pack = compile_part(part, &[file("R.sql", &text)], &views(), &Settings::default()).unwrap();
@@ -437,10 +436,10 @@ fn run_spread(seed: u64) -> Told {
 }
 
 /// A message on its way to a partition, as its process gets it.
-fn received(message: &wire::Message) -> Sent {
+fn received(message: &log::Message) -> Sent {
     let header = |name: &str| message.headers.iter().find(|h| h.0 == name).map(|h| h.1.as_str());
-    let feed = Feed::ALL.into_iter().find(|f| header(wire::FEED) == Some(f.table())).unwrap_or(Feed::Transactions);
-    let horizon_us = header(wire::HORIZON).map(|us| us.parse().unwrap());
+    let feed = Feed::ALL.into_iter().find(|f| header(log::FEED) == Some(f.table())).unwrap_or(Feed::Transactions);
+    let horizon_us = header(log::HORIZON).map(|us| us.parse().unwrap());
     Sent { feed, json: String::from_utf8(message.payload.clone()).unwrap(), horizon_us }
 }
 
@@ -471,7 +470,9 @@ fn whatever_befalls_while_rules_change_a_rule_that_stays_says_what_the_batch_say
 }
 
 /// A pipeline of two partitions: of the one behind, two events were sent; of the one ahead, a day of them.
-fn one_far_ahead(engine: impl Fn(&mut foreshock::config::Engine)) -> (Shared, Pipeline<SimSource>, Arc<Health>) {
+fn one_far_ahead(
+    engine: impl Fn(&mut foreshock::ops::config::EngineSettings),
+) -> (Shared, Pipeline<SimSource>, Arc<Health>) {
     let mut random = Random(1);
     let pack = pack(&rule(&mut random));
     let mut config = Config::default();

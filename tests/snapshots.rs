@@ -1,12 +1,13 @@
 //! The state of a city's day, saved and loaded in the midst of it.
 #![allow(clippy::unwrap_used)]
 
-use foreshock::config::Config;
-use foreshock::pool::Pool;
-use foreshock::rules::{Choice, load};
-use foreshock::sources::files::{Loaded, from_events};
+use foreshock::offline::files::{Loaded, from_events};
+use foreshock::ops::config::Config;
+use foreshock::ops::pool::Pool;
+use foreshock::rules::files::{Choice, load};
+use foreshock_core::Presence;
 use foreshock_core::time::SECOND_US;
-use foreshock_engine::{Engine, Presence};
+use foreshock_engine::Engine;
 use foreshock_feeds::{Counts, Record, decode};
 
 #[test]

@@ -15,10 +15,12 @@ use broker::Broker;
 use exactly_once::{
     Input, check, configure, next, number, pack, produce_by, producer, read_committed, wait_until_taken,
 };
-use foreshock::config::{Config, Kafka};
-use foreshock::progress::{Log, Progress};
-use foreshock::sinks::wire::EVENTS;
-use foreshock_compiler::Part;
+use foreshock::kafka::settings::Kafka;
+use foreshock::kafka::tail::Tail;
+use foreshock::ops::config::Config;
+use foreshock_core::Part;
+use foreshock_log::EVENTS;
+use foreshock_log::{Log, Progress};
 use process::{Running, foreshock, signal, text, wait_for};
 use rdkafka::Message;
 use std::collections::BTreeSet;
@@ -33,12 +35,12 @@ const EVENTS_AT_ONCE: usize = 10;
 const PAUSE: Duration = Duration::from_millis(150);
 
 fn log_of(kafka: &Kafka, number: u32) -> Vec<Progress> {
-    Log(Some(Part { number, of: PARTS })).open(kafka).and_then(|mut log| log.read()).unwrap_or_default()
+    Tail::of(kafka, Log(Some(Part { number, of: PARTS }))).and_then(|mut log| log.read()).unwrap_or_default()
 }
 
 fn writers(kafka: &Kafka) -> Vec<Option<u32>> {
     let last = |number| -> Option<u32> {
-        let last: Progress = Log(Some(Part { number, of: PARTS })).open(kafka).ok()?.last().ok()??;
+        let last: Progress = Tail::of(kafka, Log(Some(Part { number, of: PARTS }))).ok()?.last().ok()??;
         last.owner.split('-').next()?.parse().ok()
     };
     (0..PARTS).map(last).collect()

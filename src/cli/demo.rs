@@ -1,16 +1,17 @@
 //! `demo`: a labelled day through the real Kafka client path, on a broker inside this process.
 
 use crate::cli::{Exit, run};
-use crate::config::{Config, Delivery};
-use crate::health::Health;
-use crate::owner::{Begin, lead};
-use crate::pipeline::{Turn, Work};
-use crate::progress::PROGRESS;
-use crate::rules::Choice;
-use crate::sinks::wire::{self, Message, OUT_TOPICS};
+use crate::kafka::settings::Delivery;
+use crate::ops::config::Config;
+use crate::ops::health::Health;
+use crate::rules::files::Choice;
+use crate::rules::work::Work;
+use crate::writer::pipeline::Turn;
+use crate::writer::standby::{Begin, become_writer};
 use anyhow::{Context, bail};
 use foreshock_core::Feed;
 use foreshock_generator::{Generated, Line, generate};
+use foreshock_log::{self as log, Message, OUT_TOPICS, PROGRESS};
 use rdkafka::config::ClientConfig;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
@@ -65,7 +66,7 @@ impl Demo {
         // The embedded broker knows no transactions worth the name.
         config.kafka.delivery = Delivery::Idempotent;
         config.engine.batch_events_max = 2_000;
-        let pack = match crate::rules::load(&config.rules.dir, &choice, &config.settings())? {
+        let pack = match crate::rules::files::load(&config.rules.dir, &choice, &config.settings())? {
             Ok(pack) => pack,
             Err(problems) => {
                 problems.iter().for_each(|p| eprintln!("{p}"));
@@ -97,7 +98,7 @@ impl Demo {
         let health = Arc::new(Health::default());
         let brokers = config.kafka.brokers.clone();
         let stop = run::stop_flag()?;
-        let Some(mut leader) = lead(&config, &Work::of(pack), &feeds, Begin::TakeOver, &health, &stop)? else {
+        let Some(mut writer) = become_writer(&config, &Work::of(pack), &feeds, Begin::TakeOver, &health, &stop)? else {
             return Ok(Exit::Ok);
         };
         let (start, consumed, mut seen) = (Instant::now(), AtomicUsize::new(0), Seen::default());
@@ -105,7 +106,7 @@ impl Demo {
         std::thread::scope(|scope| -> anyhow::Result<()> {
             let player = scope.spawn(|| feed(&brokers, city.history.iter().chain(&city.day), &consumed, &stop));
             let mut told = false;
-            let result = leader.run(&stop, |turn| {
+            let result = writer.run(&stop, Duration::ZERO, |turn| {
                 seen.take(turn, total)?;
                 consumed.store(seen.records, Ordering::Release);
                 if seen.records >= total && !told {
@@ -125,7 +126,7 @@ impl Demo {
         if seen.records < total {
             println!("stopped after {} of {total} events", seen.records);
         }
-        Ok(if seen.by_topic.contains_key(wire::DETECTIONS) { Exit::Ok } else { Exit::Findings })
+        Ok(if seen.by_topic.contains_key(log::DETECTIONS) { Exit::Ok } else { Exit::Findings })
     }
 }
 
@@ -185,8 +186,8 @@ impl Seen {
             println!(
                 "  {:>6} events · {} detections · {} alerts",
                 self.records,
-                count(wire::DETECTIONS),
-                count(wire::ALERTS)
+                count(log::DETECTIONS),
+                count(log::ALERTS)
             );
         }
         Ok(())
@@ -199,7 +200,7 @@ impl Seen {
         };
         let text = |name: &str| body.get(name).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
         match message.topic {
-            wire::DETECTIONS => {
+            log::DETECTIONS => {
                 *self.by_rule.entry(text("rule_id")).or_insert(0) += 1;
                 if self.told.insert((text("rule_id"), text("subject"))) {
                     println!(
@@ -211,7 +212,7 @@ impl Seen {
                     );
                 }
             }
-            wire::BLOCKING_DRAFTS => {
+            log::BLOCKING_DRAFTS => {
                 let (amount, currency) = (text("amount"), text("currency"));
                 println!(
                     "  BLOCK     draft {}: {} {amount} {currency} of {}",

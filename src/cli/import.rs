@@ -1,8 +1,8 @@
 //! `import`: CSV of other people as events.
 
 use crate::cli::Exit;
-use crate::sinks::events::EventWriter;
-use crate::sources::{files, mapping::Importer};
+use crate::offline::writer::EventWriter;
+use crate::offline::{files, mapping::Importer};
 use anyhow::Context;
 use foreshock_feeds::{Counts, Record, decode};
 use std::path::PathBuf;

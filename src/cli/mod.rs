@@ -98,8 +98,8 @@ impl RuleOptions {
     /// # Errors
     /// When files cannot be read or an option is malformed.
     pub fn load(&self) -> anyhow::Result<Option<Pack>> {
-        let choice = crate::rules::Choice { ids: self.ids.clone(), no_drafts: false };
-        match crate::rules::load(&self.dir, &choice, &self.settings()?)? {
+        let choice = crate::rules::files::Choice { ids: self.ids.clone(), no_drafts: false };
+        match crate::rules::files::load(&self.dir, &choice, &self.settings()?)? {
             Ok(pack) => Ok(Some(pack)),
             Err(problems) => {
                 problems.iter().for_each(|p| eprintln!("{p}"));

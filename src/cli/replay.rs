@@ -1,16 +1,16 @@
 //! `replay` and `backtest`: one rule text, two executors.
 
 use crate::cli::{Exit, RuleOptions};
-use crate::net::Net;
-use crate::pool::Pool;
-use crate::sources::files::Loaded;
-use crate::standing::Standing;
+use crate::offline::files::Loaded;
+use crate::offline::net::Net;
+use crate::offline::standing::Standing;
+use crate::ops::pool::Pool;
 use anyhow::Context;
 use arrow::array::RecordBatch;
 use foreshock_compiler::Pack;
-use foreshock_core::Feed;
 use foreshock_core::time::SECOND_US;
-use foreshock_engine::{Engine, Output, PackPlan, Presence, Sizes, StepFacts};
+use foreshock_core::{Feed, Presence};
+use foreshock_engine::{Engine, Output, PackPlan, Sizes, StepFacts};
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::io::{BufWriter, IsTerminal};

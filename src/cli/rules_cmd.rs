@@ -1,7 +1,7 @@
 //! `rules list`, `rules check`, `rules explain`.
 
-use crate::cases;
 use crate::cli::{Exit, RuleOptions, explain::explain};
+use crate::offline::cases;
 use clap::Subcommand;
 use std::path::Path;
 
@@ -57,7 +57,7 @@ impl RulesCommand {
 }
 
 fn test(options: &RuleOptions) -> anyhow::Result<Exit> {
-    let (rules, views) = crate::rules::read(&options.dir)?;
+    let (rules, views) = crate::rules::files::read(&options.dir)?;
     let mut failed = 0;
     for rule in &rules {
         let stem = Path::new(&rule.path).file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();

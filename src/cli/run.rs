@@ -1,19 +1,19 @@
 //! `run`, `topics`, `tail`, `config`: the live process and what an operator needs around it.
 
 use crate::cli::Exit;
-use crate::config::{Config, Delivery};
-use crate::health::{Health, serve};
-use crate::owner::{Begin, lead};
-use crate::pipeline::Work;
-use crate::progress::{OWNER, PARTS_PROGRESS, PROGRESS};
-use crate::rules::{Choice, Files};
-use crate::sinks::kafka::client_config;
-use crate::sinks::wire::{EVENTS, OUT_TOPICS};
-use crate::spread::{check_topics, share};
+use crate::kafka::client::client_config;
+use crate::kafka::settings::Delivery;
+use crate::ops::config::Config;
+use crate::ops::health::{Health, serve};
+use crate::rules::files::{Choice, Files};
+use crate::rules::work::Work;
+use crate::writer::share::{check_topics, share};
+use crate::writer::standby::{Begin, become_writer};
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use foreshock_compiler::Spread;
 use foreshock_core::Feed;
+use foreshock_log::{self as log, EVENTS, OUT_TOPICS, OWNER, PARTS_PROGRESS, PROGRESS};
 use rdkafka::Message;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -22,6 +22,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+/// At an orderly end the last snapshot may take so long to the object store.
+const UPLOAD_MAX: Duration = Duration::from_secs(60);
 
 /// Where the configuration is.
 #[derive(Debug, Clone, clap::Args)]
@@ -88,7 +91,7 @@ impl Run {
     /// # Errors
     /// When something cannot be reached or delivered.
     pub fn run(&self) -> anyhow::Result<Exit> {
-        crate::telemetry::start();
+        crate::ops::telemetry::start();
         let config = match Config::read(&self.config.config) {
             Ok(config) => config,
             Err(error) => {
@@ -97,7 +100,7 @@ impl Run {
             }
         };
         let choice = Choice { ids: Vec::new(), no_drafts: true };
-        let pack = match crate::rules::load(&config.rules.dir, &choice, &config.settings())? {
+        let pack = match crate::rules::files::load(&config.rules.dir, &choice, &config.settings())? {
             Ok(pack) => pack,
             Err(problems) => {
                 problems.iter().for_each(|p| eprintln!("{p}"));
@@ -127,7 +130,8 @@ impl Run {
             eprintln!("{error:#}");
             return Ok(Exit::Unreachable);
         }
-        let (work, files) = crate::rules::cut(&pack, &config.rules.dir, &config.settings(), config.spread.partitions)?;
+        let (work, files) =
+            crate::rules::files::cut(&pack, &config.rules.dir, &config.settings(), config.spread.partitions)?;
         match self.role {
             Role::Owner => self.own(&config, &work, &health, &stop),
             Role::Share => Ok(share_until(&config, files, &health, &stop)),
@@ -144,8 +148,8 @@ impl Run {
     /// Reads the incoming topics, or stands by for it.
     fn own(&self, config: &Config, work: &Work, health: &Arc<Health>, stop: &Arc<AtomicBool>) -> anyhow::Result<Exit> {
         let begin = if self.take_over { Begin::TakeOver } else { Begin::StandBy };
-        let mut leader = match lead(config, work, &[], begin, health, stop) {
-            Ok(Some(leader)) => leader,
+        let mut writer = match become_writer(config, work, &[], begin, health, stop) {
+            Ok(Some(writer)) => writer,
             Ok(None) => {
                 tracing::info!("asked to stop before this process began to write; nothing was changed");
                 return Ok(Exit::Ok);
@@ -155,20 +159,7 @@ impl Run {
                 return Ok(Exit::Unreachable);
             }
         };
-        if leader.lost() > 0 {
-            tracing::error!(
-                lost = leader.lost(),
-                "the broker no longer has records that were judged before: windows that reach back to them are incomplete"
-            );
-        }
-        tracing::info!(batch = leader.number(), "started: this process writes");
-        let mut told = leader.lost();
-        let done = leader.run(stop, |turn| {
-            if turn.lost > std::mem::replace(&mut told, turn.lost) {
-                tracing::error!(lost = turn.lost, "the broker no longer had these records when we came to them");
-            }
-            Ok(())
-        });
+        let done = writer.run(stop, UPLOAD_MAX, |_| Ok(()));
         if let Err(error) = done {
             tracing::error!(error = format!("{error:#}"), "ended; what was not committed is done by the next start");
             return Ok(Exit::Unreachable);
@@ -270,7 +261,7 @@ fn say_who_runs_what(config: &Config) -> anyhow::Result<()> {
         return Ok(());
     }
     let choice = Choice { ids: Vec::new(), no_drafts: true };
-    let pack = match crate::rules::load(&config.rules.dir, &choice, &config.settings())? {
+    let pack = match crate::rules::files::load(&config.rules.dir, &choice, &config.settings())? {
         Ok(pack) => pack,
         Err(problems) => bail!("{}", problems[0]),
     };
@@ -333,12 +324,12 @@ impl Tail {
             config.kafka.brokers.clone_from(brokers);
         }
         let topic = match self.what.as_str() {
-            "detections" => crate::sinks::wire::DETECTIONS,
-            "alerts" => crate::sinks::wire::ALERTS,
-            "blocking" => crate::sinks::wire::BLOCKING_DRAFTS,
-            "warnings" => crate::sinks::wire::WARNING_DRAFTS,
-            "rejected" => crate::sinks::wire::REJECTED,
-            "late" => crate::sinks::wire::LATE,
+            "detections" => log::DETECTIONS,
+            "alerts" => log::ALERTS,
+            "blocking" => log::BLOCKING_DRAFTS,
+            "warnings" => log::WARNING_DRAFTS,
+            "rejected" => log::REJECTED,
+            "late" => log::LATE,
             other => other,
         };
         let defaults =

@@ -25,4 +25,4 @@ pub use header::{Header, Status};
 pub use pack::{Pack, Rule, RuleFile, Settings, ViewFile, compile, compile_part};
 pub use problem::Problem;
 pub use session::feed_schema;
-pub use spread::{Part, Spread};
+pub use spread::Spread;

@@ -12,17 +12,9 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
+use foreshock_core::Part;
 use foreshock_core::partition::partition_of;
 use std::sync::Arc;
-
-/// One of several partitions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Part {
-    /// Its number, from 0.
-    pub number: u32,
-    /// How many there are.
-    pub of: u32,
-}
 
 /// Can several processes share a rule?
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,11 +5,12 @@ use crate::dialect::Checked;
 use crate::nullness::is_never_null;
 use crate::problem::Problem;
 use crate::source::{Source, substitute};
-use crate::spread::{Part, is_in};
+use crate::spread::is_in;
 use crate::stream::{StreamBuilder, window_name, windows_read};
 use crate::windows::{self, Call, Refusal};
 use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
+use foreshock_core::Part;
 use foreshock_engine::Frame;
 use std::collections::BTreeMap;
 

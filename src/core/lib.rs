@@ -11,5 +11,6 @@ pub mod schema;
 pub mod time;
 
 pub use detection::{Detection, Value};
+pub use partition::{Part, Presence};
 pub use report::ReportAction;
 pub use schema::{Column, Feed, Type};

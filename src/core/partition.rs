@@ -1,4 +1,22 @@
-//! Which partition a key belongs to: Kafka's own rule, so that any client finds the same one.
+//! Partitions: which one a key belongs to (Kafka's own rule, so that any client finds the same one), and what is known of each.
+
+/// One of several partitions of the rules that spread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Its number, from 0.
+    pub number: u32,
+    /// How many there are.
+    pub of: u32,
+}
+
+/// Does the horizon wait for a source partition that has not yet sent anything?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It has events: the horizon stands still until they come.
+    Expected,
+    /// It may stay empty. Should it begin to send, then what lies before the horizon is too late.
+    Optional,
+}
 
 /// The partition of a key among so many: the positive part of Murmur2 over the key's bytes, as the default partitioner of
 /// Kafka's Java producer and `murmur2` of librdkafka have it.

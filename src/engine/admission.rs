@@ -6,8 +6,8 @@
 
 use crate::faults::{Fault, on};
 use crate::seen::{Known, SavedId, Seen};
-use foreshock_core::ReportAction;
 use foreshock_core::limits::CONFIRMATION_US;
+use foreshock_core::{Presence, ReportAction};
 use serde::{Deserialize, Serialize};
 use std::hint::black_box;
 
@@ -40,15 +40,6 @@ pub(crate) struct Report<'a> {
     pub(crate) action: ReportAction,
     /// The payment's own id (UETR), that both banks report.
     pub(crate) payment: Option<[u8; 16]>,
-}
-
-/// Does the horizon wait for a source partition that has not yet sent anything?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presence {
-    /// It has events: the horizon stands still until they come.
-    Expected,
-    /// It may stay empty. Should it begin to send, then what lies before the horizon is too late.
-    Optional,
 }
 
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! The one engine of a process: admission, then every stream's step.
 
-use crate::admission::{Admission, Admitted, Presence, Report};
+use crate::admission::{Admission, Admitted, Report};
 use crate::corrections::Corrections;
 use crate::eval::{downcast, evaluate};
 use crate::faults::{Fault, on};
@@ -10,7 +10,7 @@ use crate::intern::Interner;
 use crate::plan::{Branch, PackPlan, RulePlan};
 use crate::stream::{Shared, Stream};
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray};
-use foreshock_core::{Detection, Feed, ReportAction};
+use foreshock_core::{Detection, Feed, Presence, ReportAction};
 use hashbrown::DefaultHashBuilder;
 
 /// Events of one feed from one source partition, in arrival order, in the feed's columns.

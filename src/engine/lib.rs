@@ -34,7 +34,7 @@ mod state_hash;
 mod stream;
 mod verdicts;
 
-pub use admission::{Cut, Presence};
+pub use admission::Cut;
 pub use carry::Carried;
 pub use engine::{Engine, Fate, FeedBatch, Output, Sizes, State, StepFacts, Verdict};
 pub use eval::Expr;

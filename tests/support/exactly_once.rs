@@ -1,15 +1,17 @@
 //! Input for processes that are killed, and what a reader of committed results must see then.
 #![allow(dead_code, clippy::unwrap_used)]
 
-use foreshock::config::{Config, Kafka};
-use foreshock::net::{Net, values};
-use foreshock::progress::{Progress, read_all};
-use foreshock::rules::{Choice, load};
-use foreshock::sources::files::{Loaded, from_events};
+use foreshock::kafka::settings::Kafka;
+use foreshock::kafka::tail::read_all;
+use foreshock::offline::files::{Loaded, from_events};
+use foreshock::offline::net::Net;
+use foreshock::ops::config::Config;
+use foreshock::rules::files::{Choice, load};
 use foreshock_compiler::Pack;
 use foreshock_core::Feed;
 use foreshock_core::time::{DAY_US, format_rfc3339};
 use foreshock_feeds::{Counts, Event, Record, decode};
+use foreshock_log::{Progress, values};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;

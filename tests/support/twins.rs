@@ -5,14 +5,14 @@ use super::support::{
     rule_that_spreads,
 };
 use arrow::array::AsArray;
-use foreshock::net::Net;
-use foreshock::pool::Pool;
-use foreshock::standing::Standing;
+use foreshock::offline::net::Net;
+use foreshock::offline::standing::Standing;
+use foreshock::ops::pool::Pool;
 use foreshock_compiler::header::Emit;
-use foreshock_compiler::{Pack, Part, RuleFile, Settings, Spread, batch, compile, compile_part, feed_schema};
-use foreshock_core::Feed;
+use foreshock_compiler::{Pack, RuleFile, Settings, Spread, batch, compile, compile_part, feed_schema};
 use foreshock_core::time::SECOND_US;
-use foreshock_engine::{Cut, Engine, FeedBatch, Limits, PackPlan, Presence, Router, SavedState, State, Verdict};
+use foreshock_core::{Feed, Part, Presence};
+use foreshock_engine::{Cut, Engine, FeedBatch, Limits, PackPlan, Router, SavedState, State, Verdict};
 use foreshock_feeds::{Event, to_record_batch};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -3,13 +3,9 @@
 
 use super::support::{COMPLAINTS, PARTITIONS, Random};
 use anyhow::{anyhow, bail};
-use foreshock::progress::{Progress, Range};
-use foreshock::sinks::ledger::Ledger;
-use foreshock::sinks::wire::{EVENTS, Message, Position};
-use foreshock::snapshot::Store;
-use foreshock::sources::{Source, SourceRecord};
-use foreshock_core::Feed;
-use foreshock_engine::Presence;
+use foreshock::state::snapshot::Store;
+use foreshock_core::{Feed, Presence};
+use foreshock_log::{EVENTS, Kind, Ledger, Message, Position, Progress, Range, Source, SourceRecord};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -117,12 +113,11 @@ impl SimSource {
         let sent = self.world.borrow().input[number][offset].clone();
         SourceRecord {
             position: Position { topic: topic.to_owned(), partition, offset: to_offset(offset) },
-            feed: sent.feed,
             partition: number,
             bytes: sent.json.into_bytes(),
             source: None,
             time_us: None,
-            horizon_us: sent.horizon_us,
+            kind: sent.horizon_us.map_or(Kind::Event(sent.feed), Kind::Horizon),
         }
     }
 }

@@ -1,0 +1,25 @@
+//! What is on the topics, for whoever writes them and whoever reads them: records and their positions, the record of each
+//! batch, the messages; and the two ends that a process of ours has, [`Source`] and [`Ledger`].
+//!
+//! Knows no broker, no client, no rule and no window. Both ends are traits: `kafka` has the real ones, the tests simulated ones.
+
+mod detection;
+mod ledger;
+mod message;
+mod position;
+mod progress;
+mod source;
+mod topics;
+mod value;
+
+pub use detection::{DetectionMessage, DetectionState, detection_schema};
+pub use ledger::{Ledger, TakenOver, deliver};
+pub use message::{Message, event, horizon, late, rejected};
+pub use position::{Position, Range, ranges};
+pub use progress::{Progress, Sign, Tick, check_order};
+pub use source::{Kind, Source, SourceRecord};
+pub use topics::{
+    ALERTS, BLOCKING_DRAFTS, DETECTIONS, EVENTS, FEED, HORIZON, LATE, Log, OUT_TOPICS, OWNER, PARTS_PROGRESS, POSITION,
+    PROGRESS, REJECTED, SOURCE, WARNING_DRAFTS,
+};
+pub use value::{to_json, values};

@@ -1,0 +1,76 @@
+//! Where records come from.
+
+use crate::position::{Position, Range};
+use foreshock_core::{Feed, Presence};
+use std::time::Duration;
+
+/// A record, copied out of its source.
+#[derive(Debug, Clone)]
+pub struct SourceRecord {
+    /// Where it stood.
+    pub position: Position,
+    /// Number of its partition in the engine.
+    pub partition: usize,
+    /// Content.
+    pub bytes: Vec<u8>,
+    /// CloudEvents binary mode: `ce_source`.
+    pub source: Option<String>,
+    /// Record timestamp, microseconds.
+    pub time_us: Option<i64>,
+    /// What it holds.
+    pub kind: Kind,
+}
+
+/// What a record holds, by its topic and headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A report of this feed.
+    Event(Feed),
+    /// The horizon after the events before it, in microseconds: from the process that has admitted them.
+    Horizon(i64),
+}
+
+/// Partitions of records in an order that does not change. Kafka, or the simulated one of the tests.
+pub trait Source {
+    /// For the engine: every partition, and whether the horizon waits for it.
+    fn presence(&self) -> &[Presence];
+    /// The partitions that the horizon waits for, as a progress record names them.
+    fn waits_for(&self) -> Vec<String>;
+    /// Number of a partition in the engine.
+    fn number(&self, topic: &str, partition: i32) -> Option<usize>;
+    /// What has arrived: waits up to `wait` for a first record, then takes what is there, up to `max`.
+    fn take(&mut self, max: usize, wait: Duration) -> Vec<SourceRecord>;
+    /// Exactly the records of a batch that was taken before. What is no longer there counts as lost.
+    ///
+    /// # Errors
+    /// When the source does not give them.
+    fn take_again(&mut self, ranges: &[Range]) -> anyhow::Result<Vec<SourceRecord>>;
+    /// No batch is taken again from now on.
+    ///
+    /// # Errors
+    /// When the client does not take it.
+    fn end_again(&mut self) -> anyhow::Result<()>;
+    /// Partitions that have given nothing for so long and hold nothing that we have not had: topic, partition, number.
+    fn silent(&mut self, idle: Duration) -> Vec<(String, i32, usize)>;
+    /// Has a partition given something of late, or is it about to?
+    fn still_sends(&self, number: usize) -> bool;
+    /// Nothing is taken from these partitions, and from all others again.
+    fn hold_back(&mut self, ahead: &[usize]);
+    /// While results cannot be delivered: take nothing in, keep the connection.
+    fn hold(&mut self);
+    /// Results are delivered again.
+    fn go_on(&mut self);
+    /// Counts a batch as done.
+    fn mark_done(&mut self, ranges: &[Range]);
+    /// Every partition in the order of the engine, with the next offset to take.
+    fn places(&self) -> Vec<Range>;
+    /// Tells the source what is done, for tools that show the lag; waits for its answer when it is the last time.
+    ///
+    /// # Errors
+    /// When it does not take it.
+    fn commit(&mut self, is_last: bool) -> anyhow::Result<()>;
+    /// Records that were no longer there when they were asked for.
+    fn lost(&self) -> u64;
+    /// The last error, once.
+    fn take_error(&mut self) -> Option<String>;
+}

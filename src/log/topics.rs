@@ -1,0 +1,64 @@
+//! Names of topics and headers.
+
+use foreshock_core::Part;
+
+/// Detections, their revisions and retractions.
+pub const DETECTIONS: &str = "detection.v1";
+/// Alert episodes.
+pub const ALERTS: &str = "alert.v1";
+/// Drafts of blocking requests.
+pub const BLOCKING_DRAFTS: &str = "blocking.draft.v1";
+/// Drafts of public warnings.
+pub const WARNING_DRAFTS: &str = "warning.draft.v1";
+/// Refused records.
+pub const REJECTED: &str = "rejected.v1";
+/// Records beyond the lateness.
+pub const LATE: &str = "late.v1";
+
+/// All topics with results.
+pub const OUT_TOPICS: [&str; 6] = [DETECTIONS, ALERTS, BLOCKING_DRAFTS, WARNING_DRAFTS, REJECTED, LATE];
+
+/// The record of each batch. One partition: its order is the order of the batches.
+pub const PROGRESS: &str = "foreshock.progress";
+/// The same for the partitions of [`EVENTS`], each in the partition of its number.
+pub const PARTS_PROGRESS: &str = "foreshock.events.progress";
+/// Where the process that writes shows that it lives while it has nothing to write, and others that they would take over.
+/// One partition.
+pub const OWNER: &str = "foreshock.owner";
+/// Events on their way to the processes that share the rules which spread: each is in the partitions of all its subjects.
+pub const EVENTS: &str = "foreshock.events";
+
+/// Headers on [`EVENTS`]: the feed of an event, where it stood, and in a record without an event the horizon.
+pub const FEED: &str = "feed";
+/// See [`FEED`].
+pub const POSITION: &str = "position";
+/// See [`FEED`].
+pub const HORIZON: &str = "horizon_us";
+/// CloudEvents binary mode: who reports.
+pub const SOURCE: &str = "ce_source";
+
+/// A log of batches: that of the one process that reads the incoming topics, or that of a partition of the rules that spread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log(pub Option<Part>);
+
+impl Log {
+    /// Its topic.
+    pub fn topic(self) -> &'static str {
+        if self.0.is_some() { PARTS_PROGRESS } else { PROGRESS }
+    }
+
+    /// Its partition.
+    pub fn partition(self) -> i32 {
+        self.0.map_or(0, |part| part.number.cast_signed())
+    }
+
+    /// How many partitions its topic must have.
+    pub fn partitions(self) -> u32 {
+        self.0.map_or(1, |part| part.of)
+    }
+
+    /// Its name among those of a group.
+    pub fn name(self) -> String {
+        self.0.map_or("engine".into(), |part| format!("part-{}", part.number))
+    }
+}

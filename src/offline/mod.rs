@@ -1,0 +1,8 @@
+//! Runs over files: events in and out, the net result, cases of rules.
+
+pub mod cases;
+pub mod files;
+pub mod mapping;
+pub mod net;
+pub mod standing;
+pub mod writer;

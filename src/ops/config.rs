@@ -1,0 +1,271 @@
+//! Configuration of `run` and `demo`: a TOML file; unknown keys are errors with their line.
+
+use crate::kafka::settings::Kafka;
+use crate::state::bucket::Bucket;
+use anyhow::Context;
+use foreshock_compiler::Settings;
+use foreshock_core::Feed;
+use foreshock_engine::Limits;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The whole configuration.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Broker and topics.
+    pub kafka: Kafka,
+    /// The window engine.
+    pub engine: EngineSettings,
+    /// Rules and their parameters.
+    pub rules: Rules,
+    /// Several processes that share rules.
+    pub spread: SpreadSettings,
+    /// The state on disk.
+    pub snapshots: Snapshots,
+    /// Health and metrics.
+    pub http: Http,
+    /// Who warns.
+    pub warnings: Warnings,
+}
+
+/// `[engine]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineSettings {
+    /// Key ranges per window group, and threads.
+    pub shards: usize,
+    /// How late an event may come, in seconds.
+    pub lateness_s: u32,
+    /// The same for one feed, by its table name.
+    pub feed_lateness_s: BTreeMap<String, u32>,
+    /// After so many seconds without a record the horizon no longer waits for a partition; 0 for never. What it sends
+    /// later is too late when it lies before the horizon.
+    pub idle_s: u32,
+    /// A partition so many seconds of event time ahead of another one that still sends waits for it; 0 for never. The
+    /// horizon stands at the one most behind, and all that is younger is kept. For catching up only: a source whose clock is
+    /// slow would hold up all others for as long as it sends.
+    pub skew_s: u32,
+    /// Most events that are not final: young rows, or event ids remembered. At so many only the partitions that hold the
+    /// horizon back are read on, until it follows.
+    pub young_max: usize,
+    /// Most events of one micro-batch.
+    pub batch_events_max: usize,
+    /// Most keys in use in each window group. Rows of further ones are not counted there, and what they may be missing
+    /// from is marked `incomplete` and leads to no act.
+    pub keys_max: usize,
+    /// Most entries (events) in each window group. When seven eighths are there rows of new keys are not counted there, when
+    /// all are no row is; marked in the same way.
+    pub entries_max: u32,
+    /// Most texts, while a rule with texts has windows that never end. Beyond it rows of window groups with texts are not
+    /// counted, marked in the same way.
+    pub texts_max: usize,
+    /// Refuse events more than five minutes ahead of their record's timestamp.
+    pub refuse_future: bool,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        EngineSettings {
+            shards: 2,
+            lateness_s: 120,
+            feed_lateness_s: BTreeMap::new(),
+            idle_s: 600,
+            skew_s: 0,
+            young_max: 10_000_000,
+            batch_events_max: foreshock_core::limits::BATCH_EVENTS_MAX,
+            keys_max: 2_000_000,
+            entries_max: 50_000_000,
+            texts_max: 50_000_000,
+            refuse_future: true,
+        }
+    }
+}
+
+impl EngineSettings {
+    /// How late an event of a feed may come, in seconds.
+    pub fn lateness_s(&self, feed: Feed) -> u32 {
+        self.feed_lateness_s.get(feed.table()).copied().unwrap_or(self.lateness_s)
+    }
+
+    /// What each window group may hold.
+    pub fn limits(&self) -> Limits {
+        Limits { keys_max: self.keys_max, entries_max: self.entries_max, texts_max: self.texts_max }
+    }
+}
+
+/// `[spread]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SpreadSettings {
+    /// Partitions over which the rules that spread are shared: most processes that can have a share. 0 for none: one process
+    /// runs all rules. It cannot change once there are events.
+    pub partitions: u32,
+}
+
+/// `[rules]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rules {
+    /// Folder with `rules/` and `views/`.
+    pub dir: PathBuf,
+    /// Parameters for all rules that have them (`currency`) and, as `"M01.min_payers_day"`, for one.
+    pub params: BTreeMap<String, String>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Rules { dir: "sql".into(), params: BTreeMap::new() }
+    }
+}
+
+/// `[snapshots]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Snapshots {
+    /// Folder for snapshots; empty for none: a start then takes every batch of the log again.
+    pub dir: PathBuf,
+    /// Where each is copied to for a start on another machine: `s3://bucket/prefix`, `az://..`, `gs://..`, `file:///..`;
+    /// empty for nowhere. Its settings and credentials are those of the environment (`AWS_..`, `AZURE_..`, `GOOGLE_..`).
+    pub object_store: String,
+    /// Seconds between two snapshots; one is also written at an orderly end.
+    pub every_s: u32,
+}
+
+impl Default for Snapshots {
+    fn default() -> Self {
+        Snapshots { dir: PathBuf::new(), object_store: String::new(), every_s: 300 }
+    }
+}
+
+/// `[http]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Address of `/livez`, `/readyz`, `/metrics`; empty for none.
+    pub listen: String,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Http { listen: "127.0.0.1:9464".into() }
+    }
+}
+
+/// `[warnings]`: the sender of public warnings.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Warnings {
+    /// Address of the sender.
+    pub sender: String,
+    /// Agency in Chinese.
+    pub agency_zh: String,
+    /// Agency in English.
+    pub agency_en: String,
+    /// Page with the warnings.
+    pub web: String,
+    /// Number to call.
+    pub contact: String,
+    /// Six digits of the place.
+    pub place_code: String,
+    /// Three digits of the agency.
+    pub agency_code: String,
+}
+
+impl Default for Warnings {
+    fn default() -> Self {
+        let s = foreshock_actions::Settings::default();
+        Warnings {
+            sender: s.sender,
+            agency_zh: s.agency_zh,
+            agency_en: s.agency_en,
+            web: s.web,
+            contact: s.contact,
+            place_code: s.place_code,
+            agency_code: s.agency_code,
+        }
+    }
+}
+
+impl Warnings {
+    /// As the acts want them.
+    pub fn settings(&self) -> foreshock_actions::Settings {
+        let w = self.clone();
+        foreshock_actions::Settings {
+            sender: w.sender,
+            agency_zh: w.agency_zh,
+            agency_en: w.agency_en,
+            web: w.web,
+            contact: w.contact,
+            place_code: w.place_code,
+            agency_code: w.agency_code,
+        }
+    }
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or a key or value is not valid: with line, column and the keys there are.
+    pub fn read(path: &Path) -> anyhow::Result<Config> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let config: Config = toml::from_str(&text).with_context(|| format!("configuration {}", path.display()))?;
+        anyhow::ensure!((1..=256).contains(&config.engine.shards), "engine.shards must be 1 to 256");
+        anyhow::ensure!(config.engine.young_max > 0, "engine.young_max must be at least 1");
+        anyhow::ensure!(config.engine.keys_max > 0, "engine.keys_max must be at least 1");
+        anyhow::ensure!(config.engine.texts_max > 0, "engine.texts_max must be at least 1");
+        anyhow::ensure!(config.engine.entries_max > 0, "engine.entries_max must be at least 1");
+        anyhow::ensure!(
+            config.snapshots.object_store.is_empty() || !config.snapshots.dir.as_os_str().is_empty(),
+            "snapshots.object_store needs snapshots.dir: a snapshot is written there and then copied"
+        );
+        if !config.snapshots.object_store.is_empty() {
+            Bucket::open(&config.snapshots.object_store, None)?;
+        }
+        anyhow::ensure!(config.kafka.failover_ms >= 1_000, "kafka.failover_ms must be 1000 or more");
+        for name in config.engine.feed_lateness_s.keys() {
+            let tables = Feed::ALL.map(Feed::table);
+            anyhow::ensure!(
+                tables.contains(&name.as_str()),
+                "engine.feed_lateness_s: no feed `{name}`; there are {}",
+                tables.join(", ")
+            );
+        }
+        anyhow::ensure!(
+            (1..=1_000_000).contains(&config.engine.batch_events_max),
+            "engine.batch_events_max must be 1 to 1000000"
+        );
+        Ok(config)
+    }
+
+    /// Rule parameters as the compiler wants them.
+    pub fn settings(&self) -> Settings {
+        let mut settings = Settings::default();
+        for (name, value) in &self.rules.params {
+            match name.split_once('.') {
+                Some((rule, param)) => settings.of_rule.insert((rule.into(), param.into()), value.clone()),
+                None => settings.all.insert(name.clone(), value.clone()),
+            };
+        }
+        settings
+    }
+
+    /// Every key with its value, and whether it comes from the file.
+    ///
+    /// # Errors
+    /// Never for a configuration that was read.
+    pub fn origins(&self, file_text: &str) -> anyhow::Result<Vec<(String, String, bool)>> {
+        let all = toml::Table::try_from(self)?;
+        let given: toml::Table = toml::from_str(file_text)?;
+        let mut keys = Vec::new();
+        for (section, values) in &all {
+            for (key, value) in values.as_table().into_iter().flatten() {
+                let is_given = given.get(section).and_then(|s| s.get(key)).is_some();
+                keys.push((format!("{section}.{key}"), value.to_string(), is_given));
+            }
+        }
+        Ok(keys)
+    }
+}

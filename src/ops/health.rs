@@ -1,0 +1,259 @@
+//! `/livez`, `/readyz`, `/metrics`: what operators and their tools look at.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use dashmap::DashMap;
+use foreshock_engine::{Sizes, StepFacts};
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::SystemTime;
+
+/// State of one thing we depend on.
+#[derive(Debug, Clone)]
+pub struct Dependency {
+    /// Works.
+    pub is_up: bool,
+    /// Since when.
+    pub since: SystemTime,
+    /// Last error.
+    pub last_error: String,
+}
+
+/// Counters and states, written by the pipeline, read by HTTP.
+#[derive(Debug, Default)]
+pub struct Health {
+    dependencies: DashMap<&'static str, Dependency>,
+    /// The partitions of the rules that spread which this process has.
+    pub parts: DashMap<u32, Arc<Health>>,
+    /// Events that count.
+    pub accepted: AtomicU64,
+    /// Events seen before.
+    pub duplicates: AtomicU64,
+    /// Payments that another bank had reported before.
+    pub confirmations: AtomicU64,
+    /// Facts replaced by a correction.
+    pub replaced: AtomicU64,
+    /// Facts withdrawn.
+    pub withdrawn: AtomicU64,
+    /// Events beyond the lateness.
+    pub late: AtomicU64,
+    /// Records refused.
+    pub rejected: AtomicU64,
+    /// Values that could not be computed.
+    pub faults: AtomicU64,
+    /// Rows not taken in by a window group that held as many keys or entries as it may.
+    pub shed: AtomicU64,
+    /// Detections published.
+    pub detections: AtomicU64,
+    /// Retractions published.
+    pub retractions: AtomicU64,
+    /// Drafts of blocking requests.
+    pub blocking_drafts: AtomicU64,
+    /// Drafts of warnings.
+    pub warning_drafts: AtomicU64,
+    /// Rows that can still be judged again.
+    pub young_rows: AtomicU64,
+    /// Keys in window groups.
+    pub keys: AtomicU64,
+    /// Events in the logs of window groups.
+    pub entries: AtomicU64,
+    /// Event ids remembered.
+    pub event_ids: AtomicU64,
+    /// Payments remembered that another bank may still report.
+    pub payments: AtomicU64,
+    /// Texts that windows hold.
+    pub texts: AtomicU64,
+    /// Source partitions that wait because they are far ahead in event time.
+    pub held_back: AtomicU64,
+    /// Longest time for which a snapshot stopped the process, microseconds.
+    pub snapshot_stall_us: AtomicU64,
+    /// Microseconds.
+    pub horizon_us: AtomicI64,
+}
+
+impl Health {
+    /// Notes that a dependency works or does not.
+    pub fn set(&self, name: &'static str, is_up: bool, error: &str) {
+        let mut entry = self.dependencies.entry(name).or_insert_with(|| Dependency {
+            is_up: !is_up,
+            since: SystemTime::now(),
+            last_error: String::new(),
+        });
+        if entry.is_up != is_up {
+            entry.is_up = is_up;
+            entry.since = SystemTime::now();
+        }
+        if !error.is_empty() {
+            error.clone_into(&mut entry.last_error);
+        }
+    }
+
+    /// Something we no longer depend on.
+    pub fn forget(&self, name: &str) {
+        self.dependencies.remove(name);
+    }
+
+    /// Takes in what a step counted and what the engine holds after it.
+    pub fn note(&self, facts: &StepFacts, sizes: &Sizes, horizon_us: i64) {
+        for (counter, count) in [
+            (&self.accepted, facts.accepted),
+            (&self.duplicates, facts.duplicates),
+            (&self.confirmations, facts.confirmations),
+            (&self.replaced, facts.replaced),
+            (&self.withdrawn, facts.withdrawn),
+            (&self.late, facts.late),
+            (&self.faults, facts.faults),
+            (&self.shed, facts.shed),
+        ] {
+            counter.fetch_add(count, Ordering::Relaxed);
+        }
+        for (gauge, size) in [
+            (&self.young_rows, sizes.young_rows),
+            (&self.keys, sizes.keys),
+            (&self.entries, sizes.entries),
+            (&self.event_ids, sizes.event_ids),
+            (&self.payments, sizes.payments),
+            (&self.texts, sizes.texts),
+        ] {
+            gauge.store(size as u64, Ordering::Relaxed);
+        }
+        self.horizon_us.store(horizon_us, Ordering::Relaxed);
+    }
+
+    /// Sets the counters back: what was counted while a state was made again was counted before.
+    pub fn forget_counts(&self) {
+        let counters = [
+            &self.accepted,
+            &self.duplicates,
+            &self.confirmations,
+            &self.replaced,
+            &self.withdrawn,
+            &self.late,
+            &self.rejected,
+            &self.faults,
+            &self.shed,
+            &self.detections,
+            &self.retractions,
+            &self.blocking_drafts,
+            &self.warning_drafts,
+        ];
+        counters.into_iter().for_each(|counter| counter.store(0, Ordering::Relaxed));
+    }
+
+    /// Is every dependency up, and what each looks like.
+    pub fn ready(&self) -> (bool, String) {
+        let mut names: Vec<(String, Dependency)> = self.states("");
+        for part in &self.parts {
+            names.extend(part.states(&format!("part {}: ", part.key())));
+        }
+        names.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut text = String::new();
+        for (name, d) in &names {
+            let since = d.since.elapsed().map_or(0, |e| e.as_secs());
+            let state = if d.is_up { "up" } else { "down" };
+            let _ = writeln!(
+                text,
+                "{name}: {state} for {since} s; last error: {}",
+                if d.last_error.is_empty() { "none" } else { &d.last_error }
+            );
+        }
+        (!names.is_empty() && names.iter().all(|(_, d)| d.is_up), text)
+    }
+
+    fn states(&self, prefix: &str) -> Vec<(String, Dependency)> {
+        self.dependencies.iter().map(|e| (format!("{prefix}{}", e.key()), e.value().clone())).collect()
+    }
+
+    /// Prometheus text. The partitions of the rules that spread have the label `part`.
+    pub fn metrics(&self) -> String {
+        let mut all: Vec<(String, Arc<Health>)> = Vec::new();
+        for part in &self.parts {
+            all.push((format!("{{part=\"{}\"}}", part.key()), part.value().clone()));
+        }
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut text = String::new();
+        for (number, (name, kind, help, _)) in self.values().iter().enumerate() {
+            let _ = writeln!(text, "# HELP foreshock_{name} {help}\n# TYPE foreshock_{name} {kind}");
+            let _ = writeln!(text, "foreshock_{name} {}", self.values()[number].3);
+            for (label, health) in &all {
+                let _ = writeln!(text, "foreshock_{name}{label} {}", health.values()[number].3);
+            }
+        }
+        text
+    }
+
+    /// Name, kind, help and value of each metric.
+    fn values(&self) -> Vec<(String, &'static str, &'static str, u64)> {
+        let counters = [
+            ("events_accepted", "Events that count.", &self.accepted),
+            ("events_duplicate", "Events seen before.", &self.duplicates),
+            ("events_confirmation", "Payments that another bank had reported before.", &self.confirmations),
+            ("facts_replaced", "Facts replaced by a correction.", &self.replaced),
+            ("facts_withdrawn", "Facts withdrawn.", &self.withdrawn),
+            ("events_late", "Events beyond the lateness.", &self.late),
+            ("records_rejected", "Records refused.", &self.rejected),
+            ("expression_faults", "Values that could not be computed.", &self.faults),
+            (
+                "rows_shed",
+                "Rows a window group did not take in: it held as many keys or entries as it may.",
+                &self.shed,
+            ),
+            ("detections", "Detections published.", &self.detections),
+            ("retractions", "Retractions published.", &self.retractions),
+            ("blocking_drafts", "Drafts of blocking requests.", &self.blocking_drafts),
+            ("warning_drafts", "Drafts of public warnings.", &self.warning_drafts),
+        ];
+        let gauges = [
+            ("young_rows_count", "Rows that can still be judged again.", &self.young_rows),
+            ("keys_count", "Keys in use in all window groups.", &self.keys),
+            ("window_entries_count", "Events in the logs of those keys, once for each window group.", &self.entries),
+            ("event_ids_count", "Event ids remembered against duplicates.", &self.event_ids),
+            ("payments_count", "Payments that another bank may still report.", &self.payments),
+            ("partitions_held_back_count", "Source partitions that wait: far ahead in event time.", &self.held_back),
+            ("texts_count", "Texts that windows hold.", &self.texts),
+            (
+                "snapshot_stall_microseconds",
+                "Longest time for which a snapshot stopped the process.",
+                &self.snapshot_stall_us,
+            ),
+        ];
+        let counters = counters.map(|(name, help, value)| (format!("{name}_total"), "counter", help, value));
+        let gauges = gauges.map(|(name, help, value)| (name.to_owned(), "gauge", help, value));
+        let all = counters.into_iter().chain(gauges);
+        all.map(|(name, kind, help, value)| (name, kind, help, value.load(Ordering::Relaxed))).collect()
+    }
+}
+
+/// The routes.
+pub fn router(health: Arc<Health>) -> Router {
+    let ready = |State(health): State<Arc<Health>>| async move {
+        let (is_ready, text) = health.ready();
+        (if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, text)
+    };
+    Router::new()
+        .route("/livez", get(|| async { "alive\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(|State(health): State<Arc<Health>>| async move { health.metrics() }))
+        .with_state(health)
+}
+
+/// Serves the routes on a thread of their own until the process ends.
+///
+/// # Errors
+/// When the address cannot be bound.
+pub fn serve(listen: &str, health: Arc<Health>) -> anyhow::Result<std::net::SocketAddr> {
+    let listener = std::net::TcpListener::bind(listen)?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("http".into()).spawn(move || {
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            axum::serve(listener, router(health)).await
+        })
+    })?;
+    Ok(address)
+}

@@ -1,0 +1,321 @@
+//! The corridor of a live process: records in, engine, acts, messages out. Delivery is between [`Pipeline::judge`] and
+//! [`Pipeline::done`]; offsets come last.
+
+use crate::ops::config::Config;
+use crate::ops::health::Health;
+use crate::ops::pool::Pool;
+use crate::rules::identity::{base_hash, rules_hash};
+use crate::rules::work::Work;
+use crate::state::snapshot::Snapshot;
+use crate::writer::decode::Decoder;
+use crate::writer::flow::{Flow, raise};
+use crate::writer::outcome::Outcome;
+use anyhow::Context;
+use foreshock_core::time::SECOND_US;
+use foreshock_engine::{Cut, Engine, Routed, Router, SavedState};
+use foreshock_log::{Kind, Message, Progress, Source, SourceRecord, check_order, event, horizon, ranges};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Records in, messages out. The same batches give the same state and the same messages.
+pub struct Pipeline<S> {
+    config: Config,
+    router: Option<Arc<Router>>,
+    decoder: Decoder,
+    flow: Flow,
+    engine: Engine,
+    outcome: Outcome,
+    source: S,
+    health: Arc<Health>,
+    /// Number of the next batch.
+    number: u64,
+    /// Hash of the rules.
+    rules: String,
+    /// Name of this process.
+    owner: String,
+    /// Name of the one that took the last batch.
+    last_owner: String,
+}
+
+/// Where in the log a pipeline begins.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Start {
+    /// Number of its first batch.
+    pub number: u64,
+    /// The event time from which on its state is meant to be whole; `None` for all there ever was.
+    pub cut: Option<Cut>,
+}
+
+/// What one turn did.
+#[derive(Debug, Default, Clone)]
+pub struct Turn {
+    /// Records taken.
+    pub records: usize,
+    /// Messages delivered.
+    pub messages: Vec<Message>,
+    /// Records the broker lost before we read them, in all.
+    pub lost: u64,
+}
+
+/// A micro-batch, judged and not yet delivered.
+pub struct Judged {
+    /// How many records.
+    pub records: usize,
+    /// All that it causes, in order.
+    pub messages: Vec<Message>,
+    /// Its record for the log.
+    pub progress: Progress,
+}
+
+impl<S: Source> Pipeline<S> {
+    /// Puts the parts together.
+    pub fn new(config: Config, work: Work, source: S, owner: String, health: Arc<Health>) -> Pipeline<S> {
+        let Work { pack, router } = work;
+        let lateness = |feed| i64::from(config.engine.lateness_s(feed)) * SECOND_US;
+        let (shards, limits) = (config.engine.shards, config.engine.limits());
+        let is_behind = pack.part.is_some();
+        let engine = if is_behind {
+            Engine::behind(pack.plan.clone(), shards, limits)
+        } else {
+            Engine::bounded(pack.plan.clone(), shards, source.presence(), lateness, limits)
+        };
+        let rules = rules_hash(&pack, &config.engine);
+        Pipeline {
+            decoder: Decoder::new(&config, is_behind, health.clone()),
+            flow: Flow::new(&config.engine, is_behind, health.clone()),
+            outcome: Outcome::new(pack, config.warnings.settings(), health.clone()),
+            config,
+            router,
+            engine,
+            source,
+            health,
+            number: 0,
+            rules,
+            owner,
+            last_owner: String::new(),
+        }
+    }
+
+    /// Begins with a saved state of the same rules.
+    ///
+    /// # Errors
+    /// When it does not fit: the pipeline must not be used then.
+    pub fn restore(&mut self, snapshot: &Snapshot) -> anyhow::Result<()> {
+        let state = SavedState::read(&snapshot.engine).map_err(anyhow::Error::msg)?;
+        self.restore_with(snapshot, state)?;
+        let is_same = self.engine.state_hash() == snapshot.state_hash;
+        anyhow::ensure!(is_same, "snapshot {}: another state than was saved", snapshot.number);
+        Ok(())
+    }
+
+    /// Begins with a snapshot whose state was carried over to these rules.
+    ///
+    /// # Errors
+    /// As [`Pipeline::restore`].
+    pub fn restore_with(&mut self, snapshot: &Snapshot, state: SavedState) -> anyhow::Result<()> {
+        let place = || format!("snapshot {}", snapshot.number);
+        self.engine.load_state(state).map_err(anyhow::Error::msg).with_context(place)?;
+        self.outcome.restore(&snapshot.actions, &snapshot.in_force).map_err(anyhow::Error::msg).with_context(place)?;
+        self.source.mark_done(&snapshot.partitions);
+        self.number = snapshot.number + 1;
+        self.last_owner.clone_from(&snapshot.owner);
+        Ok(())
+    }
+
+    /// This one only makes what a state of other rules lacks, from this batch on.
+    pub fn fill(&mut self, state: &SavedState, start: &Start) {
+        state.lend(&mut self.engine, start.cut);
+        self.outcome.is_silent = true;
+        self.number = start.number;
+    }
+
+    /// The state of the windows.
+    ///
+    /// # Errors
+    /// When it began in the midst of the events and cannot be sure of all that counts.
+    pub fn saved_state(&self) -> Result<SavedState, String> {
+        if self.engine.is_uncertain() {
+            return Err("the batches taken again do not tell for certain which events count".into());
+        }
+        SavedState::read(&self.engine.save())
+    }
+
+    /// Makes the state that the batches of the log led to, and says nothing meanwhile. Ends early when asked to stop: then
+    /// the pipeline must not be used.
+    ///
+    /// # Errors
+    /// When the source does not give the records again.
+    pub fn follow(&mut self, log: &[Progress], stop: &AtomicBool) -> anyhow::Result<()> {
+        if log.last().is_some_and(|last| last.rules != self.rules) {
+            tracing::warn!(
+                "rules, parameters or lateness differ from the last run's: what new ones would have said in the past is not said"
+            );
+        }
+        check_order(log, self.number)?;
+        for progress in log {
+            if stop.load(Ordering::Acquire) {
+                return Ok(());
+            }
+            let records = self.source.take_again(&progress.ranges)?;
+            if !progress.in_force.is_empty() {
+                self.outcome.come_into_force(&progress.in_force, &mut self.engine);
+            }
+            raise(&mut self.engine, &self.source, &progress.ticks);
+            self.process(&records);
+            self.source.mark_done(&progress.ranges);
+            self.number = progress.number + 1;
+            self.last_owner.clone_from(&progress.owner);
+        }
+        Ok(())
+    }
+
+    /// The state is whole and this process writes the log from now on.
+    ///
+    /// # Errors
+    /// When the source does not go on.
+    pub fn lead(&mut self) -> anyhow::Result<()> {
+        self.source.end_again()?;
+        self.health.forget_counts();
+        self.answered();
+        Ok(())
+    }
+
+    /// Records that the source no longer had when they were asked for.
+    pub fn lost(&self) -> u64 {
+        self.source.lost()
+    }
+
+    /// Number of the next batch.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// See `Engine::state_hash`.
+    pub fn state_hash(&self) -> [u8; 32] {
+        self.engine.state_hash()
+    }
+
+    /// The state as it is now; `None` when there is none yet.
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        Some(Snapshot {
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            base: base_hash(&self.outcome.pack, &self.config.engine),
+            rules: self.outcome.names.clone(),
+            in_force: self.outcome.in_force.as_ref().unwrap_or(&self.outcome.names).clone(),
+            number: self.number.checked_sub(1)?,
+            owner: self.last_owner.clone(),
+            waits_for: self.source.waits_for(),
+            partitions: self.source.places(),
+            state_hash: self.engine.state_hash(),
+            engine: self.engine.save(),
+            actions: self.outcome.actions.save(),
+        })
+    }
+
+    /// Takes what has arrived and judges it: `None` when nothing has. What comes out must be delivered and then marked by
+    /// [`Pipeline::done`], or this process ends.
+    pub fn judge(&mut self, wait: Duration) -> Option<Judged> {
+        self.flow.hold_back(&self.engine, &mut self.source);
+        let records = self.source.take(self.config.engine.batch_events_max, wait);
+        if let Some(error) = self.source.take_error() {
+            self.health.set("kafka source", false, &error);
+        }
+        if records.is_empty() && !self.flow.needs_ticks() {
+            return None;
+        }
+        let ticks = self.flow.ticks(&self.engine, &mut self.source);
+        if records.is_empty() && ticks.is_empty() {
+            return None;
+        }
+        let is_changed = self.outcome.is_changed();
+        let in_force = if is_changed { self.outcome.names.clone() } else { BTreeSet::new() };
+        if is_changed {
+            self.outcome.come_into_force(&in_force, &mut self.engine);
+        }
+        raise(&mut self.engine, &self.source, &ticks);
+        let newest = self.engine.newest();
+        let messages = self.process(&records);
+        let progress = Progress {
+            number: self.number,
+            ranges: ranges(&records),
+            ticks,
+            messages: messages.len(),
+            newest_us: (newest > i64::MIN).then_some(newest),
+            waits_for: if self.number == 0 { self.source.waits_for() } else { Vec::new() },
+            rules: self.rules.clone(),
+            in_force,
+            owner: self.owner.clone(),
+        };
+        Some(Judged { records: records.len(), messages, progress })
+    }
+
+    /// While a delivery takes long.
+    pub fn hold(&mut self) {
+        self.health.set("kafka sink", false, "waiting for acknowledgements");
+        self.source.hold();
+    }
+
+    /// The broker has taken something: both ways are open.
+    pub fn answered(&self) {
+        self.health.set("kafka source", true, "");
+        self.health.set("kafka sink", true, "");
+    }
+
+    /// The batch is delivered.
+    ///
+    /// # Errors
+    /// When the source does not take that it is done.
+    pub fn done(&mut self, judged: Judged) -> anyhow::Result<Turn> {
+        self.number += 1;
+        self.last_owner = judged.progress.owner;
+        self.answered();
+        self.source.go_on();
+        self.source.mark_done(&judged.progress.ranges);
+        self.source.commit(false)?;
+        Ok(Turn { records: judged.records, messages: judged.messages, lost: self.source.lost() })
+    }
+
+    /// The last act before an orderly end.
+    ///
+    /// # Errors
+    /// When the source does not take what is done.
+    pub fn end(&mut self) -> anyhow::Result<()> {
+        self.source.commit(true)
+    }
+
+    /// Judges a batch: everything it causes, in order. The same batches in the same order give the same messages.
+    fn process(&mut self, records: &[SourceRecord]) -> Vec<Message> {
+        let mut messages = Vec::new();
+        // Where the horizon moves, the engine that admitted the events ended a step: so does this one.
+        for step in records.split_inclusive(|record| matches!(record.kind, Kind::Horizon(_))) {
+            match step.split_last() {
+                Some((SourceRecord { kind: Kind::Horizon(horizon), .. }, events)) => {
+                    self.engine.move_horizon(*horizon);
+                    self.step(events, &mut messages);
+                }
+                _ => self.step(step, &mut messages),
+            }
+        }
+        messages
+    }
+
+    fn step(&mut self, records: &[SourceRecord], messages: &mut Vec<Message>) {
+        let decoded = self.decoder.decode(records, messages);
+        let before = self.engine.horizon();
+        let output = self.engine.step(&decoded.batches, &Pool { threads: self.config.engine.shards });
+        let after = self.engine.horizon();
+        self.health.note(&output.facts, &self.engine.sizes(), after);
+        self.decoder.not_admitted(&decoded, &output, messages);
+        self.outcome.of(&output, after, messages);
+        if let Some(router) = &self.router {
+            for Routed { batch, row, partition } in router.route(&decoded.batches, &output.fates) {
+                messages.push(event(decoded.record(batch, row), decoded.event_id(batch, row), partition));
+            }
+            if after > before {
+                messages.extend((0..router.partitions()).map(|partition| horizon(after, partition)));
+            }
+        }
+    }
+}
