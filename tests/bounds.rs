@@ -15,7 +15,7 @@ use foreshock_core::time::{DAY_US, SECOND_US, format_rfc3339};
 use foreshock_core::{Feed, Presence};
 use foreshock_engine::{Engine, FeedBatch, Limits, Verdict};
 use foreshock_feeds::{Counts, Event, Record, decode, to_record_batch};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 const START_US: i64 = 1_772_416_800_000_000;
@@ -244,6 +244,7 @@ fn a_state_of_many_keys_is_written_by_a_copy_and_read_again_whole() {
     let store = Folder(folder.path().to_owned());
     let snapshot = || Snapshot {
         program: String::new(),
+        meaning: Snapshot::MEANING,
         base: String::new(),
         rules: BTreeSet::new(),
         in_force: BTreeSet::new(),
@@ -251,6 +252,7 @@ fn a_state_of_many_keys_is_written_by_a_copy_and_read_again_whole() {
         owner: String::new(),
         waits_for: Vec::new(),
         partitions: Vec::new(),
+        topics: BTreeMap::new(),
         state_hash: live.state_hash(),
         engine: live.save(),
         actions: Vec::new(),

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the ground up: each may import those before it. The crates below are held by Cargo.
-const FLOORS: [&[&str]; 6] = [&["kafka", "state", "schemas"], &["ops"], &["rules"], &["writer", "offline"], &["cli"], &["main", "lib"]];
+const FLOORS: [&[&str]; 6] =
+    [&["kafka", "state", "schemas"], &["ops"], &["rules"], &["writer", "offline"], &["cli"], &["main", "lib"]];
 
 fn source_files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -16,7 +17,10 @@ fn source_files(folder: &Path) -> Vec<PathBuf> {
 
 /// The rooms that a file names after `crate::`.
 fn imports(text: &str) -> BTreeSet<&str> {
-    text.split("crate::").skip(1).filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()).collect()
+    text.split("crate::")
+        .skip(1)
+        .filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next())
+        .collect()
 }
 
 fn floor(room: &str) -> Option<usize> {

@@ -183,7 +183,7 @@ impl Simulation {
     /// One turn of a writing process; `false` when it ends by it.
     fn turn(&mut self, at: usize) -> bool {
         let process = &mut self.processes[at];
-        let Some(judged) = process.pipeline.judge(Duration::ZERO) else { return true };
+        let Some(judged) = process.pipeline.judge(Duration::ZERO).unwrap() else { return true };
         let (pipeline, ledger) = (&mut process.pipeline, process.ledger.as_mut().unwrap());
         if self.world.borrow_mut().has("death before a write", 60) {
             return false;
@@ -282,7 +282,7 @@ impl Simulation {
     fn facts(&self, log: &Log) -> BTreeMap<Feed, Vec<arrow::array::RecordBatch>> {
         let world = self.world.borrow();
         let source = SimSource::new(&self.world);
-        let presence = foreshock_log::Source::presence(&source).to_vec();
+        let presence = foreshock_log::Source::presence(&source);
         let mut engine = Engine::new(self.works[0].pack.plan.clone(), 1, &presence, lateness_us);
         let mut standing = Standing::default();
         for (progress, _) in log {
@@ -504,7 +504,7 @@ fn a_partition_far_ahead_waits_for_the_others_so_that_memory_follows_them() {
         world.borrow_mut().is_calm = true;
         let (mut taken, mut most) = (0, 0);
         while taken < 2 * 2_880 {
-            if let Some(judged) = pipeline.judge(Duration::ZERO) {
+            if let Some(judged) = pipeline.judge(Duration::ZERO).unwrap() {
                 taken += judged.records;
                 pipeline.done(judged).unwrap();
             }
@@ -524,7 +524,7 @@ fn a_silent_partition_does_not_stop_the_others_for_ever_when_memory_is_full() {
     let (_world, mut pipeline, health) = one_far_ahead(|engine| (engine.idle_s, engine.young_max) = (1, 300));
     let (mut taken, mut most) = (0, 0);
     for _ in 0..100_000 {
-        if let Some(judged) = pipeline.judge(Duration::ZERO) {
+        if let Some(judged) = pipeline.judge(Duration::ZERO).unwrap() {
             taken += judged.records;
             pipeline.done(judged).unwrap();
         }

@@ -98,6 +98,19 @@ impl Admission {
         }
     }
 
+    pub(crate) fn partition_count(&self) -> usize {
+        self.bounds.len()
+    }
+
+    pub(crate) fn add_partitions(&mut self, presence: &[Presence]) {
+        self.presence.extend(presence);
+        self.bounds.resize(self.presence.len(), i64::MIN);
+    }
+
+    pub(crate) fn bound_of(&self, partition: usize) -> i64 {
+        self.bounds[partition]
+    }
+
     /// Behind the admission of another engine.
     pub(crate) fn behind() -> Self {
         Admission { given: Some(i64::MIN), ..Admission::new(&[Presence::Expected]) }
@@ -296,14 +309,13 @@ impl Admission {
     }
 
     pub(crate) fn load(&mut self, saved: SavedAdmission) -> Result<(), String> {
-        if saved.bounds.len() != self.bounds.len() {
-            return Err(format!(
-                "it has {} source partitions, now there are {}",
-                saved.bounds.len(),
-                self.bounds.len()
-            ));
+        let (saved_count, count) = (saved.bounds.len(), self.bounds.len());
+        if saved_count > count {
+            return Err(format!("it has {saved_count} source partitions, now there are {count}"));
         }
         (self.bounds, self.horizon) = (saved.bounds, saved.horizon);
+        // Partitions that were added since come last.
+        self.bounds.resize(count, i64::MIN);
         self.give(saved.horizon);
         (self.seen, self.payments) = (Seen::load(saved.seen), Seen::load(saved.payments));
         Ok(())

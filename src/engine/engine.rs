@@ -240,6 +240,21 @@ impl Engine {
         self.admission.raise(partition, bound_us);
     }
 
+    /// Source partitions.
+    pub fn partition_count(&self) -> usize {
+        self.admission.partition_count()
+    }
+
+    /// Source partitions that were added while events come.
+    pub fn add_partitions(&mut self, presence: &[Presence]) {
+        self.admission.add_partitions(presence);
+    }
+
+    /// The admission bound of a source partition: what is older is too late. `i64::MIN` before it has sent something.
+    pub fn bound(&self, partition: usize) -> i64 {
+        self.admission.bound_of(partition)
+    }
+
     /// For an engine behind another one: where that one's horizon is after the events of the next step.
     pub fn move_horizon(&mut self, horizon_us: i64) {
         self.admission.give(horizon_us);

@@ -2,6 +2,12 @@
 
 use crate::kafka::settings::Kafka;
 use rdkafka::config::ClientConfig;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use std::time::{Duration, Instant};
+
+/// A broker that has just started answers some questions with "not yet": ask again for this long.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// Client settings from configuration: the operator's own properties win.
 pub fn client_config(kafka: &Kafka, defaults: &[(&str, &str)]) -> ClientConfig {
@@ -14,4 +20,30 @@ pub fn client_config(kafka: &Kafka, defaults: &[(&str, &str)]) -> ClientConfig {
         config.set(name, value);
     }
     config
+}
+
+/// Asks until the broker knows.
+pub(super) fn patiently<T>(ask: impl Fn() -> KafkaResult<T>) -> KafkaResult<T> {
+    let start = Instant::now();
+    loop {
+        match ask() {
+            Err(error) if start.elapsed() < PATIENCE && is_passing(&error) => std::thread::sleep(PAUSE),
+            answer => return answer,
+        }
+    }
+}
+
+fn is_passing(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    let code = error.rdkafka_error_code();
+    code.is_some_and(|c| {
+        matches!(
+            c,
+            Code::CoordinatorLoadInProgress
+                | Code::CoordinatorNotAvailable
+                | Code::LeaderNotAvailable
+                | Code::NotCoordinator
+                | Code::NotLeaderForPartition
+        )
+    })
 }

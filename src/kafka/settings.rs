@@ -19,6 +19,8 @@ pub struct Kafka {
     pub delivery: Delivery,
     /// A process that stands by takes over after so many milliseconds without a sign of the one that writes.
     pub failover_ms: u32,
+    /// What to do when an incoming topic was deleted and made again.
+    pub topic_made_anew: TopicMadeAnew,
     /// Partitions of topics made by `topics create`.
     pub partitions: i32,
     /// Replicas of topics made by `topics create`.
@@ -34,6 +36,7 @@ impl Default for Kafka {
             default_reporter: BTreeMap::new(),
             delivery: Delivery::Transactions,
             failover_ms: 3_000,
+            topic_made_anew: TopicMadeAnew::Stop,
             partitions: 4,
             replication: 1,
         }
@@ -48,4 +51,14 @@ pub enum Delivery {
     Transactions,
     /// For brokers without transactions: after a crash the last batch's results may come twice, with the same ids.
     Idempotent,
+}
+
+/// What to do when an incoming topic was deleted and made again under its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TopicMadeAnew {
+    /// The process ends and says so: somebody must know that records are gone.
+    Stop,
+    /// The new one is read from its beginning. Windows keep what they hold.
+    GoOn,
 }

@@ -1,55 +1,30 @@
-//! Records from Kafka: one `BaseConsumer`, polled by one thread; offsets are committed by the pipeline, last.
+//! Records from Kafka: one `BaseConsumer`, polled by one thread; offsets are committed by the pipeline, last. What must be
+//! asked of the broker meanwhile is asked by [`Watch`].
 
-use crate::kafka::client::client_config;
-use crate::kafka::settings::Kafka;
-use crate::kafka::tail::check_partitions;
+use crate::kafka::partition::Partition;
+use crate::kafka::settings::TopicMadeAnew;
+use crate::kafka::settle::differs;
+use crate::kafka::watch::{Place, Watch};
 use anyhow::{Context, bail};
 use foreshock_core::{Feed, Part, Presence};
 use foreshock_log::{EVENTS, FEED, HORIZON, Kind, Position, Range, SOURCE, Source, SourceRecord};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How often silent partitions are looked for, and how long one may take.
+/// How often silent partitions are looked for.
 const LOOK: Duration = Duration::from_secs(1);
 /// A partition that has given nothing for so long is not waited for by those ahead of it.
 const STILL: Duration = Duration::from_secs(2);
+/// An answer of the broker about the end of a partition is worth something for so long, at least.
+const FRESH: Duration = Duration::from_secs(3);
 /// Records of one partition held back while another one catches up.
 const STASH_MAX: usize = 20_000;
-
-/// A broker that has just started answers some questions with "not yet": ask again for this long.
+/// A batch that is taken again must come within this time.
 const PATIENCE: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_millis(250);
-
-fn patiently<T>(ask: impl Fn() -> KafkaResult<T>) -> KafkaResult<T> {
-    let start = Instant::now();
-    loop {
-        match ask() {
-            Err(error) if start.elapsed() < PATIENCE && is_passing(&error) => std::thread::sleep(PAUSE),
-            answer => return answer,
-        }
-    }
-}
-
-fn is_passing(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode as Code;
-    let code = error.rdkafka_error_code();
-    code.is_some_and(|c| {
-        matches!(
-            c,
-            Code::CoordinatorLoadInProgress
-                | Code::CoordinatorNotAvailable
-                | Code::LeaderNotAvailable
-                | Code::NotCoordinator
-                | Code::NotLeaderForPartition
-        )
-    })
-}
 
 /// What a process takes in.
 #[derive(Debug, Clone, Copy)]
@@ -69,178 +44,112 @@ pub enum Intake<'a> {
 pub struct Bookmark {
     /// Partitions that the horizon waits for, as `topic/partition`.
     pub waits_for: Vec<String>,
+    /// The partitions of the state, in the order of the engine.
+    pub order: Vec<Place>,
     /// The first offset of each partition that the state still needs; the first there is where none is named.
-    pub offsets: BTreeMap<(String, i32), i64>,
+    pub offsets: BTreeMap<Place, i64>,
+    /// Kafka's ids of the topics at the beginning.
+    pub first_topics: BTreeMap<String, String>,
+    /// Kafka's ids of the topics of the last of these offsets.
+    pub topics: BTreeMap<String, String>,
+}
+
+/// The broker did not have an offset: it is asked what it has.
+#[derive(Debug)]
+pub(super) struct Reset {
+    pub(super) since: Instant,
+    /// When it was last asked.
+    pub(super) asked: Instant,
 }
 
 /// The consumer.
 pub struct KafkaSource {
-    consumer: BaseConsumer,
-    partitions: BTreeMap<(String, i32), usize>,
-    presence: Vec<Presence>,
-    next: BTreeMap<(String, i32), i64>,
-    done: BTreeMap<(String, i32), i64>,
-    /// Offset of the first record the broker still had at the start.
-    lows: Vec<i64>,
-    /// When each partition last gave a record.
-    heard: Vec<Instant>,
+    pub(super) consumer: BaseConsumer,
+    pub(super) watch: Watch,
+    pub(super) partitions: Vec<Partition>,
+    pub(super) numbers: BTreeMap<Place, usize>,
+    /// Kafka's ids of the topics now.
+    pub(super) topics: BTreeMap<String, String>,
+    /// The same in the batch that is taken again.
+    pub(super) in_log: BTreeMap<String, String>,
+    pub(super) made_anew: TopicMadeAnew,
+    /// Partitions may be added.
+    pub(super) grows: bool,
     /// When silent partitions were last looked for.
-    looked: Instant,
-    /// Records that came before they were wanted, by partition.
-    stash: Vec<VecDeque<SourceRecord>>,
-    is_paused: bool,
-    /// Partitions paused because they are ahead: of the one that is read again, or in event time.
-    held: BTreeSet<usize>,
-    last_error: Option<String>,
+    pub(super) looked: Instant,
+    /// The broker did not have the offset that was asked for, at this moment: it is asked what it has.
+    pub(super) reset: Option<Reset>,
+    pub(super) is_paused: bool,
+    pub(super) last_error: Option<String>,
+    pub(super) fault: Option<anyhow::Error>,
     /// Records that the broker no longer had.
-    lost: u64,
+    pub(super) lost: u64,
 }
 
 impl KafkaSource {
-    /// Connects and takes what the intake names: from the bookmark on, so that the state can be made again; without it
-    /// from the committed offsets on.
-    ///
-    /// # Errors
-    /// When the broker cannot be reached or a topic is not there.
-    pub fn new(kafka: &Kafka, intake: Intake<'_>, resume: Option<&Bookmark>) -> anyhow::Result<KafkaSource> {
-        let defaults = [
-            ("group.id", kafka.group_id.as_str()),
-            ("enable.auto.commit", "false"),
-            ("enable.auto.offset.store", "false"),
-            ("auto.offset.reset", "earliest"),
-            ("fetch.wait.max.ms", "10"),
-            ("queued.max.messages.kbytes", "16384"),
-            ("isolation.level", "read_committed"),
-        ];
-        let consumer: BaseConsumer =
-            client_config(kafka, &defaults).create().context("cannot make the Kafka consumer")?;
-        let mut source = KafkaSource {
-            consumer,
-            partitions: BTreeMap::new(),
-            presence: Vec::new(),
-            next: BTreeMap::new(),
-            done: BTreeMap::new(),
-            lows: Vec::new(),
-            heard: Vec::new(),
-            looked: Instant::now(),
-            stash: Vec::new(),
-            is_paused: false,
-            held: BTreeSet::new(),
-            last_error: None,
-            lost: 0,
-        };
-        let mut list = TopicPartitionList::new();
-        match intake {
-            Intake::Feeds { expected } => {
-                for feed in Feed::ALL {
-                    source.add_topic(feed, expected.contains(&feed), resume, &mut list)?;
+    /// Does a batch that is taken again name records of a topic that was deleted since?
+    fn is_of_old(&self, topic: &str) -> bool {
+        differs(&self.in_log, &self.topics, topic)
+    }
+
+    /// The records of a batch in one partition.
+    fn take_range(&mut self, number: usize, range: &Range, records: &mut Vec<SourceRecord>) -> anyhow::Result<()> {
+        let (start, mut next) = (Instant::now(), range.from);
+        while next < range.to {
+            if let Some(fault) = self.fault.take() {
+                return Err(fault);
+            }
+            let low = self.partitions[number].low;
+            if next < low {
+                self.lost += u64::try_from(low.min(range.to) - next).unwrap_or(0);
+                next = low;
+                continue;
+            }
+            let stash = &mut self.partitions[number].stash;
+            match stash.front() {
+                Some(record) if record.position.offset >= range.to => break,
+                Some(record) if record.position.offset < range.from => {
+                    stash.pop_front();
+                }
+                Some(record) => {
+                    next = record.position.offset + 1;
+                    records.extend(stash.pop_front());
+                }
+                None if start.elapsed() > PATIENCE => bail!(
+                    "topic `{}`, partition {}: no record up to offset {} in a minute, though it was judged before: is it the \
+                     same topic, was it restored from a copy?",
+                    range.topic,
+                    range.partition,
+                    range.to
+                ),
+                None => {
+                    self.keep_within_bounds(number)?;
+                    self.stash_next();
                 }
             }
-            Intake::Part(part) => {
-                check_partitions(EVENTS, source.partitions_of(EVENTS)?.len(), part.of)?;
-                source.add_partition(EVENTS, part.number.cast_signed(), |_| true, &mut list)?;
-            }
         }
-        source.stash.resize(source.presence.len(), VecDeque::new());
-        if let Some(resume) = resume {
-            source.begin(&source.first_offsets(resume)?)?;
-            return Ok(source);
-        }
-        let committed = patiently(|| source.consumer.committed_offsets(list.clone(), METADATA_TIMEOUT))
-            .context("cannot read the committed offsets")?;
-        let mut start = TopicPartitionList::new();
-        for element in committed.elements() {
-            let offset = if let Offset::Offset(o) = element.offset() { Offset::Offset(o) } else { Offset::Beginning };
-            start.add_partition_offset(element.topic(), element.partition(), offset)?;
-        }
-        source.begin(&start)?;
-        Ok(source)
-    }
-
-    /// Begins to read there. A partition that stays silent has then been read to there, too.
-    fn begin(&mut self, start: &TopicPartitionList) -> anyhow::Result<()> {
-        for element in start.elements() {
-            if let Offset::Offset(offset) = element.offset() {
-                self.next.insert((element.topic().to_owned(), element.partition()), offset);
-            }
-        }
-        self.consumer.assign(start).context("cannot take the partitions")
-    }
-
-    /// Where to begin to make the state again.
-    fn first_offsets(&self, resume: &Bookmark) -> anyhow::Result<TopicPartitionList> {
-        let mut list = TopicPartitionList::new();
-        for ((topic, partition), number) in &self.partitions {
-            let (low, first) = (self.lows[*number], resume.offsets.get(&(topic.clone(), *partition)).copied());
-            list.add_partition_offset(topic, *partition, Offset::Offset(first.map_or(low, |f| f.max(low))))?;
-        }
-        Ok(list)
-    }
-
-    fn add_topic(
-        &mut self,
-        feed: Feed,
-        is_expected: bool,
-        resume: Option<&Bookmark>,
-        list: &mut TopicPartitionList,
-    ) -> anyhow::Result<()> {
-        let topic = feed.topic();
-        let partitions = self.partitions_of(topic)?;
-        if partitions.is_empty() {
-            bail!("topic `{topic}` is not there; `foreshock topics create` makes it");
-        }
-        for partition in partitions {
-            let waits = |has_records| match resume {
-                Some(resume) => resume.waits_for.contains(&format!("{topic}/{partition}")),
-                None => is_expected || has_records,
-            };
-            self.add_partition(topic, partition, waits, list)?;
-        }
-        Ok(())
-    }
-
-    fn partitions_of(&self, topic: &str) -> anyhow::Result<Vec<i32>> {
-        let metadata =
-            self.consumer.fetch_metadata(Some(topic), METADATA_TIMEOUT).context("the broker does not answer")?;
-        let mut partitions: Vec<i32> =
-            metadata.topics().iter().flat_map(|t| t.partitions().iter().map(|p| p.id())).collect();
-        partitions.sort_unstable();
-        Ok(partitions)
-    }
-
-    /// `waits` says by whether it holds something if the horizon waits for it.
-    fn add_partition(
-        &mut self,
-        topic: &str,
-        partition: i32,
-        waits: impl Fn(bool) -> bool,
-        list: &mut TopicPartitionList,
-    ) -> anyhow::Result<()> {
-        let (low, high) = patiently(|| self.consumer.fetch_watermarks(topic, partition, METADATA_TIMEOUT))?;
-        self.lows.push(low);
-        self.heard.push(Instant::now());
-        self.partitions.insert((topic.to_owned(), partition), self.presence.len());
-        self.presence.push(if waits(low < high) { Presence::Expected } else { Presence::Optional });
-        list.add_partition(topic, partition);
         Ok(())
     }
 
     fn stash_next(&mut self) {
+        self.settle();
         if let Some(Some(record)) = self.poll(Duration::from_millis(100)) {
             let number = record.partition;
-            self.stash[number].push_back(record);
+            self.partitions[number].stash.push_back(record);
         }
     }
 
     /// A partition that is far ahead of the one read now is paused until it is its turn.
     fn keep_within_bounds(&mut self, turn: usize) -> anyhow::Result<()> {
-        for ((topic, partition), number) in &self.partitions {
-            let is_full = self.stash[*number].len() > STASH_MAX && *number != turn;
+        for (number, partition) in self.partitions.iter_mut().enumerate() {
+            let is_full = partition.stash.len() > STASH_MAX && number != turn;
             let mut one = TopicPartitionList::new();
-            one.add_partition(topic, *partition);
-            if is_full && self.held.insert(*number) {
+            one.add_partition(&partition.place.0, partition.place.1);
+            if is_full && !partition.is_held {
+                partition.is_held = true;
                 self.consumer.pause(&one)?;
-            } else if self.stash[*number].len() < STASH_MAX / 2 && self.held.remove(number) {
+            } else if partition.stash.len() < STASH_MAX / 2 && partition.is_held {
+                partition.is_held = false;
                 self.consumer.resume(&one)?;
             }
         }
@@ -252,41 +161,35 @@ impl KafkaSource {
         let message = match self.consumer.poll(wait)? {
             Ok(message) => message,
             Err(error) => {
+                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) {
+                    let now = Instant::now();
+                    self.reset.get_or_insert(Reset { since: now, asked: now });
+                    self.watch.ask(self.partitions.iter().map(|p| p.place.clone()));
+                }
+                // Anything may come of a topic that is gone.
+                self.watch.ask_topics();
                 self.last_error = Some(error.to_string());
                 return Some(None);
             }
         };
         self.last_error = None;
         let place = (message.topic().to_owned(), message.partition());
-        let expected = self.next.get(&place).copied();
-        if expected.is_some_and(|e| message.offset() < e) {
-            // The client went back, as after a fetch that failed: we had it.
+        let number = *self.numbers.get(&place)?;
+        let partition = &mut self.partitions[number];
+        if partition.next.is_some_and(|next| message.offset() < next) {
+            // The client went back, as after a fetch that failed: we had it. Or the topic is another one.
+            self.watch.ask_topics();
             return Some(None);
         }
-        self.next.insert(place.clone(), message.offset() + 1);
-        // One offset between two of our own transactions is the marker of the first: the broker need not be asked.
-        let is_marker = |expected: &i64| place.0 == EVENTS && message.offset() == expected + 1;
-        if let Some(expected) = expected.filter(|e| message.offset() > *e && !is_marker(e)) {
-            // Offsets may skip a transaction's marker; a record is lost only when the broker's log begins after it.
-            let marks = self.consumer.fetch_watermarks(&place.0, place.1, METADATA_TIMEOUT);
-            let low = marks.map_or(message.offset(), |(low, _)| low.min(message.offset()));
-            self.lost += u64::try_from(low - expected).unwrap_or(0);
-        }
-        let header = |name: &str| {
-            let found = message.headers()?.iter().find(|x| x.key == name)?;
-            std::str::from_utf8(found.value?).ok()
-        };
-        let horizon_us = header(HORIZON).and_then(|us| us.parse().ok()).filter(|_| place.0 == EVENTS);
-        let is_of = |f: &Feed| f.topic() == place.0 || place.0 == EVENTS && header(FEED) == Some(f.table());
-        let feed = || Feed::ALL.into_iter().find(is_of).map(Kind::Event);
-        let Some(kind) = horizon_us.map(Kind::Horizon).or_else(feed) else {
+        // Offsets that are passed over are markers of transactions and records of aborted ones: where the broker has let go
+        // of some, the client says so instead of going on.
+        partition.next = Some(message.offset() + 1);
+        partition.heard = Instant::now();
+        let Some((kind, source)) = read_headers(&message, &place) else {
             self.last_error =
                 Some(format!("{}/{}/{}: not written by this program", place.0, place.1, message.offset()));
             return Some(None);
         };
-        let source = header(SOURCE).map(str::to_owned);
-        let number = *self.partitions.get(&place)?;
-        self.heard[number] = Instant::now();
         Some(Some(SourceRecord {
             partition: number,
             position: Position { topic: place.0, partition: place.1, offset: message.offset() },
@@ -299,45 +202,76 @@ impl KafkaSource {
 
     fn commit_done(&self, mode: CommitMode) -> anyhow::Result<()> {
         let mut list = TopicPartitionList::new();
-        for ((topic, partition), offset) in &self.done {
-            list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
+        for Partition { place, done, .. } in &self.partitions {
+            if let Some(offset) = done {
+                list.add_partition_offset(&place.0, place.1, Offset::Offset(*offset))?;
+            }
         }
         self.consumer.commit(&list, mode).context("cannot commit offsets")
     }
+
+    /// Up to where each partition has been read, markers of transactions and aborted records included.
+    fn positions(&self) -> BTreeMap<Place, i64> {
+        let Ok(list) = self.consumer.position() else { return BTreeMap::new() };
+        let offset = |o: Offset| if let Offset::Offset(offset) = o { Some(offset) } else { None };
+        let elements = list.elements();
+        let known = elements.iter().filter_map(|e| Some(((e.topic().to_owned(), e.partition()), offset(e.offset())?)));
+        known.collect()
+    }
+}
+
+/// What a record holds by its topic and headers, and who sent it; `None` for one that is not ours.
+fn read_headers(message: &impl Message, place: &Place) -> Option<(Kind, Option<String>)> {
+    let header = |name: &str| {
+        let found = message.headers()?.iter().find(|x| x.key == name)?;
+        std::str::from_utf8(found.value?).ok()
+    };
+    let horizon_us = header(HORIZON).and_then(|us| us.parse().ok()).filter(|_| place.0 == EVENTS);
+    let is_of = |f: &Feed| f.topic() == place.0 || place.0 == EVENTS && header(FEED) == Some(f.table());
+    let feed = || Feed::ALL.into_iter().find(is_of).map(Kind::Event);
+    let kind = horizon_us.map(Kind::Horizon).or_else(feed)?;
+    Some((kind, header(SOURCE).map(str::to_owned)))
 }
 
 impl Source for KafkaSource {
-    fn presence(&self) -> &[Presence] {
-        &self.presence
+    fn presence(&self) -> Vec<Presence> {
+        self.partitions.iter().map(|p| p.presence).collect()
     }
 
     fn waits_for(&self) -> Vec<String> {
-        let waiting = self.partitions.iter().filter(|(_, number)| self.presence[**number] == Presence::Expected);
-        waiting.map(|((topic, partition), _)| format!("{topic}/{partition}")).collect()
+        self.partitions.iter().filter(|p| p.presence == Presence::Expected).map(Partition::name).collect()
     }
 
     fn number(&self, topic: &str, partition: i32) -> Option<usize> {
-        self.partitions.get(&(topic.to_owned(), partition)).copied()
+        self.numbers.get(&(topic.to_owned(), partition)).copied()
+    }
+
+    fn topics(&self) -> BTreeMap<String, String> {
+        self.topics.clone()
+    }
+
+    fn topics_in_log(&mut self, topics: &BTreeMap<String, String>) {
+        self.in_log.clone_from(topics);
     }
 
     fn take(&mut self, max: usize, wait: Duration) -> Vec<SourceRecord> {
+        self.settle();
         let mut records = Vec::new();
-        let free = self.stash.iter_mut().enumerate().filter(|(number, _)| !self.held.contains(number));
-        for (_, stash) in free {
-            let count = stash.len().min(max - records.len());
-            records.extend(stash.drain(..count));
+        for partition in self.partitions.iter_mut().filter(|p| !p.is_held) {
+            let count = partition.stash.len().min(max - records.len());
+            records.extend(partition.stash.drain(..count));
         }
         let mut patience = if records.is_empty() { wait } else { Duration::ZERO };
         while records.len() < max {
             let Some(record) = self.poll(patience) else { break };
             patience = Duration::ZERO;
+            let Some(record) = record else { continue };
+            let partition = &mut self.partitions[record.partition];
             // A partition's own order must hold: what is stashed comes first.
-            match record {
-                Some(record) if self.stash[record.partition].is_empty() && !self.held.contains(&record.partition) => {
-                    records.push(record);
-                }
-                Some(record) => self.stash[record.partition].push_back(record),
-                None => {}
+            if partition.stash.is_empty() && !partition.is_held {
+                records.push(record);
+            } else {
+                partition.stash.push_back(record);
             }
         }
         records
@@ -346,46 +280,29 @@ impl Source for KafkaSource {
     fn take_again(&mut self, ranges: &[Range]) -> anyhow::Result<Vec<SourceRecord>> {
         let mut records = Vec::new();
         for range in ranges {
-            let Some(number) = self.partitions.get(&(range.topic.clone(), range.partition)).copied() else {
+            let place = (range.topic.clone(), range.partition);
+            if self.is_of_old(&range.topic) {
+                self.lost += u64::try_from(range.to - range.from).unwrap_or(0);
+                continue;
+            }
+            if !self.numbers.contains_key(&place) {
+                self.take_new_partitions(&range.topic)?;
+            }
+            let Some(number) = self.numbers.get(&place).copied() else {
                 bail!("partition {} of topic `{}` is not there any more", range.partition, range.topic);
             };
-            let low = self.lows[number];
-            self.lost += u64::try_from((low.min(range.to) - range.from).max(0)).unwrap_or(0);
-            let mut next = range.from.max(low);
-            let start = Instant::now();
-            while next < range.to {
-                match self.stash[number].front() {
-                    Some(record) if record.position.offset >= range.to => break,
-                    Some(record) if record.position.offset < range.from => {
-                        self.stash[number].pop_front();
-                    }
-                    Some(record) => {
-                        next = record.position.offset + 1;
-                        records.extend(self.stash[number].pop_front());
-                    }
-                    None if start.elapsed() > PATIENCE => bail!(
-                        "topic `{}`, partition {}: no record up to offset {} in a minute",
-                        range.topic,
-                        range.partition,
-                        range.to
-                    ),
-                    None => {
-                        self.keep_within_bounds(number)?;
-                        self.stash_next();
-                    }
-                }
-            }
+            self.take_range(number, range, &mut records)?;
         }
         Ok(records)
     }
 
     fn end_again(&mut self) -> anyhow::Result<()> {
         // What the broker let go of while nobody read.
-        for (place, done) in &self.done {
-            let low = self.partitions.get(place).map_or(*done, |number| self.lows[*number]);
-            self.lost += u64::try_from(low - done).unwrap_or(0);
+        for partition in &mut self.partitions {
+            self.lost += u64::try_from(partition.low - partition.done.unwrap_or(partition.low)).unwrap_or(0);
+            partition.is_held = false;
         }
-        self.held.clear();
+        self.in_log.clone_from(&self.topics);
         Ok(self.consumer.resume(&self.consumer.assignment()?)?)
     }
 
@@ -394,39 +311,50 @@ impl Source for KafkaSource {
             return Vec::new();
         }
         self.looked = Instant::now();
-        let quiet =
-            self.partitions.iter().filter(|(_, n)| self.heard[**n].elapsed() >= idle && self.stash[**n].is_empty());
-        let all_read = |(place, number): &(&(String, i32), &usize)| {
-            let next = self.next.get(*place).copied().unwrap_or(self.lows[**number]);
-            let marks = self.consumer.fetch_watermarks(&place.0, place.1, LOOK);
-            // The last offset may be a transaction's marker, which is no record.
-            marks.is_ok_and(|(_, high)| next + 1 >= high)
-        };
-        quiet.filter(all_read).map(|(place, number)| (place.0.clone(), place.1, *number)).collect()
+        let quiet = |p: &Partition| p.moved.elapsed() >= idle && p.stash.is_empty();
+        if !self.partitions.iter().any(quiet) {
+            return Vec::new();
+        }
+        let (positions, fresh) = (self.positions(), FRESH.max(idle / 2));
+        let mut silent = Vec::new();
+        for (number, partition) in self.partitions.iter().enumerate().filter(|(_, p)| quiet(p)) {
+            let place = &partition.place;
+            let read = positions.get(place).copied().max(partition.next).unwrap_or(partition.low);
+            // The answer must be of a time when it had been still for long: then what is read up to it did not move it.
+            let ends = self.watch.ends(place).filter(|ends| ends.asked >= partition.moved + idle);
+            if ends.is_none_or(|ends| read >= ends.high) {
+                self.watch.ask([place.clone()]);
+            }
+            if ends.is_some_and(|ends| read >= ends.high && ends.asked.elapsed() < fresh) {
+                silent.push((place.0.clone(), place.1, number));
+            }
+        }
+        silent
+    }
+
+    fn moved(&mut self, number: usize) {
+        self.partitions[number].moved = Instant::now();
     }
 
     fn still_sends(&self, number: usize) -> bool {
-        !self.stash[number].is_empty() || self.heard[number].elapsed() < STILL
+        let partition = &self.partitions[number];
+        !partition.stash.is_empty() || partition.heard.elapsed() < STILL
     }
 
     fn hold_back(&mut self, ahead: &[usize]) {
-        let ahead: BTreeSet<usize> = ahead.iter().copied().collect();
-        if ahead == self.held {
-            return;
-        }
-        for ((topic, partition), number) in &self.partitions {
+        for (number, partition) in self.partitions.iter_mut().enumerate() {
+            let is_ahead = ahead.contains(&number);
+            if is_ahead == partition.is_held {
+                continue;
+            }
+            partition.is_held = is_ahead;
             let mut one = TopicPartitionList::new();
-            one.add_partition(topic, *partition);
-            let changed = match (ahead.contains(number), self.held.contains(number)) {
-                (true, false) => self.consumer.pause(&one),
-                (false, true) => self.consumer.resume(&one),
-                _ => Ok(()),
-            };
+            one.add_partition(&partition.place.0, partition.place.1);
+            let changed = if is_ahead { self.consumer.pause(&one) } else { self.consumer.resume(&one) };
             if let Err(error) = changed {
                 self.last_error = Some(error.to_string());
             }
         }
-        self.held = ahead;
     }
 
     fn hold(&mut self) {
@@ -435,36 +363,37 @@ impl Source for KafkaSource {
         }
         if let Some(Some(record)) = self.poll(Duration::ZERO) {
             let number = record.partition;
-            self.stash[number].push_back(record);
+            self.partitions[number].stash.push_back(record);
         }
     }
 
     fn go_on(&mut self) {
-        if self.is_paused && self.consumer.assignment().and_then(|a| self.consumer.resume(&a)).is_ok() {
+        if !self.is_paused {
+            return;
+        }
+        let free = self.list(|p| !p.is_held);
+        if self.consumer.resume(&free).is_ok() {
             self.is_paused = false;
-            let held: Vec<usize> = std::mem::take(&mut self.held).into_iter().collect();
-            self.hold_back(&held);
         }
     }
 
     fn mark_done(&mut self, ranges: &[Range]) {
         for range in ranges {
-            self.done.insert((range.topic.clone(), range.partition), range.to);
+            if self.is_of_old(&range.topic) {
+                continue;
+            }
+            if let Some(number) = self.numbers.get(&(range.topic.clone(), range.partition)) {
+                self.partitions[*number].done = Some(range.to);
+            }
         }
     }
 
     fn places(&self) -> Vec<Range> {
-        let mut places: Vec<_> = self.partitions.iter().collect();
-        places.sort_unstable_by_key(|(_, number)| **number);
-        let range = |((topic, partition), number): (&(String, i32), &usize)| {
-            let done = self.done.get(&(topic.clone(), *partition)).copied().unwrap_or(self.lows[*number]);
-            Range { topic: topic.clone(), partition: *partition, from: done, to: done }
-        };
-        places.into_iter().map(range).collect()
+        self.partitions.iter().map(Partition::at).collect()
     }
 
     fn commit(&mut self, is_last: bool) -> anyhow::Result<()> {
-        match (self.done.is_empty(), is_last) {
+        match (self.partitions.iter().all(|p| p.done.is_none()), is_last) {
             (true, _) => Ok(()),
             (false, false) => self.commit_done(CommitMode::Async),
             (false, true) => self.commit_done(CommitMode::Sync),
@@ -477,5 +406,9 @@ impl Source for KafkaSource {
 
     fn take_error(&mut self) -> Option<String> {
         self.last_error.take()
+    }
+
+    fn fault(&mut self) -> Option<anyhow::Error> {
+        self.fault.take()
     }
 }

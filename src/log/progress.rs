@@ -7,7 +7,7 @@
 use crate::position::Range;
 use anyhow::ensure;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A partition that had sent nothing for long, and the bound it was raised to before the batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +61,9 @@ pub struct Progress {
     /// The process that took it.
     #[serde(default)]
     pub owner: String,
+    /// Kafka's ids of the incoming topics, in the first batch with these: one that is deleted and made again has another.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub topics: BTreeMap<String, String>,
 }
 
 /// Do the records follow each other, from this number on?

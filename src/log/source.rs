@@ -2,6 +2,7 @@
 
 use crate::position::{Position, Range};
 use foreshock_core::{Feed, Presence};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A record, copied out of its source.
@@ -33,11 +34,17 @@ pub enum Kind {
 /// Partitions of records in an order that does not change. Kafka, or the simulated one of the tests.
 pub trait Source {
     /// For the engine: every partition, and whether the horizon waits for it.
-    fn presence(&self) -> &[Presence];
+    fn presence(&self) -> Vec<Presence>;
     /// The partitions that the horizon waits for, as a progress record names them.
     fn waits_for(&self) -> Vec<String>;
     /// Number of a partition in the engine.
     fn number(&self, topic: &str, partition: i32) -> Option<usize>;
+    /// Kafka's ids of the topics as they are now, as far as they are known: one that was made anew has another.
+    fn topics(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+    /// The ids that topics had in the batches that are taken again from here on.
+    fn topics_in_log(&mut self, _topics: &BTreeMap<String, String>) {}
     /// What has arrived: waits up to `wait` for a first record, then takes what is there, up to `max`.
     fn take(&mut self, max: usize, wait: Duration) -> Vec<SourceRecord>;
     /// Exactly the records of a batch that was taken before. What is no longer there counts as lost.
@@ -50,8 +57,11 @@ pub trait Source {
     /// # Errors
     /// When the client does not take it.
     fn end_again(&mut self) -> anyhow::Result<()>;
-    /// Partitions that have given nothing for so long and hold nothing that we have not had: topic, partition, number.
+    /// Partitions whose bound did not move for so long, whatever they sent, and which hold nothing that we have not had:
+    /// topic, partition, number.
     fn silent(&mut self, idle: Duration) -> Vec<(String, i32, usize)>;
+    /// A record of this partition moved its bound in event time: it is not silent.
+    fn moved(&mut self, _number: usize) {}
     /// Has a partition given something of late, or is it about to?
     fn still_sends(&self, number: usize) -> bool;
     /// Nothing is taken from these partitions, and from all others again.
@@ -73,4 +83,8 @@ pub trait Source {
     fn lost(&self) -> u64;
     /// The last error, once.
     fn take_error(&mut self) -> Option<String>;
+    /// What makes it impossible to go on, once.
+    fn fault(&mut self) -> Option<anyhow::Error> {
+        None
+    }
 }

@@ -220,10 +220,14 @@ impl Health {
                 &self.snapshot_stall_us,
             ),
         ];
+        let horizon_s = u64::try_from(self.horizon_us.load(Ordering::Relaxed) / 1_000_000).unwrap_or(0);
+        let horizon =
+            ("horizon_seconds".to_owned(), "gauge", "Event time before which all is final; 0 before the first.");
         let counters = counters.map(|(name, help, value)| (format!("{name}_total"), "counter", help, value));
         let gauges = gauges.map(|(name, help, value)| (name.to_owned(), "gauge", help, value));
         let all = counters.into_iter().chain(gauges);
-        all.map(|(name, kind, help, value)| (name, kind, help, value.load(Ordering::Relaxed))).collect()
+        let all = all.map(|(name, kind, help, value)| (name, kind, help, value.load(Ordering::Relaxed)));
+        all.chain([(horizon.0, horizon.1, horizon.2, horizon_s)]).collect()
     }
 }
 

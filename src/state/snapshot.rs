@@ -5,20 +5,26 @@
 use anyhow::{Context, bail};
 use foreshock_log::{Progress, Range};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 const MAGIC: &str = "foreshock-snapshot";
-/// Raised whenever the content changes.
-const FORMAT: u32 = 5;
+/// Raised whenever the form of the content changes. The last two are read too: an upgrade must not need all batches again.
+const FORMAT: u32 = 6;
+/// The form of program 0.1.
+const FORMAT_5: u32 = 5;
+/// Raised when the same bytes would mean something else: a state of another meaning cannot be used, and that is said.
+const MEANING: u32 = 1;
 /// How many are kept.
 pub const KEPT: usize = 3;
 
 /// The state after a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// Version of the program: another one plans rules in another way.
+    /// Version of the program that wrote it, for people.
     pub program: String,
+    /// What its content means: see [`Snapshot::decode`].
+    pub meaning: u32,
     /// `pipeline::base_hash`: nothing of it can be used under another one.
     pub base: String,
     /// The rules of the state: id and version of each.
@@ -33,6 +39,8 @@ pub struct Snapshot {
     pub waits_for: Vec<String>,
     /// Every partition in the order of the engine; `to` is the next offset to take.
     pub partitions: Vec<Range>,
+    /// Kafka's ids of the incoming topics, as far as they are known.
+    pub topics: BTreeMap<String, String>,
     /// `Engine::state_hash`: what is loaded must have it again.
     pub state_hash: [u8; 32],
     /// `Engine::save`.
@@ -41,7 +49,47 @@ pub struct Snapshot {
     pub actions: Vec<u8>,
 }
 
+/// As program 0.1 wrote it. Its fields are those of [`Snapshot`].
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
+struct Snapshot5 {
+    program: String,
+    base: String,
+    rules: BTreeSet<String>,
+    in_force: BTreeSet<String>,
+    number: u64,
+    owner: String,
+    waits_for: Vec<String>,
+    partitions: Vec<Range>,
+    state_hash: [u8; 32],
+    engine: Vec<u8>,
+    actions: Vec<u8>,
+}
+
+impl From<Snapshot5> for Snapshot {
+    fn from(old: Snapshot5) -> Snapshot {
+        Snapshot {
+            program: old.program,
+            meaning: MEANING,
+            base: old.base,
+            rules: old.rules,
+            in_force: old.in_force,
+            number: old.number,
+            owner: old.owner,
+            waits_for: old.waits_for,
+            partitions: old.partitions,
+            topics: BTreeMap::new(),
+            state_hash: old.state_hash,
+            engine: old.engine,
+            actions: old.actions,
+        }
+    }
+}
+
 impl Snapshot {
+    /// The meaning of what this program writes.
+    pub const MEANING: u32 = MEANING;
+
     /// The content of a file.
     pub fn encode(&self) -> Vec<u8> {
         let body = postcard::to_stdvec(self).expect("a snapshot is plain data");
@@ -50,7 +98,7 @@ impl Snapshot {
         bytes
     }
 
-    /// `None` when it is damaged, or of an older format.
+    /// `None` when it is damaged, or of a format older than the last two.
     ///
     /// # Errors
     /// When the format is newer than this program knows.
@@ -64,10 +112,17 @@ impl Snapshot {
         if format > FORMAT {
             bail!("format {format} is newer than this program knows ({FORMAT}); use the newer program");
         }
-        if format < FORMAT || hash != blake3::hash(body).to_hex().as_bytes() {
+        if hash != blake3::hash(body).to_hex().as_bytes() {
             return Ok(None);
         }
-        Ok(postcard::from_bytes(body).ok())
+        Ok(match format {
+            FORMAT => postcard::from_bytes(body).ok(),
+            FORMAT_5 => postcard::from_bytes::<Snapshot5>(body).ok().map(Snapshot::from),
+            _ => {
+                tracing::error!(format, "the program that wrote it is too old: it cannot be carried over");
+                None
+            }
+        })
     }
 
     /// Is it the state after this batch?
@@ -79,8 +134,8 @@ impl Snapshot {
     fn misfit(&self, base: &str, last: Option<u64>) -> Option<&'static str> {
         if self.base != base {
             Some("it is of another lateness, number of keys or partition")
-        } else if self.program != env!("CARGO_PKG_VERSION") {
-            Some("it is of another version of the program")
+        } else if self.meaning != MEANING {
+            Some("it is of a program for which the same state means something else")
         } else if last.is_none_or(|last| self.number > last) {
             Some("it is ahead of what was committed: another broker's?")
         } else {
@@ -194,6 +249,7 @@ mod tests {
     fn snapshot(number: u64) -> Snapshot {
         Snapshot {
             program: env!("CARGO_PKG_VERSION").to_owned(),
+            meaning: MEANING,
             base: "r".to_owned(),
             rules: BTreeSet::new(),
             in_force: BTreeSet::new(),
@@ -201,6 +257,7 @@ mod tests {
             owner: "o".to_owned(),
             waits_for: Vec::new(),
             partitions: Vec::new(),
+            topics: BTreeMap::new(),
             state_hash: [1; 32],
             engine: vec![7; 100],
             actions: Vec::new(),

@@ -14,7 +14,7 @@ use anyhow::Context;
 use foreshock_core::time::SECOND_US;
 use foreshock_engine::{Cut, Engine, Routed, Router, SavedState};
 use foreshock_log::{Kind, Message, Progress, Source, SourceRecord, check_order, event, horizon, ranges};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -37,6 +37,8 @@ pub struct Pipeline<S> {
     owner: String,
     /// Name of the one that took the last batch.
     last_owner: String,
+    /// Kafka's ids of the topics, as the log has them.
+    topics: BTreeMap<String, String>,
 }
 
 /// Where in the log a pipeline begins.
@@ -79,7 +81,7 @@ impl<S: Source> Pipeline<S> {
         let engine = if is_behind {
             Engine::behind(pack.plan.clone(), shards, limits)
         } else {
-            Engine::bounded(pack.plan.clone(), shards, source.presence(), lateness, limits)
+            Engine::bounded(pack.plan.clone(), shards, &source.presence(), lateness, limits)
         };
         let rules = rules_hash(&pack, &config.engine);
         Pipeline {
@@ -95,6 +97,7 @@ impl<S: Source> Pipeline<S> {
             rules,
             owner,
             last_owner: String::new(),
+            topics: BTreeMap::new(),
         }
     }
 
@@ -118,6 +121,8 @@ impl<S: Source> Pipeline<S> {
         let place = || format!("snapshot {}", snapshot.number);
         self.engine.load_state(state).map_err(anyhow::Error::msg).with_context(place)?;
         self.outcome.restore(&snapshot.actions, &snapshot.in_force).map_err(anyhow::Error::msg).with_context(place)?;
+        self.source.topics_in_log(&snapshot.topics);
+        self.topics.clone_from(&snapshot.topics);
         self.source.mark_done(&snapshot.partitions);
         self.number = snapshot.number + 1;
         self.last_owner.clone_from(&snapshot.owner);
@@ -158,7 +163,12 @@ impl<S: Source> Pipeline<S> {
             if stop.load(Ordering::Acquire) {
                 return Ok(());
             }
+            if !progress.topics.is_empty() {
+                self.topics.clone_from(&progress.topics);
+                self.source.topics_in_log(&progress.topics);
+            }
             let records = self.source.take_again(&progress.ranges)?;
+            self.take_new_partitions();
             if !progress.in_force.is_empty() {
                 self.outcome.come_into_force(&progress.in_force, &mut self.engine);
             }
@@ -201,6 +211,7 @@ impl<S: Source> Pipeline<S> {
     pub fn snapshot(&self) -> Option<Snapshot> {
         Some(Snapshot {
             program: env!("CARGO_PKG_VERSION").to_owned(),
+            meaning: Snapshot::MEANING,
             base: base_hash(&self.outcome.pack, &self.config.engine),
             rules: self.outcome.names.clone(),
             in_force: self.outcome.in_force.as_ref().unwrap_or(&self.outcome.names).clone(),
@@ -208,26 +219,40 @@ impl<S: Source> Pipeline<S> {
             owner: self.last_owner.clone(),
             waits_for: self.source.waits_for(),
             partitions: self.source.places(),
+            topics: self.topics.clone(),
             state_hash: self.engine.state_hash(),
             engine: self.engine.save(),
             actions: self.outcome.actions.save(),
         })
     }
 
+    /// Partitions that were added to the topics.
+    fn take_new_partitions(&mut self) {
+        let presence = self.source.presence();
+        self.engine.add_partitions(&presence[self.engine.partition_count().min(presence.len())..]);
+    }
+
     /// Takes what has arrived and judges it: `None` when nothing has. What comes out must be delivered and then marked by
     /// [`Pipeline::done`], or this process ends.
-    pub fn judge(&mut self, wait: Duration) -> Option<Judged> {
+    ///
+    /// # Errors
+    /// When the source cannot go on: a topic was made anew, an end of a partition was lost.
+    pub fn judge(&mut self, wait: Duration) -> anyhow::Result<Option<Judged>> {
         self.flow.hold_back(&self.engine, &mut self.source);
         let records = self.source.take(self.config.engine.batch_events_max, wait);
+        if let Some(fault) = self.source.fault() {
+            return Err(fault);
+        }
+        self.take_new_partitions();
         if let Some(error) = self.source.take_error() {
             self.health.set("kafka source", false, &error);
         }
         if records.is_empty() && !self.flow.needs_ticks() {
-            return None;
+            return Ok(None);
         }
         let ticks = self.flow.ticks(&self.engine, &mut self.source);
         if records.is_empty() && ticks.is_empty() {
-            return None;
+            return Ok(None);
         }
         let is_changed = self.outcome.is_changed();
         let in_force = if is_changed { self.outcome.names.clone() } else { BTreeSet::new() };
@@ -247,8 +272,20 @@ impl<S: Source> Pipeline<S> {
             rules: self.rules.clone(),
             in_force,
             owner: self.owner.clone(),
+            topics: self.new_topics(),
         };
-        Some(Judged { records: records.len(), messages, progress })
+        Ok(Some(Judged { records: records.len(), messages, progress }))
+    }
+
+    /// Kafka's ids of the topics where they are others than the log has.
+    fn new_topics(&mut self) -> BTreeMap<String, String> {
+        let topics = self.source.topics();
+        if topics == self.topics {
+            return BTreeMap::new();
+        }
+        self.topics.clone_from(&topics);
+        self.source.topics_in_log(&topics);
+        topics
     }
 
     /// While a delivery takes long.
@@ -304,7 +341,11 @@ impl<S: Source> Pipeline<S> {
     fn step(&mut self, records: &[SourceRecord], messages: &mut Vec<Message>) {
         let decoded = self.decoder.decode(records, messages);
         let before = self.engine.horizon();
+        let bounds: Vec<i64> = (0..self.engine.partition_count()).map(|p| self.engine.bound(p)).collect();
         let output = self.engine.step(&decoded.batches, &Pool { threads: self.config.engine.shards });
+        for (partition, _) in bounds.iter().enumerate().filter(|(p, bound)| self.engine.bound(*p) > **bound) {
+            self.source.moved(partition);
+        }
         let after = self.engine.horizon();
         self.health.note(&output.facts, &self.engine.sizes(), after);
         self.decoder.not_admitted(&decoded, &output, messages);

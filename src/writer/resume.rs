@@ -35,13 +35,22 @@ impl Resume {
     /// Where the source begins.
     pub fn bookmark(&self) -> Bookmark {
         let place = |r: &Range| (r.topic.clone(), r.partition);
-        let mut offsets = BTreeMap::new();
-        for range in self.snapshot.iter().flat_map(|s| &s.partitions) {
-            offsets.insert(place(range), range.to);
+        let saved = || self.snapshot.iter().flat_map(|s| &s.partitions);
+        let mut offsets: BTreeMap<_, _> = saved().map(|range| (place(range), range.to)).collect();
+        let first_topics = self.snapshot.as_ref().map(|s| s.topics.clone()).unwrap_or_default();
+        let mut topics = first_topics.clone();
+        for batch in &self.log {
+            for (topic, id) in &batch.topics {
+                if topics.insert(topic.clone(), id.clone()).is_some_and(|before| before != *id) {
+                    // Offsets of the topic that was deleted say nothing of the new one.
+                    offsets.retain(|(of, _), _| of != topic);
+                }
+            }
+            for range in &batch.ranges {
+                offsets.entry(place(range)).or_insert(range.from);
+            }
         }
-        for range in self.log.iter().flat_map(|p| &p.ranges) {
-            offsets.entry(place(range)).or_insert(range.from);
-        }
-        Bookmark { waits_for: self.waits_for.clone(), offsets }
+        let order = saved().map(place).collect();
+        Bookmark { waits_for: self.waits_for.clone(), order, offsets, first_topics, topics }
     }
 }

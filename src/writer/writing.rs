@@ -84,7 +84,7 @@ impl Writer {
 
     /// One micro-batch: take, judge, act, deliver, commit.
     fn turn(&mut self) -> anyhow::Result<Turn> {
-        let Some(judged) = self.pipeline.judge(LOOK) else {
+        let Some(judged) = self.pipeline.judge(LOOK)? else {
             self.sign(false)?;
             return Ok(Turn { lost: self.pipeline.lost(), ..Turn::default() });
         };

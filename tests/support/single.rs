@@ -36,11 +36,22 @@ pub fn pass_through(n: usize) -> Vec<String> {
 
 /// Status and text of `/readyz`.
 pub fn ready(port: u16) -> (bool, String) {
-    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return (false, "no answer".into()) };
-    let mut answer = String::new();
-    let asked = stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    let _ = asked.and_then(|()| stream.read_to_string(&mut answer));
+    let answer = get(port, "/readyz");
     (answer.starts_with("HTTP/1.1 200"), answer)
+}
+
+/// The value of a metric; `None` while there is no answer.
+pub fn metric(port: u16, name: &str) -> Option<i64> {
+    let answer = get(port, "/metrics");
+    answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+}
+
+fn get(port: u16, path: &str) -> String {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return "no answer".into() };
+    let mut answer = String::new();
+    let asked = stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes());
+    let _ = asked.and_then(|()| stream.read_to_string(&mut answer));
+    answer
 }
 
 pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {

@@ -123,8 +123,8 @@ impl SimSource {
 }
 
 impl Source for SimSource {
-    fn presence(&self) -> &[Presence] {
-        &self.presence
+    fn presence(&self) -> Vec<Presence> {
+        self.presence.clone()
     }
 
     fn waits_for(&self) -> Vec<String> {
