@@ -35,6 +35,11 @@ use support::{
 };
 use world::{Sent, Shared, SimLedger, SimSource, SimStore, World};
 
+fn hold(pipeline: &mut Pipeline<SimSource>) -> bool {
+    pipeline.hold();
+    true
+}
+
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
 }
@@ -188,7 +193,7 @@ impl Simulation {
         if self.world.borrow_mut().has("death before a write", 60) {
             return false;
         }
-        if deliver(ledger, &judged.messages, &judged.progress, &mut || pipeline.hold()).is_err() {
+        if deliver(ledger, &judged.messages, &judged.progress, &mut || hold(pipeline)).is_err() {
             return false;
         }
         if self.world.borrow_mut().has("death after a write", 60) {

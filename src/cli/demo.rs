@@ -1,10 +1,12 @@
 //! `demo`: a labelled day through the real Kafka client path, on a broker inside this process.
 
-use crate::cli::{Exit, run};
+use crate::cli::Exit;
+use crate::cli::options::load_pack;
+use crate::cli::stop::stop_flag;
 use crate::kafka::settings::Delivery;
 use crate::ops::config::Config;
 use crate::ops::health::Health;
-use crate::rules::files::Choice;
+use crate::rules::files::{Choice, origin};
 use crate::rules::work::Work;
 use crate::writer::pipeline::Turn;
 use crate::writer::standby::{Begin, become_writer};
@@ -27,8 +29,8 @@ const AHEAD_MAX: usize = 4_000;
 /// `foreshock demo`
 #[derive(Debug, clap::Args)]
 pub struct Demo {
-    /// Folder with `rules/` and `views/`.
-    #[arg(long = "rules", default_value = "sql")]
+    /// Folder with `rules/` and `views/`; without it `sql`, or the rules that are built in.
+    #[arg(long = "rules", default_value = "", hide_default_value = true)]
     rules: PathBuf,
     /// Seed of the generated city.
     #[arg(long, default_value_t = 1)]
@@ -66,13 +68,7 @@ impl Demo {
         // The embedded broker knows no transactions worth the name.
         config.kafka.delivery = Delivery::Idempotent;
         config.engine.batch_events_max = 2_000;
-        let pack = match crate::rules::files::load(&config.rules.dir, &choice, &config.settings())? {
-            Ok(pack) => pack,
-            Err(problems) => {
-                problems.iter().for_each(|p| eprintln!("{p}"));
-                return Ok(Exit::Invalid);
-            }
-        };
+        let Some(pack) = load_pack(&config.rules.dir, &choice, &config.settings())? else { return Ok(Exit::Invalid) };
         println!("making a city's day (seed {}) ..", self.seed);
         let city = generate(self.seed, 1);
         let cluster = cluster()?;
@@ -80,7 +76,7 @@ impl Demo {
         println!("broker   {} (inside this process)", config.kafka.brokers);
         println!("topics   in:  {}", Feed::ALL.map(Feed::topic).join(", "));
         println!("         out: {}", OUT_TOPICS.join(", "));
-        println!("rules    {} from {}", pack.rules.len(), self.rules.display());
+        println!("rules    {} from {}", pack.rules.len(), origin(&self.rules));
         println!("playing  {} events of history, then {} of the day\n", city.history.len(), city.day.len());
         self.play(config, pack, &city, limit)
     }
@@ -97,7 +93,7 @@ impl Demo {
             Feed::ALL.into_iter().filter(|f| city.history.iter().chain(&city.day).any(|l| l.feed == *f)).collect();
         let health = Arc::new(Health::default());
         let brokers = config.kafka.brokers.clone();
-        let stop = run::stop_flag()?;
+        let stop = stop_flag()?;
         let Some(mut writer) = become_writer(&config, &Work::of(pack), &feeds, Begin::TakeOver, &health, &stop)? else {
             return Ok(Exit::Ok);
         };
@@ -113,7 +109,7 @@ impl Demo {
                     told = true;
                     seen.summary(start, &health, &brokers, limit.is_none());
                 }
-                let is_over = deadline.is_some_and(|d| start.elapsed() >= d) || told && limit.is_some();
+                let is_over = deadline.is_some_and(|d| start.elapsed() >= d);
                 if is_over {
                     stop.store(true, Ordering::Release);
                 }

@@ -1,6 +1,7 @@
 //! `rules explain`: a rule's windows, who shares them, what they cost in memory.
 
-use crate::cli::{Exit, RuleOptions};
+use crate::cli::Exit;
+use crate::cli::options::RuleOptions;
 use foreshock_compiler::{Pack, Rule, Spread};
 use foreshock_core::time::{DAY_US, SECOND_US};
 use foreshock_engine::{CursorPlan, Frame, GroupPlan, StreamPlan};

@@ -1,19 +1,26 @@
 //! The command line: one file for each subcommand.
 
+mod check;
+mod config_cmd;
 mod demo;
 mod evaluate;
 mod explain;
 mod generate;
 mod import;
+pub mod options;
+mod output;
 pub mod replay;
 mod rules_cmd;
 mod run;
 mod schemas;
+mod stop;
+mod tail;
+mod topic_settings;
+mod topics;
 
-use anyhow::Context;
 use clap::{Parser, Subcommand};
-use foreshock_compiler::{Pack, Settings};
-use std::path::PathBuf;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 /// What a command ends with (contract section 6).
@@ -29,17 +36,40 @@ pub enum Exit {
     Unreachable,
     /// Input was refused.
     Refused,
+    /// A fault of this program.
+    Ours,
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> ExitCode {
-        ExitCode::from(match exit {
+impl Exit {
+    fn code(self) -> u8 {
+        match self {
             Exit::Ok => 0,
             Exit::Findings => 1,
             Exit::Invalid => 3,
             Exit::Unreachable => 4,
             Exit::Refused => 5,
+            Exit::Ours => 70,
+        }
+    }
+}
+
+/// As the context of an error it says what the command ends with.
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Exit::Ok => "done",
+            Exit::Findings => "something was found",
+            Exit::Invalid => "not valid",
+            Exit::Unreachable => "cannot be reached",
+            Exit::Refused => "input refused",
+            Exit::Ours => "a fault of this program",
         })
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
     }
 }
 
@@ -56,12 +86,14 @@ enum Command {
     Demo(demo::Demo),
     /// The live process, against Apache Kafka.
     Run(run::Run),
+    /// Checks what `run` needs: configuration, rules, broker, topics, disk, clock.
+    Check(check::Check),
     /// Make or show the topics.
-    Topics(run::Topics),
+    Topics(topics::Topics),
     /// Show what comes on a topic.
-    Tail(run::Tail),
-    /// Show the configuration.
-    Config(run::ConfigCommand),
+    Tail(tail::Tail),
+    /// Show the configuration, or write one to begin with.
+    Config(config_cmd::ConfigCommand),
     /// Write a labelled city's day to files.
     Gen(generate::Gen),
     /// Write the JSON Schemas of events and results.
@@ -78,88 +110,40 @@ enum Command {
     Rules(rules_cmd::RulesCommand),
 }
 
-/// Where rules come from and with which parameters.
-#[derive(Debug, Clone, clap::Args)]
-pub struct RuleOptions {
-    /// Folder with `rules/` and `views/`.
-    #[arg(long = "rules", default_value = "sql", value_name = "DIR")]
-    pub dir: PathBuf,
-    /// Only this rule; may be given several times.
-    #[arg(long = "rule", value_name = "ID")]
-    pub ids: Vec<String>,
-    /// A parameter: `currency=XTS` for all rules, `M01.min_payers_day=5` for one.
-    #[arg(long = "set", value_name = "[RULE.]NAME=VALUE")]
-    pub set: Vec<String>,
-}
-
-impl RuleOptions {
-    /// Compiles the chosen rules; on problems prints them and gives `None`.
-    ///
-    /// # Errors
-    /// When files cannot be read or an option is malformed.
-    pub fn load(&self) -> anyhow::Result<Option<Pack>> {
-        let choice = crate::rules::files::Choice { ids: self.ids.clone(), no_drafts: false };
-        match crate::rules::files::load(&self.dir, &choice, &self.settings()?)? {
-            Ok(pack) => Ok(Some(pack)),
-            Err(problems) => {
-                problems.iter().for_each(|p| eprintln!("{p}"));
-                Ok(None)
-            }
+impl Command {
+    fn run(&self) -> anyhow::Result<Exit> {
+        match self {
+            Command::Demo(command) => command.run(),
+            Command::Run(command) => command.run(),
+            Command::Check(command) => command.run(),
+            Command::Topics(command) => command.run(),
+            Command::Tail(command) => command.run(),
+            Command::Config(command) => command.run(),
+            Command::Gen(command) => command.run(),
+            Command::Schemas(command) => command.run(),
+            Command::Evaluate(command) => command.run(),
+            Command::Replay(command) => command.run(),
+            Command::Backtest(command) => command.run(),
+            Command::Import(command) => command.run(),
+            Command::Rules(command) => command.run(),
         }
-    }
-
-    /// The `--set` options.
-    ///
-    /// # Errors
-    /// When one has no `=`.
-    pub fn settings(&self) -> anyhow::Result<Settings> {
-        let mut settings = Settings::default();
-        for option in &self.set {
-            let (name, value) = option.split_once('=').with_context(|| format!("--set {option}: write NAME=VALUE"))?;
-            match name.split_once('.') {
-                Some((rule, param)) => settings.of_rule.insert((rule.into(), param.into()), value.into()),
-                None => settings.all.insert(name.into(), value.into()),
-            };
-        }
-        Ok(settings)
     }
 }
 
 /// Parses the arguments and runs the command.
 pub fn main() -> ExitCode {
-    end_quietly_with_the_pipe();
+    output::end_quietly_with_the_pipe();
     let arguments = Arguments::parse();
-    let done = match arguments.command {
-        Command::Demo(command) => command.run(),
-        Command::Run(command) => command.run(),
-        Command::Topics(command) => command.run(),
-        Command::Tail(command) => command.run(),
-        Command::Config(command) => command.run(),
-        Command::Gen(command) => command.run(),
-        Command::Schemas(command) => command.run(),
-        Command::Evaluate(command) => command.run(),
-        Command::Replay(command) => command.run(),
-        Command::Backtest(command) => command.run(),
-        Command::Import(command) => command.run(),
-        Command::Rules(command) => command.run(),
-    };
-    match done {
-        Ok(exit) => exit.into(),
-        Err(error) => {
+    match catch_unwind(AssertUnwindSafe(|| arguments.command.run())) {
+        Ok(Ok(exit)) => exit.into(),
+        Ok(Err(error)) => {
             eprintln!("foreshock: {error:#}");
-            ExitCode::from(2)
+            // Without a word about it an error is one of usage.
+            error.downcast_ref::<Exit>().map_or(ExitCode::from(2), |exit| (*exit).into())
+        }
+        Err(_) => {
+            eprintln!("foreshock: this is a fault of the program; please report it with the lines above");
+            Exit::Ours.into()
         }
     }
-}
-
-/// `foreshock .. | head` ends the reader first: that is no fault of ours and needs no message.
-fn end_quietly_with_the_pipe() {
-    let usual = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        let text = info.payload_as_str().unwrap_or_default();
-        if text.starts_with("failed printing to stdout") {
-            std::process::exit(0);
-        }
-        usual(info);
-    }));
 }

@@ -1,10 +1,14 @@
 //! `replay` and `backtest`: one rule text, two executors.
 
-use crate::cli::{Exit, RuleOptions};
+use crate::cli::Exit;
+use crate::cli::options::RuleOptions;
+use crate::cli::output::decided;
 use crate::offline::files::Loaded;
 use crate::offline::net::Net;
 use crate::offline::standing::Standing;
+use crate::ops::leaders::{Leader, Leaders};
 use crate::ops::pool::Pool;
+use crate::rules::currencies::Currencies;
 use anyhow::Context;
 use arrow::array::RecordBatch;
 use foreshock_compiler::Pack;
@@ -76,6 +80,10 @@ pub struct Run {
     pub sizes: Sizes,
     /// Entries of all window logs then, and the bytes of the windows' state.
     pub weight: (u64, usize),
+    /// Payments that no rule asks for.
+    pub currencies: Currencies,
+    /// Who made events late, by a leap: how many.
+    pub leaps: Vec<(Leader, u64)>,
 }
 
 /// How a live run is cut.
@@ -109,7 +117,10 @@ pub fn run_live(pack: &Pack, loaded: &Loaded, cut: Cut, mut progress: impl FnMut
         engine_seconds: 0.0,
         sizes: Sizes::default(),
         weight: (0, 0),
+        currencies: Currencies::of(pack),
+        leaps: Vec::new(),
     };
+    let mut leaders = Leaders::default();
     for batches in loaded.batches(cut.batch) {
         let events: usize = batches.iter().map(|b| b.batch.num_rows()).sum();
         let start = Instant::now();
@@ -118,6 +129,13 @@ pub fn run_live(pack: &Pack, loaded: &Loaded, cut: Cut, mut progress: impl FnMut
         run.engine_seconds += taken.as_secs_f64();
         let micros = u64::try_from(taken.as_micros()).unwrap_or(u64::MAX).max(1);
         run.latency.saturating_record_n(micros, events as u64);
+        for batch in &batches {
+            leaders.note(batch);
+            run.currencies.note(batch);
+        }
+        for (batch, _, _) in &output.late {
+            note_leap(&mut run.leaps, leaders.of(batches[*batch].partition));
+        }
         if cut.keep_accepted {
             run.standing.take(&output);
         }
@@ -128,6 +146,14 @@ pub fn run_live(pack: &Pack, loaded: &Loaded, cut: Cut, mut progress: impl FnMut
     let output = engine.finish();
     take(pack, output, &mut run);
     run
+}
+
+fn note_leap(leaps: &mut Vec<(Leader, u64)>, leader: Option<&Leader>) {
+    let Some(leader) = leader.filter(|leader| leader.is_a_leap()) else { return };
+    match leaps.iter_mut().find(|(known, _)| known == leader) {
+        Some((_, count)) => *count += 1,
+        None => leaps.push((leader.clone(), 1)),
+    }
 }
 
 fn take(pack: &Pack, output: Output, run: &mut Run) {
@@ -166,18 +192,23 @@ impl Replay {
         let cut = Cut { shards: self.shards, batch: self.batch, lateness_us, keep_accepted: self.compare };
         let mut run = run_live(&pack, &loaded, cut, |n| bar.inc(n));
         bar.finish_and_clear();
-        summary(&run);
+        // Before anything is printed: who reads that may go away.
         write_out(self.out.as_deref(), &run.net)?;
+        let is_refused = !loaded.refused.is_empty() || !run.leaps.is_empty();
+        let exit = decided(if is_refused { Exit::Refused } else { Exit::Ok });
         if !self.compare {
-            return Ok(Exit::Ok);
+            summary(&run);
+            return Ok(exit);
         }
         let batch = Net::of_batch(&pack, &std::mem::take(&mut run.standing).facts())?;
         let differences = run.net.differences(&batch);
+        let exit = decided(if differences.is_empty() { exit } else { Exit::Findings });
+        summary(&run);
         for difference in differences.iter().take(50) {
             println!("{difference}");
         }
         println!("compare: {} live, {} batch, {} differences", run.net.rows.len(), batch.rows.len(), differences.len());
-        Ok(if differences.is_empty() { Exit::Ok } else { Exit::Findings })
+        Ok(exit)
     }
 }
 
@@ -193,10 +224,16 @@ impl Backtest {
         let start = Instant::now();
         let net = Net::of_batch(&pack, &all_facts(&loaded))?;
         let seconds = start.elapsed().as_secs_f64();
+        write_out(self.out.as_deref(), &net)?;
+        let exit = decided(if loaded.refused.is_empty() { Exit::Ok } else { Exit::Refused });
+        let mut currencies = Currencies::of(&pack);
+        for batch in loaded.batches(foreshock_core::limits::BATCH_EVENTS_MAX).flatten() {
+            currencies.note(&batch);
+        }
         println!("{} events, {} rules, {seconds:.2} s", loaded.event_count(), pack.rules.len());
         print_counts(&net);
-        write_out(self.out.as_deref(), &net)?;
-        Ok(Exit::Ok)
+        currencies.hint().into_iter().for_each(|hint| println!("{hint}"));
+        Ok(exit)
     }
 }
 
@@ -256,6 +293,10 @@ fn summary(run: &Run) {
     let (entries, bytes) = run.weight;
     println!("windows: {entries} live entries in {} MB", bytes >> 20);
     print_counts(&run.net);
+    run.currencies.hint().into_iter().for_each(|hint| println!("{hint}"));
+    for (leader, count) in &run.leaps {
+        println!("{count} events came too late because of {leader} ({}): a wrong clock?", leader.event_id);
+    }
 }
 
 fn print_counts(net: &Net) {

@@ -1,9 +1,15 @@
 //! `rules list`, `rules check`, `rules explain`.
 
-use crate::cli::{Exit, RuleOptions, explain::explain};
+use crate::cli::Exit;
+use crate::cli::explain::explain;
+use crate::cli::options::RuleOptions;
+use crate::cli::output::{Output, OutputOption, print, print_json};
 use crate::offline::cases;
+use crate::rules::files::write_built_in;
 use clap::Subcommand;
-use std::path::Path;
+use foreshock_compiler::{Pack, Rule};
+use serde_json::json;
+use std::path::{Path, PathBuf};
 
 /// `foreshock rules`
 #[derive(Debug, clap::Args)]
@@ -15,7 +21,18 @@ pub struct RulesCommand {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// The rules of a folder with their parameters.
-    List(RuleOptions),
+    List {
+        #[command(flatten)]
+        rules: RuleOptions,
+        #[command(flatten)]
+        output: OutputOption,
+    },
+    /// Writes the built-in rules, views and cases into a folder, to begin with.
+    Init {
+        /// The folder.
+        #[arg(default_value = "sql")]
+        dir: PathBuf,
+    },
     /// Checks headers, SQL and dialect; says file, line and column of each problem.
     Check(RuleOptions),
     /// Runs each rule's cases as a stream and as a batch.
@@ -31,18 +48,14 @@ impl RulesCommand {
     /// When files cannot be read.
     pub fn run(&self) -> anyhow::Result<Exit> {
         match &self.action {
-            Action::List(options) => {
-                let Some(pack) = options.load()? else { return Ok(Exit::Findings) };
-                for rule in &pack.rules {
-                    let h = &rule.header;
-                    println!(
-                        "{:<10} {:<7?} {:<9?} {:<8?} {} / {}",
-                        h.id, h.status, h.category, h.action, h.title.en, h.title.zh
-                    );
-                    for (name, param) in &h.params {
-                        println!("           {name} = {} {}", param.default, param.unit);
-                    }
-                }
+            Action::List { rules, output } => {
+                let Some(pack) = rules.load()? else { return Ok(Exit::Findings) };
+                list(&pack, output.output);
+                Ok(Exit::Ok)
+            }
+            Action::Init { dir } => {
+                let count = write_built_in(dir)?;
+                println!("{count} files in {}; `foreshock rules check --rules {0}` looks at them", dir.display());
                 Ok(Exit::Ok)
             }
             Action::Check(options) => {
@@ -54,6 +67,49 @@ impl RulesCommand {
             Action::Explain(options) => explain(options),
         }
     }
+}
+
+/// A word of a header as it is written there.
+fn word(value: &impl std::fmt::Debug) -> String {
+    format!("{value:?}").to_lowercase()
+}
+
+fn list(pack: &Pack, output: Output) {
+    if output == Output::Json {
+        return print_json(&pack.rules.iter().map(|rule| as_json(rule)).collect::<Vec<_>>());
+    }
+    let mut rows = Vec::new();
+    for rule in &pack.rules {
+        let h = &rule.header;
+        let (status, category) = (word(&h.status), word(&h.category));
+        rows.push(vec![
+            h.id.clone(),
+            status,
+            category,
+            word(&h.severity),
+            word(&h.action),
+            format!("{} / {}", h.title.en, h.title.zh),
+        ]);
+        for (name, param) in &h.params {
+            let value = format!("  {name} = {} {}", param.default, param.unit);
+            rows.push([String::new(), String::new(), String::new(), String::new(), String::new(), value].to_vec());
+        }
+    }
+    print(output, &["rule", "status", "category", "severity", "action", "title"], &rows);
+}
+
+fn as_json(rule: &Rule) -> serde_json::Value {
+    let h = &rule.header;
+    let params: serde_json::Map<String, serde_json::Value> = h
+        .params
+        .iter()
+        .map(|(name, p)| (name.clone(), json!({ "default": p.default.to_string(), "unit": p.unit })))
+        .collect();
+    json!({
+        "id": h.id, "version": rule.version, "status": word(&h.status), "category": word(&h.category),
+        "severity": word(&h.severity), "action": word(&h.action), "title": { "zh": h.title.zh, "en": h.title.en },
+        "file": rule.path, "reads": rule.stream, "params": params,
+    })
 }
 
 fn test(options: &RuleOptions) -> anyhow::Result<Exit> {

@@ -13,6 +13,7 @@ mod fingerprint;
 pub mod header;
 mod nullness;
 mod pack;
+mod parameters;
 mod problem;
 mod session;
 mod source;

@@ -5,7 +5,7 @@ use crate::kafka::client::client_config;
 use crate::kafka::settings::{Delivery, Kafka};
 use crate::kafka::tail::Tail;
 use anyhow::{Context, bail};
-use foreshock_log::{Ledger, Log, Message, OWNER, Progress, Sign, TakenOver, deliver};
+use foreshock_log::{GivenUp, Ledger, Log, Message, OWNER, OnWait, Progress, Sign, TakenOver, TooLarge, deliver};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
@@ -36,8 +36,16 @@ pub enum Signed {
 #[derive(Debug, Default)]
 struct Deliveries {
     open: AtomicI64,
-    error: Mutex<Option<String>>,
+    error: Mutex<Option<anyhow::Error>>,
     transport_errors: AtomicU64,
+}
+
+fn undelivered(error: &KafkaError, topic: &str) -> anyhow::Error {
+    use RDKafkaErrorCode::{InvalidMessageSize, MessageSizeTooLarge};
+    if matches!(error.rdkafka_error_code(), Some(MessageSizeTooLarge | InvalidMessageSize)) {
+        return TooLarge { topic: topic.to_owned() }.into();
+    }
+    anyhow::Error::new(error.clone()).context(format!("a message to {topic} was not delivered"))
 }
 
 impl ClientContext for Deliveries {
@@ -53,8 +61,8 @@ impl ProducerContext for Deliveries {
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         self.open.fetch_sub(1, Ordering::AcqRel);
         if let Err((error, message)) = result {
-            let text = format!("{} was not delivered: {error}", message.topic());
-            self.error.lock().expect("nobody panics with this lock").get_or_insert(text);
+            let error = undelivered(error, message.topic());
+            self.error.lock().expect("nobody panics with this lock").get_or_insert(error);
         }
     }
 }
@@ -88,12 +96,7 @@ impl KafkaSink {
     ///
     /// # Errors
     /// When it cannot be delivered: the batch is not done.
-    pub fn deliver(
-        &mut self,
-        messages: &[Message],
-        progress: &Progress,
-        on_wait: &mut dyn FnMut(),
-    ) -> anyhow::Result<()> {
+    pub fn deliver(&mut self, messages: &[Message], progress: &Progress, on_wait: OnWait<'_>) -> anyhow::Result<()> {
         self.last_sign = Instant::now();
         if self.kafka.delivery == Delivery::Idempotent {
             self.send(messages, on_wait)?;
@@ -108,7 +111,7 @@ impl KafkaSink {
     ///
     /// # Errors
     /// When another process has taken over.
-    pub fn sign(&mut self, sign: &Sign, on_wait: &mut dyn FnMut()) -> anyhow::Result<Signed> {
+    pub fn sign(&mut self, sign: &Sign, on_wait: OnWait<'_>) -> anyhow::Result<Signed> {
         let is_due = sign.is_gone || self.last_sign.elapsed() >= SIGN_EVERY;
         if !is_due {
             return Ok(Signed::NotDue);
@@ -123,7 +126,9 @@ impl KafkaSink {
         if self.is_fenced(&error) {
             return Err(error.context(TakenOver));
         }
-        on_wait();
+        if !on_wait() {
+            return Err(GivenUp.into());
+        }
         // The log tells whether another process has written since. Asked before the renewal, which would end that process,
         // and after it, for it may have come between.
         let is_taken = |last: &Option<Progress>| last.as_ref().is_some_and(|last| last.number >= sign.next);
@@ -167,7 +172,7 @@ impl KafkaSink {
     }
 
     /// One try. After any error nothing is known about it.
-    fn transaction(&self, messages: &[Message], on_wait: &mut dyn FnMut()) -> anyhow::Result<()> {
+    fn transaction(&self, messages: &[Message], on_wait: OnWait<'_>) -> anyhow::Result<()> {
         let errors = || self.producer.context().transport_errors.load(Ordering::Acquire);
         let before = errors();
         self.producer.begin_transaction()?;
@@ -183,7 +188,7 @@ impl KafkaSink {
         Ok(())
     }
 
-    fn send(&self, messages: &[Message], on_wait: &mut dyn FnMut()) -> anyhow::Result<()> {
+    fn send(&self, messages: &[Message], on_wait: OnWait<'_>) -> anyhow::Result<()> {
         for message in messages {
             let open = &self.producer.context().open;
             open.fetch_add(1, Ordering::AcqRel);
@@ -194,34 +199,35 @@ impl KafkaSink {
             while let Err((error, back)) = self.producer.send(record) {
                 if !matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) {
                     open.fetch_sub(1, Ordering::AcqRel);
-                    return Err(error).with_context(|| format!("cannot send to {}", message.topic));
+                    return Err(undelivered(&error, message.topic));
                 }
                 record = back;
-                self.serve(on_wait);
+                self.serve(on_wait)?;
             }
         }
         Ok(())
     }
 
     /// Takes acknowledgements as they come; `on_wait` when none has come for long.
-    fn serve(&self, on_wait: &mut dyn FnMut()) {
+    fn serve(&self, on_wait: OnWait<'_>) -> anyhow::Result<()> {
         let open = || self.producer.context().open.load(Ordering::Acquire);
         let (before, start) = (open(), Instant::now());
         while open() == before {
             // `BaseProducer::poll` stays for its whole time even when something came: ask for little.
             self.producer.poll(POLL);
             if start.elapsed() > PATIENCE {
-                return on_wait();
+                return if on_wait() { Ok(()) } else { Err(GivenUp.into()) };
             }
         }
+        Ok(())
     }
 
-    fn flush(&self, on_wait: &mut dyn FnMut()) -> anyhow::Result<()> {
+    fn flush(&self, on_wait: OnWait<'_>) -> anyhow::Result<()> {
         while self.producer.context().open.load(Ordering::Acquire) > 0 {
-            self.serve(on_wait);
+            self.serve(on_wait)?;
         }
         let error = self.producer.context().error.lock().expect("nobody panics with this lock").take();
-        error.map_or(Ok(()), |text| Err(anyhow::anyhow!(text)))
+        error.map_or(Ok(()), Err)
     }
 }
 
@@ -249,7 +255,7 @@ fn producer(kafka: &Kafka, log: Log) -> anyhow::Result<BaseProducer<Deliveries>>
 }
 
 impl Ledger for KafkaSink {
-    fn write(&mut self, messages: &[Message], progress: &Progress, on_wait: &mut dyn FnMut()) -> anyhow::Result<()> {
+    fn write(&mut self, messages: &[Message], progress: &Progress, on_wait: OnWait<'_>) -> anyhow::Result<()> {
         if std::mem::take(&mut self.is_open) {
             bail!("the outcome of the last sign of life is not known");
         }

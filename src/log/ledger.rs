@@ -4,6 +4,9 @@ use crate::message::Message;
 use crate::progress::Progress;
 use std::fmt;
 
+/// Called while a delivery takes long; it says whether to go on waiting.
+pub type OnWait<'a> = &'a mut dyn FnMut() -> bool;
+
 /// A log that takes a batch's messages and its progress record together or not at all: Kafka, or the simulated one of the
 /// tests. One process writes at a time: [`Ledger::renew`] ends all others.
 pub trait Ledger {
@@ -11,7 +14,7 @@ pub trait Ledger {
     ///
     /// # Errors
     /// When it is not certain that the log has it.
-    fn write(&mut self, messages: &[Message], progress: &Progress, on_wait: &mut dyn FnMut()) -> anyhow::Result<()>;
+    fn write(&mut self, messages: &[Message], progress: &Progress, on_wait: OnWait<'_>) -> anyhow::Result<()>;
     /// Begins anew: what was under way is void, other processes can write no more.
     ///
     /// # Errors
@@ -47,19 +50,54 @@ impl TakenOver {
     }
 }
 
+/// A message is larger than its topic takes: trying again would not help.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TooLarge {
+    /// The topic.
+    pub topic: String,
+}
+
+impl fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "a result is larger than topic `{}` takes: raise its max.message.bytes (and message.max.bytes in \
+             kafka.properties) to 1000000 or more",
+            self.topic
+        )
+    }
+}
+
+impl std::error::Error for TooLarge {}
+
+/// Who waited was asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GivenUp;
+
+impl fmt::Display for GivenUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("asked to stop while the broker did not answer: the batch under way is done by the next process")
+    }
+}
+
+impl std::error::Error for GivenUp {}
+
 /// Writes a batch and returns when the log has all of it, once.
 ///
 /// # Errors
-/// When another process has taken over: the batch is not done by this one.
+/// When another process has taken over, a message is too large, or `on_wait` gives up: the batch is not done by this one.
 pub fn deliver<L: Ledger>(
     ledger: &mut L,
     messages: &[Message],
     progress: &Progress,
-    on_wait: &mut dyn FnMut(),
+    on_wait: OnWait<'_>,
 ) -> anyhow::Result<()> {
     while let Err(error) = ledger.write(messages, progress, on_wait) {
         if ledger.is_fenced(&error) {
             return Err(error.context(TakenOver));
+        }
+        if error.is::<TooLarge>() || error.is::<GivenUp>() {
+            return Err(error);
         }
         tracing::warn!(error = format!("{error:#}"), batch = progress.number, "asking whether it was committed");
         if is_in_log(ledger, progress, on_wait)? {
@@ -69,9 +107,11 @@ pub fn deliver<L: Ledger>(
     Ok(())
 }
 
-fn is_in_log<L: Ledger>(ledger: &mut L, progress: &Progress, on_wait: &mut dyn FnMut()) -> anyhow::Result<bool> {
+fn is_in_log<L: Ledger>(ledger: &mut L, progress: &Progress, on_wait: OnWait<'_>) -> anyhow::Result<bool> {
     loop {
-        on_wait();
+        if !on_wait() {
+            return Err(GivenUp.into());
+        }
         // A batch of this number may be another process's that has taken over: only the very record is ours. Looked up
         // before the renewal, too, which would end that process.
         let is_other = |last: &Progress| last.number >= progress.number && last != progress;

@@ -13,7 +13,7 @@ mod topics;
 mod value;
 
 pub use detection::{DetectionMessage, DetectionState, detection_schema};
-pub use ledger::{Ledger, TakenOver, deliver};
+pub use ledger::{GivenUp, Ledger, OnWait, TakenOver, TooLarge, deliver};
 pub use message::{Message, event, horizon, late, rejected};
 pub use position::{Position, Range, ranges};
 pub use progress::{Progress, Sign, Tick, check_order};
@@ -22,4 +22,4 @@ pub use topics::{
     ALERTS, BLOCKING_DRAFTS, DETECTIONS, EVENTS, FEED, HORIZON, LATE, Log, OUT_TOPICS, OWNER, PARTS_PROGRESS, POSITION,
     PROGRESS, REJECTED, SOURCE, WARNING_DRAFTS,
 };
-pub use value::{to_json, values};
+pub use value::{TEXT_BYTES_MAX, bounded, to_json, values};

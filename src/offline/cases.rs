@@ -2,6 +2,7 @@
 
 use crate::offline::net::Net;
 use crate::ops::pool::Pool;
+use crate::rules::files::cases_of;
 use foreshock_compiler::cases::{Case, read};
 use foreshock_compiler::{Pack, RuleFile, Settings, compile};
 use foreshock_core::time::DAY_US;
@@ -28,9 +29,9 @@ pub struct Outcome {
 /// # Errors
 /// When the case file cannot be read.
 pub fn run(rule: &RuleFile, views: &[RuleFile]) -> anyhow::Result<Outcome> {
-    let path = Path::new(&rule.path).with_extension("test.yaml");
     let mut outcome = Outcome::default();
-    let Ok(text) = std::fs::read_to_string(&path) else {
+    let (path, text) = cases_of(rule);
+    let Some(text) = text else {
         outcome.failures.push(format!("{} is not there: a rule needs a firing and a silent case", path.display()));
         return Ok(outcome);
     };
@@ -41,6 +42,12 @@ pub fn run(rule: &RuleFile, views: &[RuleFile]) -> anyhow::Result<Outcome> {
             return Ok(outcome);
         }
     };
+    let (firing, silent): (Vec<_>, Vec<_>) = cases.iter().partition(|case| !case.expect.is_empty());
+    for (list, kind) in [(firing, "firing"), (silent, "silent")] {
+        if list.is_empty() {
+            outcome.failures.push(format!("{}: no {kind} case: a rule needs both", path.display()));
+        }
+    }
     for case in &cases {
         *(if case.expect.is_empty() { &mut outcome.silent } else { &mut outcome.firing }) += 1;
         match check(rule, views, case) {

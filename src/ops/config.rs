@@ -9,6 +9,7 @@ use foreshock_engine::Limits;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use url::Url;
 
 /// The whole configuration.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -108,7 +109,7 @@ pub struct SpreadSettings {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rules {
-    /// Folder with `rules/` and `views/`.
+    /// Folder with `rules/` and `views/`; empty for `sql`, or where that is not there for the rules that are built in.
     pub dir: PathBuf,
     /// Parameters for all rules that have them (`currency`) and, as `"M01.min_payers_day"`, for one.
     pub params: BTreeMap<String, String>,
@@ -116,7 +117,7 @@ pub struct Rules {
 
 impl Default for Rules {
     fn default() -> Self {
-        Rules { dir: "sql".into(), params: BTreeMap::new() }
+        Rules { dir: PathBuf::new(), params: BTreeMap::new() }
     }
 }
 
@@ -189,6 +190,11 @@ impl Default for Warnings {
 }
 
 impl Warnings {
+    /// Why public warnings with these could never go out; `None` when they can.
+    pub fn fault(&self) -> Option<String> {
+        self.settings().fault().map(str::to_owned)
+    }
+
     /// As the acts want them.
     pub fn settings(&self) -> foreshock_actions::Settings {
         let w = self.clone();
@@ -244,15 +250,12 @@ impl Config {
     pub fn settings(&self) -> Settings {
         let mut settings = Settings::default();
         for (name, value) in &self.rules.params {
-            match name.split_once('.') {
-                Some((rule, param)) => settings.of_rule.insert((rule.into(), param.into()), value.clone()),
-                None => settings.all.insert(name.clone(), value.clone()),
-            };
+            settings.set(name, value);
         }
         settings
     }
 
-    /// Every key with its value, and whether it comes from the file.
+    /// Every key with its value, and whether it comes from the file. Secrets are covered.
     ///
     /// # Errors
     /// Never for a configuration that was read.
@@ -262,10 +265,60 @@ impl Config {
         let mut keys = Vec::new();
         for (section, values) in &all {
             for (key, value) in values.as_table().into_iter().flatten() {
-                let is_given = given.get(section).and_then(|s| s.get(key)).is_some();
-                keys.push((format!("{section}.{key}"), value.to_string(), is_given));
+                let given = given.get(section).and_then(|s| s.get(key));
+                match value.as_table().filter(|inner| !inner.is_empty()) {
+                    Some(inner) => keys.extend(inner.iter().map(|(name, value)| {
+                        let is_given = given.and_then(|g| g.get(name)).is_some();
+                        (format!("{section}.{key}.\"{name}\""), shown(name, value), is_given)
+                    })),
+                    None => keys.push((format!("{section}.{key}"), shown(key, value), given.is_some())),
+                }
             }
         }
         Ok(keys)
+    }
+}
+
+/// A value for people: not what opens doors.
+fn shown(name: &str, value: &toml::Value) -> String {
+    const SECRET: [&str; 8] =
+        ["password", "secret", "passphrase", "token", ".pem", "jaas", "credential", "oauthbearer.config"];
+    let name = name.to_ascii_lowercase();
+    let is_key = name.contains("key") && name.starts_with("ssl") && !name.ends_with(".location");
+    if is_key || SECRET.iter().any(|word| name.contains(word)) {
+        return "\"(not shown)\"".to_owned();
+    }
+    // A URL may have its password in it.
+    match value.as_str().and_then(|text| Url::parse(text).ok()) {
+        Some(mut url) if url.password().is_some() => match url.set_password(Some("(not shown)")) {
+            Ok(()) => format!("\"{url}\""),
+            Err(()) => "\"(not shown)\"".to_owned(),
+        },
+        _ => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_of_the_configuration_are_not_shown() {
+        let text = r#"
+            [kafka.properties]
+            "sasl.password" = "hunter2"
+            "ssl.key.password" = "hunter2"
+            "ssl.key.pem" = "hunter2"
+            "sasl.oauthbearer.client.secret" = "hunter2"
+            "sasl.username" = "bank"
+            "ssl.key.location" = "/etc/key.pem"
+            [snapshots]
+            dir = "state"
+            object_store = "https://user:hunter2@store.example/x"
+        "#;
+        let config: Config = toml::from_str(text).expect("a configuration");
+        let shown = format!("{:?}", config.origins(text).expect("keys"));
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(shown.contains("bank") && shown.contains("/etc/key.pem") && shown.contains("sasl.password"), "{shown}");
     }
 }

@@ -11,6 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::SystemTime;
 
+/// So many reporters have a metric of their own.
+const REPORTERS_MAX: usize = 1_000;
+
 /// State of one thing we depend on.
 #[derive(Debug, Clone)]
 pub struct Dependency {
@@ -40,6 +43,10 @@ pub struct Health {
     pub withdrawn: AtomicU64,
     /// Events beyond the lateness.
     pub late: AtomicU64,
+    /// The same by who reported them.
+    pub late_of: DashMap<String, u64>,
+    /// Payments in a currency that no rule asks for.
+    pub other_currency: AtomicU64,
     /// Records refused.
     pub rejected: AtomicU64,
     /// Values that could not be computed.
@@ -132,6 +139,7 @@ impl Health {
             &self.replaced,
             &self.withdrawn,
             &self.late,
+            &self.other_currency,
             &self.rejected,
             &self.faults,
             &self.shed,
@@ -141,6 +149,7 @@ impl Health {
             &self.warning_drafts,
         ];
         counters.into_iter().for_each(|counter| counter.store(0, Ordering::Relaxed));
+        self.late_of.clear();
     }
 
     /// Is every dependency up, and what each looks like.
@@ -182,7 +191,22 @@ impl Health {
                 let _ = writeln!(text, "foreshock_{name}{label} {}", health.values()[number].3);
             }
         }
+        let _ = writeln!(
+            text,
+            "# HELP foreshock_events_late_of_total Events beyond the lateness, by reporter.\n# TYPE foreshock_events_late_of_total counter"
+        );
+        let mut late_of: Vec<(String, u64)> = self.late_of.iter().map(|e| (e.key().clone(), *e.value())).collect();
+        late_of.sort();
+        for (reporter, count) in late_of {
+            let _ = writeln!(text, "foreshock_events_late_of_total{{reporter=\"{reporter}\"}} {count}");
+        }
         text
+    }
+
+    /// Counts an event that came too late. So many reporters are told apart, the others are counted as one.
+    pub fn note_late(&self, reporter: &str) {
+        let is_known = self.late_of.contains_key(reporter) || self.late_of.len() < REPORTERS_MAX;
+        *self.late_of.entry(if is_known { reporter } else { "others" }.to_owned()).or_insert(0) += 1;
     }
 
     /// Name, kind, help and value of each metric.
@@ -194,6 +218,7 @@ impl Health {
             ("facts_replaced", "Facts replaced by a correction.", &self.replaced),
             ("facts_withdrawn", "Facts withdrawn.", &self.withdrawn),
             ("events_late", "Events beyond the lateness.", &self.late),
+            ("payments_other_currency", "Payments in a currency that no rule asks for.", &self.other_currency),
             ("records_rejected", "Records refused.", &self.rejected),
             ("expression_faults", "Values that could not be computed.", &self.faults),
             (

@@ -2,5 +2,6 @@
 
 pub mod config;
 pub mod health;
+pub mod leaders;
 pub mod pool;
 pub mod telemetry;

@@ -1,23 +1,80 @@
 //! Rule and view files from a folder to a checked pack.
 
 use crate::rules::work::Work;
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use foreshock_compiler::{Pack, Problem, Rule, RuleFile, Settings, Spread, Status, compile, compile_part};
 use foreshock_core::Part;
 use foreshock_engine::Router;
-use std::path::Path;
+use include_dir::{Dir, include_dir};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Reads `<dir>/rules/*.sql` and `<dir>/views/*.sql`, in name order.
+/// The rules, views and cases that the program brings along.
+static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/sql");
+/// What paths of these begin with.
+const BUILT_IN_NAME: &str = "built-in";
+/// The folder that is taken when none is named, where it is there: whoever works on the rules stands beside it.
+const USUAL: &str = "sql";
+
+/// The folder that rules come from when none is named: `sql` where it is there; `None` for the rules that are built in.
+fn folder(dir: &Path) -> Option<PathBuf> {
+    if !dir.as_os_str().is_empty() {
+        return Some(dir.to_owned());
+    }
+    Path::new(USUAL).join("rules").is_dir().then(|| USUAL.into())
+}
+
+/// Where rules come from, for people.
+pub fn origin(dir: &Path) -> String {
+    folder(dir).map_or_else(|| "the program itself".into(), |dir| dir.display().to_string())
+}
+
+/// Reads `<dir>/rules/*.sql` and `<dir>/views/*.sql`, in name order. With an empty path: `sql`, or where there is none
+/// what is built in.
 ///
 /// # Errors
 /// When a folder or file cannot be read.
 pub fn read(dir: &Path) -> anyhow::Result<(Vec<RuleFile>, Vec<RuleFile>)> {
-    Ok((sql_files(&dir.join("rules"))?, sql_files(&dir.join("views"))?))
+    match folder(dir) {
+        Some(dir) => Ok((sql_files(&dir.join("rules"))?, sql_files(&dir.join("views"))?)),
+        None => Ok((built_in("rules"), built_in("views"))),
+    }
+}
+
+fn built_in(name: &str) -> Vec<RuleFile> {
+    let files = BUILT_IN.get_dir(name).into_iter().flat_map(Dir::files);
+    let files = files.filter(|f| f.path().extension().is_some_and(|e| e == "sql"));
+    let text = |file: &include_dir::File<'_>| file.contents_utf8().unwrap_or_default().to_owned();
+    let mut files: Vec<RuleFile> =
+        files.map(|f| RuleFile { path: format!("{BUILT_IN_NAME}/{}", f.path().display()), text: text(f) }).collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    files
+}
+
+/// The case file beside a rule, with its path; `None` for the text when it is not there.
+pub fn cases_of(rule: &RuleFile) -> (PathBuf, Option<String>) {
+    let path = Path::new(&rule.path).with_extension("test.yaml");
+    let text = match path.strip_prefix(BUILT_IN_NAME) {
+        Ok(inner) if !path.exists() => BUILT_IN.get_file(inner).and_then(|f| f.contents_utf8()).map(str::to_owned),
+        _ => std::fs::read_to_string(&path).ok(),
+    };
+    (path, text)
+}
+
+/// Writes the built-in rules, views and cases into a folder that has none yet; how many files.
+///
+/// # Errors
+/// When the folder has rules, or cannot be written.
+pub fn write_built_in(dir: &Path) -> anyhow::Result<usize> {
+    ensure!(!dir.join("rules").exists(), "{} is there already: nothing was changed", dir.join("rules").display());
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    BUILT_IN.extract(dir).with_context(|| format!("cannot write to {}", dir.display()))?;
+    Ok(BUILT_IN.dirs().flat_map(Dir::files).count())
 }
 
 fn sql_files(dir: &Path) -> anyhow::Result<Vec<RuleFile>> {
-    let entries = std::fs::read_dir(dir).with_context(|| format!("cannot read the folder {}", dir.display()))?;
+    let entries = std::fs::read_dir(dir)
+        .with_context(|| format!("cannot read the folder {}; `foreshock rules init DIR` writes one", dir.display()))?;
     let mut files = Vec::new();
     for entry in entries {
         let path = entry?.path();

@@ -2,8 +2,10 @@
 
 use crate::ops::config::Config;
 use crate::ops::health::Health;
+use crate::ops::leaders::Leaders;
+use crate::rules::currencies::Currencies;
 use arrow::array::{AsArray, StringArray};
-use foreshock_compiler::feed_schema;
+use foreshock_compiler::{Pack, feed_schema};
 use foreshock_core::Feed;
 use foreshock_engine::{FeedBatch, Output};
 use foreshock_feeds::{CORRECTION_TIME, Counts, Event, Record, Reject, decode, to_record_batch};
@@ -11,14 +13,22 @@ use foreshock_log::{Kind, Message, SourceRecord, late, rejected};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 /// Decodes and refuses.
 pub(super) struct Decoder {
     /// Reporter of records that name none, by topic.
     default_reporter: BTreeMap<String, String>,
     checks_future: bool,
+    leaders: Leaders,
+    currencies: Currencies,
+    /// When events that came too late were last said in the log.
+    told: Option<Instant>,
     health: Arc<Health>,
 }
+
+/// How often the log says who makes whose events late.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// The events of a step as columns.
 pub(super) struct Decoded<'a> {
@@ -30,10 +40,13 @@ pub(super) struct Decoded<'a> {
 }
 
 impl Decoder {
-    /// `is_behind`: the events were admitted before, so they were in time then.
-    pub(super) fn new(config: &Config, is_behind: bool, health: Arc<Health>) -> Decoder {
+    /// For the rules of this pack. What a pack of a partition is given was admitted before, so it was in time then.
+    pub(super) fn new(config: &Config, pack: &Pack, health: Arc<Health>) -> Decoder {
+        let is_behind = pack.part.is_some();
         let default_reporter = config.kafka.default_reporter.clone();
-        Decoder { default_reporter, checks_future: config.engine.refuse_future && !is_behind, health }
+        let (leaders, currencies, told) = (Leaders::default(), Currencies::of(pack), None);
+        let checks_future = config.engine.refuse_future && !is_behind;
+        Decoder { default_reporter, checks_future, leaders, currencies, told, health }
     }
 
     /// The events of records, and a message for each that is none.
@@ -77,15 +90,42 @@ impl Decoder {
     }
 
     /// Events that came too late, and corrections that are not accepted.
-    pub(super) fn not_admitted(&self, decoded: &Decoded<'_>, output: &Output, messages: &mut Vec<Message>) {
+    pub(super) fn not_admitted(&mut self, decoded: &Decoded<'_>, output: &Output, messages: &mut Vec<Message>) {
+        for batch in &decoded.batches {
+            self.leaders.note(batch);
+            let others = self.currencies.note(batch);
+            self.health.other_currency.fetch_add(others, Ordering::Relaxed);
+        }
         for (batch, row, by_us) in &output.late {
             let feed = decoded.batches[*batch].feed;
+            self.tell_late(decoded, *batch, *row);
             messages.push(late(&decoded.record(*batch, *row).position, feed, decoded.event_id(*batch, *row), *by_us));
         }
         for (batch, row) in &output.moved {
             let feed = decoded.batches[*batch].feed;
             let pointer = format!("/{}", feed.columns()[1].path);
             messages.push(self.refuse(decoded.record(*batch, *row), &Reject { code: CORRECTION_TIME, pointer }));
+        }
+    }
+}
+
+impl Decoder {
+    /// Counts an event that came too late for whoever reported it, and now and then says because of whom.
+    fn tell_late(&mut self, decoded: &Decoded<'_>, batch: usize, row: usize) {
+        let of = &decoded.batches[batch];
+        let reporters: &StringArray = of.batch.column(2).as_string();
+        let reporter = reporters.value(row);
+        self.health.note_late(reporter);
+        let is_due = self.told.is_none_or(|told| told.elapsed() > TELL_EVERY);
+        if let Some(leader) = self.leaders.of(of.partition).filter(|_| is_due) {
+            self.told = Some(Instant::now());
+            let at = &decoded.record(batch, row).position;
+            tracing::warn!(
+                reporter,
+                topic = at.topic,
+                partition = at.partition,
+                "events come too late since {leader} came in the same partition: is the clock of one of the two wrong?"
+            );
         }
     }
 }

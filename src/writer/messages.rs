@@ -3,14 +3,20 @@
 use crate::ops::health::Health;
 use foreshock_actions::{Act, Action, RuleFacts};
 use foreshock_compiler::{Rule, header};
+use foreshock_core::Detection;
 use foreshock_core::time::format_rfc3339;
 use foreshock_engine::{State, Verdict};
 use foreshock_log::{ALERTS, BLOCKING_DRAFTS, DetectionMessage, DetectionState, Message, WARNING_DRAFTS, values};
 use std::sync::atomic::Ordering;
 
 /// A verdict for `detection.v1`.
-pub(super) fn detection(rule: &Rule, id: &str, verdict: &Verdict, is_shadow: bool) -> DetectionMessage {
-    let detection = &verdict.detection;
+pub(super) fn detection(
+    rule: &Rule,
+    id: &str,
+    verdict: &Verdict,
+    detection: &Detection,
+    is_shadow: bool,
+) -> DetectionMessage {
     DetectionMessage {
         detection_id: id.to_owned(),
         revision: verdict.revision,

@@ -6,7 +6,7 @@ use crate::writer::messages::{act_message, detection, rule_facts};
 use foreshock_actions::{Actions, RuleFacts, Settings, detection_id};
 use foreshock_compiler::{Pack, Rule, Status};
 use foreshock_engine::{Engine, Output, RulePlan, State, Verdict};
-use foreshock_log::Message;
+use foreshock_log::{Message, bounded};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -75,10 +75,10 @@ impl Outcome {
     }
 
     fn speak(&mut self, rule: &Rule, verdict: &Verdict, messages: &mut Vec<Message>) {
-        let found = &verdict.detection;
+        let found = bounded(&verdict.detection);
         let id = detection_id(&rule.header.id, &rule.version, &found.event_id, &found.subject);
         let is_live = rule.header.status == Status::Live;
-        messages.push(detection(rule, &id, verdict, !is_live).message());
+        messages.push(detection(rule, &id, verdict, &found, !is_live).message());
         let detected = verdict.state == State::Detected;
         let counter = if detected { &self.health.detections } else { &self.health.retractions };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -86,8 +86,7 @@ impl Outcome {
         let acts = is_live && self.is_in_force(&acts_name(&rule.header.id, &rule.version));
         if acts && !(detected && verdict.is_incomplete) {
             let facts = &self.facts[&rule.header.id];
-            let verdict =
-                foreshock_actions::Verdict { detection_id: &id, detected, rule: facts, detection: &verdict.detection };
+            let verdict = foreshock_actions::Verdict { detection_id: &id, detected, rule: facts, detection: &found };
             let acts = self.actions.take(&verdict);
             messages.extend(acts.into_iter().map(|act| act_message(act, &self.health)));
         }

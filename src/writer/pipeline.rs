@@ -85,7 +85,7 @@ impl<S: Source> Pipeline<S> {
         };
         let rules = rules_hash(&pack, &config.engine);
         Pipeline {
-            decoder: Decoder::new(&config, is_behind, health.clone()),
+            decoder: Decoder::new(&config, &pack, health.clone()),
             flow: Flow::new(&config.engine, is_behind, health.clone()),
             outcome: Outcome::new(pack, config.warnings.settings(), health.clone()),
             config,

@@ -10,10 +10,13 @@ use crate::writer::restore::Setup;
 use foreshock_log::{Log, Sign};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a turn waits for a first record.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// Who is asked to stop waits so long for a broker that does not answer.
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Do others stand by for this process?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +72,7 @@ impl Writer {
         mut on_turn: impl FnMut(&Turn) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         while !stop.load(Ordering::Acquire) {
-            let turn = self.turn()?;
+            let turn = self.turn(stop)?;
             self.tell_lost();
             on_turn(&turn)?;
             self.keeper.turn(&self.pipeline);
@@ -83,13 +86,21 @@ impl Writer {
     }
 
     /// One micro-batch: take, judge, act, deliver, commit.
-    fn turn(&mut self) -> anyhow::Result<Turn> {
+    fn turn(&mut self, stop: &AtomicBool) -> anyhow::Result<Turn> {
         let Some(judged) = self.pipeline.judge(LOOK)? else {
             self.sign(false)?;
             return Ok(Turn { lost: self.pipeline.lost(), ..Turn::default() });
         };
         let pipeline = &mut self.pipeline;
-        self.sink.deliver(&judged.messages, &judged.progress, &mut || pipeline.hold())?;
+        let mut asked = None;
+        let mut wait = || {
+            pipeline.hold();
+            if stop.load(Ordering::Acquire) {
+                asked.get_or_insert_with(Instant::now);
+            }
+            asked.is_none_or(|asked| asked.elapsed() < STOP_PATIENCE)
+        };
+        self.sink.deliver(&judged.messages, &judged.progress, &mut wait)?;
         self.pipeline.done(judged)
     }
 
@@ -109,7 +120,10 @@ impl Writer {
         let health = &self.health;
         let signed = match self.signs {
             Signs::Given => {
-                let wait = || health.set("kafka sink", false, "waiting for acknowledgements");
+                let wait = || {
+                    health.set("kafka sink", false, "waiting for acknowledgements");
+                    true
+                };
                 let next = self.pipeline.number();
                 let sign = Sign { owner: self.owner.clone(), next, is_gone, is_candidate: false };
                 self.sink.sign(&sign, &mut { wait })?

@@ -5,7 +5,7 @@ use super::support::{COMPLAINTS, PARTITIONS, Random};
 use anyhow::{anyhow, bail};
 use foreshock::state::snapshot::Store;
 use foreshock_core::{Feed, Presence};
-use foreshock_log::{EVENTS, Kind, Ledger, Message, Position, Progress, Range, Source, SourceRecord};
+use foreshock_log::{EVENTS, Kind, Ledger, Message, OnWait, Position, Progress, Range, Source, SourceRecord};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -248,7 +248,7 @@ impl SimLedger {
 }
 
 impl Ledger for SimLedger {
-    fn write(&mut self, messages: &[Message], progress: &Progress, on_wait: &mut dyn FnMut()) -> anyhow::Result<()> {
+    fn write(&mut self, messages: &[Message], progress: &Progress, on_wait: OnWait<'_>) -> anyhow::Result<()> {
         self.live()?;
         let batch = (progress.clone(), messages.to_vec());
         {
@@ -271,7 +271,7 @@ impl Ledger for SimLedger {
             }
         }
         if self.world.borrow_mut().has("a slow write", 10) {
-            on_wait();
+            let _ = on_wait();
         }
         self.world.borrow_mut().log.push(batch);
         self.live()
