@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 
 /// Words that stand for nothing unless the mapping names its own. `NA` is not one: it is Namibia.
-const NULL: [&str; 24] = [
+const NULL: &[&str] = &[
     "NULL",
     "Null",
     "null",
@@ -39,7 +39,6 @@ const NULL: [&str; 24] = [
     "undefined",
     "-",
     "--",
-    "\\\\N",
 ];
 
 /// Where something stands in a mapping.
@@ -93,7 +92,7 @@ impl<'a> Context<'a> {
             targets: Vec::new(),
             names: Vec::new(),
             tables: Vec::new(),
-            null: NULL.map(str::to_owned).to_vec(),
+            null: NULL.iter().map(|word| (*word).to_owned()).collect(),
             number: NumberForm::default(),
             zone: None,
             token_key: None,

@@ -41,6 +41,9 @@ pub struct Importer {
     is_done: bool,
 }
 
+/// Bytes of a file, or why it cannot be opened.
+pub type Opened = Result<Box<dyn Read>, String>;
+
 /// What turns a row into an event.
 struct Rows {
     mapping: Mapping,
@@ -59,7 +62,7 @@ impl Importer {
         mapping: Mapping,
         input_name: &str,
         input: Box<dyn Read>,
-        open: &dyn Fn(&str) -> Result<Box<dyn Read>, String>,
+        open: &dyn Fn(&str) -> Opened,
     ) -> Result<Importer, Problems> {
         let mut problems = Vec::new();
         let mut tables = Vec::new();

@@ -29,7 +29,7 @@ mod text;
 mod token;
 mod value;
 
-pub use importer::{Importer, Outcome, Row};
+pub use importer::{Importer, Opened, Outcome, Row};
 pub use plan::Mapping;
 pub use problem::{Problem, Problems};
 pub use refusal::{Refusal, codes};

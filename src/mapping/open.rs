@@ -1,6 +1,6 @@
 //! The files of an import. The only place here that touches a disk.
 
-use crate::importer::Importer;
+use crate::importer::{Importer, Opened};
 use crate::limits::MAPPING_BYTES_MAX;
 use crate::plan::Mapping;
 use crate::problem::{Problems, of_file};
@@ -41,7 +41,7 @@ impl Importer {
 }
 
 /// A file, unpacked when it is a gzip.
-fn open(path: &Path) -> Result<Box<dyn Read>, String> {
+fn open(path: &Path) -> Opened {
     let file = File::open(path).map_err(|e| format!("cannot be opened: {e}"))?;
     let mut reader = BufReader::with_capacity(1 << 16, file);
     let start = reader.fill_buf().map_err(|e| format!("cannot be read: {e}"))?;

@@ -31,7 +31,7 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// All that is wrong, in the order of files and lines: at least one.
+/// All that is wrong: at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
@@ -62,7 +62,7 @@ pub(crate) fn of_file(file: &str, message: impl Into<String>) -> Problem {
 pub(crate) fn near<'a>(name: &str, there: impl IntoIterator<Item = &'a str>) -> String {
     let there: Vec<&str> = there.into_iter().filter(|t| !t.is_empty()).collect();
     let mut close: Vec<(usize, &str)> =
-        there.iter().map(|t| (distance(name, t), *t)).filter(|(d, t)| *d <= (t.chars().count() / 3).max(1)).collect();
+        there.iter().map(|t| (distance(name, t), *t)).filter(|(d, t)| *d <= t.chars().count().div_ceil(3)).collect();
     close.sort_unstable();
     let quoted = |names: &[&str]| names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
     if !close.is_empty() {
