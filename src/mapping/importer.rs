@@ -147,6 +147,14 @@ impl Iterator for Importer {
     }
 }
 
+fn damage(record: &Record, at: usize, mapping: &Mapping) -> Option<(&'static str, String)> {
+    if record.broken.contains(&at) {
+        return Some((codes::QUOTE, "text after the quote that closes the field".to_owned()));
+    }
+    let is_damaged = record.get(at).contains(DAMAGED);
+    is_damaged.then(|| (codes::DAMAGED, format!("bytes that are no text in {}", mapping.encoding.name())))
+}
+
 type Values = BTreeMap<&'static str, Value>;
 
 impl Rows {
@@ -173,12 +181,14 @@ impl Rows {
         self.positions.get(column).map_or("", |at| cell(record, *at, self.mapping.trim))
     }
 
-    /// Damage in a column that nobody names does no harm.
+    /// What is wrong in a column that nobody names does no harm.
     fn refuse_damage(&self, record: &Record) -> Result<(), Refusal> {
-        let damaged = (0..self.positions.len()).find(|column| self.text(*column, record).contains(DAMAGED));
-        let Some(name) = damaged.and_then(|column| self.mapping.names.get(column)) else { return Ok(()) };
-        let reason = format!("bytes that are no text in {}", self.mapping.encoding.name());
-        Err(Refusal { column: name.column.clone(), ..Refusal::of_row(codes::DAMAGED, reason) })
+        for (name, at) in self.mapping.names.iter().zip(&self.positions) {
+            if let Some((code, reason)) = damage(record, *at, &self.mapping) {
+                return Err(Refusal { column: name.column.clone(), ..Refusal::of_row(code, reason) });
+            }
+        }
+        Ok(())
     }
 
     fn holds(&self, test: &Test, record: &Record) -> bool {

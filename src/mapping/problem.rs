@@ -64,7 +64,7 @@ pub(crate) fn near<'a>(name: &str, there: impl IntoIterator<Item = &'a str>) -> 
     let mut close: Vec<(usize, &str)> =
         there.iter().map(|t| (distance(name, t), *t)).filter(|(d, t)| *d <= t.chars().count().div_ceil(3)).collect();
     close.sort_unstable();
-    let quoted = |names: &[&str]| names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
+    let quoted = |names: &[&str]| names.iter().map(|n| quoted(n)).collect::<Vec<_>>().join(", ");
     if !close.is_empty() {
         let names: Vec<&str> = close.iter().map(|(_, t)| *t).take(3).collect();
         return format!("; did you mean {}?", quoted(&names));
@@ -78,8 +78,14 @@ pub(crate) fn near<'a>(name: &str, there: impl IntoIterator<Item = &'a str>) -> 
     }
 }
 
-/// Longest name that is compared: the distance costs the product of two lengths.
+/// Longest part of a name that is shown, and compared: the distance costs the product of two lengths.
 const COMPARED_MAX: usize = 64;
+
+/// A name of a file may be long and have any sign in it.
+fn quoted(name: &str) -> String {
+    let shown: String = name.chars().take(COMPARED_MAX).collect();
+    format!("`{}`", shown.escape_debug())
+}
 
 /// Letters to change, add or take away, whatever their case.
 fn distance(a: &str, b: &str) -> usize {

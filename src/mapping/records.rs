@@ -30,6 +30,8 @@ pub(crate) struct Record {
     pub(crate) line: u64,
     /// Lines that it covers.
     pub(crate) line_count: u64,
+    /// Fields with text after the quote that closes them.
+    pub(crate) broken: Vec<usize>,
     cells: Cells,
 }
 
@@ -119,7 +121,7 @@ impl Records {
 
     /// The row that begins with the one line of `taken`, to which the further lines are added.
     fn row(&mut self, taken: &mut Vec<Line>) -> io::Result<Result<Record, Refusal>> {
-        let mut splitter = Splitter { signs: self.signs, cells: Cells::default(), state: State::Start, opened: 0 };
+        let mut splitter = Splitter::new(self.signs);
         while let Some(line) = taken.last() {
             if line.is_too_long {
                 let reason = format!("line {} is longer than {ROW_BYTES_MAX} bytes", line.number);
@@ -127,7 +129,7 @@ impl Records {
             }
             match splitter.add(line) {
                 Err(refusal) => return Ok(Err(refusal)),
-                Ok(Progress::Whole) => return Ok(self.counted(splitter.cells, taken)),
+                Ok(Progress::Whole) => return Ok(self.counted(splitter, taken)),
                 Ok(Progress::QuoteIsOpen) => {}
             }
             let has_too_many_fields = self.width.is_some_and(|w| splitter.cells.ends.len() >= w);
@@ -143,7 +145,11 @@ impl Records {
         Ok(Err(splitter.unclosed()))
     }
 
-    fn counted(&self, cells: Cells, taken: &[Line]) -> Result<Record, Refusal> {
+    fn counted(&self, splitter: Splitter, taken: &[Line]) -> Result<Record, Refusal> {
+        if taken.len() > 1 && !splitter.broken.is_empty() {
+            return Err(splitter.unclosed());
+        }
+        let Splitter { cells, broken, .. } = splitter;
         let (count, width) = (cells.ends.len(), self.width.unwrap_or(cells.ends.len()));
         let line_count = taken.len() as u64;
         if count != width {
@@ -151,7 +157,7 @@ impl Records {
             let reason = format!("the row has {count} fields{over}, the header {width}");
             return Err(Refusal::of_row(codes::FIELDS, reason));
         }
-        Ok(Record { line: taken.first().map_or(0, |l| l.number), line_count, cells })
+        Ok(Record { line: taken.first().map_or(0, |l| l.number), line_count, broken, cells })
     }
 }
 
@@ -176,9 +182,14 @@ struct Splitter {
     state: State,
     /// Line of the last quote that opened.
     opened: u64,
+    broken: Vec<usize>,
 }
 
 impl Splitter {
+    fn new(signs: Signs) -> Splitter {
+        Splitter { signs, cells: Cells::default(), state: State::Start, opened: 0, broken: Vec::new() }
+    }
+
     fn add(&mut self, line: &Line) -> Result<Progress, Refusal> {
         for c in line.text.chars() {
             let is_quote = Some(c) == self.signs.quote;
@@ -193,11 +204,13 @@ impl Splitter {
                     self.end_cell();
                     State::Start
                 }
-                State::Closed if !is_quote => {
-                    let reason =
-                        format!("text after the end of a quoted field, whose quote opened in line {}", self.opened);
-                    return Err(Refusal::of_row(codes::QUOTE, reason));
+                State::Closed if !is_quote && self.opened == line.number => {
+                    self.broken.push(self.cells.ends.len());
+                    self.cells.text.push(c);
+                    State::Plain
                 }
+                // The quote of an earlier line closes where another field opens: it was never meant to reach so far.
+                State::Closed if !is_quote => return Err(self.unclosed()),
                 State::Start | State::Plain => {
                     self.cells.text.push(c);
                     State::Plain
@@ -233,7 +246,7 @@ mod tests {
     /// `line:fields` of rows, `line!code` of refused lines.
     fn read(text: &str) -> Vec<String> {
         let text = Text::new(Box::new(std::io::Cursor::new(text.to_owned())), Encoding::Utf8).unwrap();
-        let mut records = Records::new(Lines::new(text), Signs { delimiter: ',', quote: Some('"') });
+        let mut records = Records::new(Lines::new(text), Signs::default());
         let mut found = Vec::new();
         while let Some(next) = records.next().unwrap() {
             match next {
@@ -268,6 +281,20 @@ mod tests {
             ["header", "2!csv_fields", "3:2|y\"\"", "4!csv_fields", "5:4|u"]
         );
         assert_eq!(read("a,b\n1,x\n2,\""), ["header", "2:1|x", "3!csv_quote"]);
+    }
+
+    #[test]
+    fn a_row_over_several_lines_with_text_after_a_closed_quote_is_none() {
+        assert_eq!(read("a,b\n\"x\n2\",\"y\"z\n"), ["header", "2!csv_quote", "3:2\"|yz"]);
+    }
+
+    #[test]
+    fn text_after_a_closed_quote_marks_its_field_and_keeps_the_row() {
+        let text = Text::new(Box::new(&b"a,b,c\n1,\"x\" y,\"z\"\n"[..]), Encoding::Utf8).unwrap();
+        let mut records = Records::new(Lines::new(text), Signs::default());
+        records.next().unwrap();
+        let Some(Next::Record(record)) = records.next().unwrap() else { panic!("a row") };
+        assert_eq!((record.iter().collect::<Vec<_>>(), record.broken.as_slice()), (vec!["1", "x y", "z"], &[1][..]));
     }
 
     #[test]

@@ -33,7 +33,11 @@ pub(crate) fn bind(mapping: &str, names: &[Name], header: &[String], file: &str)
                 positions.push(*at);
                 continue;
             }
-            [] => format!("no column `{column}` in {file}{}", near(column, header.iter().map(String::as_str))),
+            [] => {
+                let near = near(column, header.iter().map(String::as_str));
+                let hint = if header.len() == 1 && names.len() > 1 { "; is the `delimiter` another one?" } else { "" };
+                format!("no column `{column}` in {file}{near}{hint}")
+            }
             more => {
                 let places: Vec<String> = more.iter().map(|at| (at + 1).to_string()).collect();
                 format!("column `{column}` {} times in {file}, as columns {}", more.len(), places.join(", "))
@@ -73,11 +77,15 @@ impl Table {
             };
             let wrong = |message: String| Problem { line: record.line, ..of_file(file, message) };
             let cells: Vec<String> = positions.iter().map(|at| cell(&record, *at, trim).to_owned()).collect();
-            if let Some(at) = cells.iter().position(|c| c.contains(DAMAGED)) {
-                let column = plan.names.get(at).map_or("", |n| n.column.as_str());
-                return Err(
-                    wrong(format!("column `{column}`: bytes that are no text in {}", plan.encoding.name())).into()
-                );
+            for (name, at) in plan.names.iter().zip(&positions) {
+                let column = &name.column;
+                if record.get(*at).contains(DAMAGED) {
+                    let encoding = plan.encoding.name();
+                    return Err(wrong(format!("column `{column}`: bytes that are no text in {encoding}")).into());
+                }
+                if record.broken.contains(at) {
+                    return Err(wrong(format!("column `{column}`: text after the quote that closes the field")).into());
+                }
             }
             bytes += cells.iter().map(|c| c.len() + size_of::<String>()).sum::<usize>();
             if bytes > TABLE_BYTES_MAX {

@@ -19,12 +19,16 @@ pub(crate) enum Encoding {
     Utf16Be,
 }
 
-const NAMES: [(&str, Encoding); 5] = [
+/// Names in a mapping; the first of each is its own. GBK and GB2312 are parts of GB18030.
+const NAMES: [(&str, Encoding); 8] = [
     ("utf-8", Encoding::Utf8),
     ("gb18030", Encoding::Gb18030),
     ("utf-16", Encoding::Utf16),
     ("utf-16le", Encoding::Utf16Le),
     ("utf-16be", Encoding::Utf16Be),
+    ("utf8", Encoding::Utf8),
+    ("gbk", Encoding::Gb18030),
+    ("gb2312", Encoding::Gb18030),
 ];
 
 /// Byte order marks; no other encoding of ours begins with those bytes.

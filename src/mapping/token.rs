@@ -2,6 +2,7 @@
 
 use foreshock_core::ids::is_token;
 use foreshock_core::limits::TOKEN_LEN_MAX;
+use std::fmt;
 
 /// How a text becomes a token.
 #[derive(Debug, Clone, Default)]
@@ -13,11 +14,18 @@ pub(crate) struct TokenForm {
 }
 
 /// Key of the hash in a token.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Hash {
     key: [u8; 32],
     /// Without a key of the mapping a part that people can read stays.
     is_readable: bool,
+}
+
+/// A key is shown to nobody.
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hash")
+    }
 }
 
 /// Before the hash in a token.

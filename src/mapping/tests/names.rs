@@ -31,6 +31,14 @@ fn every_column_that_is_named_and_not_there_is_told_with_its_place_and_the_neare
 }
 
 #[test]
+fn a_header_of_one_name_makes_think_of_the_delimiter() {
+    assert!(
+        problems(PAYMENTS, "id;t;amount;from;to\n", &[])
+            .contains("there are `id;t;amount;from;to`; is the `delimiter` another one?")
+    );
+}
+
+#[test]
 fn a_field_or_feed_that_does_not_exist_is_told_with_the_nearest_one() {
     let wrong = |from: &str, to: &str| problems(&PAYMENTS.replace(from, to), CSV, &[]);
     assert!(

@@ -40,6 +40,13 @@ fn what_is_wrong_in_a_column_that_nobody_names_does_no_harm() {
 }
 
 #[test]
+fn a_quote_that_is_not_doubled_costs_the_row_only_where_the_column_is_named() {
+    let csv = "id,t,amount,from,to,note\n1,2026-03-02T10:00:00Z,1,A,B,\"5\" pipe\"\n2,2026-03-02T10:00:00Z,1,\"C\"x,D,ok\n\
+        3,2026-03-02T10:00:00Z,1,E,F,6\" pipe\n";
+    assert_eq!(lines(&outcomes(PAYMENTS, csv.as_bytes())), ["2", "3 csv_quote from", "4"]);
+}
+
+#[test]
 fn the_same_rows_come_out_of_every_encoding() {
     let csv = "编号,时间,金额,付款,收款\n1,2026-03-02T10:00:00Z,1.5,甲,乙\n";
     let mapping = PAYMENTS
@@ -57,6 +64,7 @@ fn the_same_rows_come_out_of_every_encoding() {
     for (encoding, bytes) in [
         ("UTF-8", [b"\xEF\xBB\xBF", csv.as_bytes()].concat()),
         ("gb18030", gb18030.clone()),
+        ("GBK", gb18030.clone()),
         ("utf-16", [&[0xFF, 0xFE][..], &utf16(false)].concat()),
         ("utf-16", [&[0xFE, 0xFF][..], &utf16(true)].concat()),
         ("utf-16le", utf16(false)),
