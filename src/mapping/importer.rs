@@ -95,9 +95,23 @@ impl Importer {
         &self.summary
     }
 
-    /// The decoder refused the event of a row: it counts as refused.
-    pub fn refuse(&mut self, code: &'static str) {
+    /// The decoder refused the event of a row, at this JSON pointer: it counts as refused.
+    pub fn refuse(&mut self, code: &'static str, pointer: &str, reason: &str) -> Refusal {
         self.summary.events = self.summary.events.saturating_sub(1);
+        self.count_refused(code);
+        let mapping = &self.rows.mapping;
+        let path = pointer.trim_start_matches('/').replace('/', ".");
+        let fields =
+            mapping.cases.iter().map(|(_, block)| block).chain([&mapping.base]).flat_map(|block| &block.fields);
+        let names = fields.filter(|f| f.path == path).filter_map(|f| mapping.names.get(f.column));
+        // A field that a case may fill from another column has no one column.
+        let mut columns: Vec<&str> = names.map(|n| n.column.as_str()).collect();
+        columns.dedup();
+        let column = if let [one] = columns.as_slice() { (*one).to_owned() } else { String::new() };
+        Refusal { code, pointer: pointer.to_owned(), column, reason: reason.to_owned() }
+    }
+
+    fn count_refused(&mut self, code: &'static str) {
         *self.summary.refused.entry(code).or_default() += 1;
     }
 
@@ -119,7 +133,7 @@ impl Importer {
         match &outcome {
             Outcome::Event(_) => self.summary.events += 1,
             Outcome::LeftOut => self.summary.left_out += 1,
-            Outcome::Refused(refusal) => *self.summary.refused.entry(refusal.code).or_default() += 1,
+            Outcome::Refused(refusal) => self.count_refused(refusal.code),
         }
         Row { line, outcome }
     }

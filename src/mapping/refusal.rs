@@ -1,5 +1,7 @@
 //! Why a row is refused: a stable code, the field, the reason. Never a value of the row.
 
+use std::fmt;
+
 /// One row's reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -16,6 +18,19 @@ pub struct Refusal {
 impl Refusal {
     pub(crate) fn of_row(code: &'static str, reason: impl Into<String>) -> Refusal {
         Refusal { code, pointer: String::new(), column: String::new(), reason: reason.into() }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.code)?;
+        if !self.pointer.is_empty() {
+            write!(f, " {}", self.pointer)?;
+        }
+        if !self.column.is_empty() {
+            write!(f, " (column `{}`)", self.column)?;
+        }
+        write!(f, ": {}", self.reason)
     }
 }
 

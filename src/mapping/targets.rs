@@ -84,7 +84,7 @@ pub(crate) fn targets(feed: Feed) -> Vec<Target> {
     }
     all.push(other("reporter", Kind::Reporter));
     all.push(other(ACTION, Kind::Code(ACTIONS)));
-    all.extend(inputs(feed).iter().map(|(path, kind)| other(path, *kind)));
+    all.extend(inputs(feed).iter().map(|(path, kind)| Target { is_required: *path == REASON, ..other(path, *kind) }));
     all
 }
 
@@ -92,18 +92,20 @@ pub(crate) fn targets(feed: Feed) -> Vec<Target> {
 pub(crate) const ACTION: &str = "reportAction";
 const ACTIONS: &[&str] = &["NEWF", "UPDT", "REOP", "CLSE", "DUPL"];
 
+/// Required of a suspicious report, and in no column.
+const REASON: &str = "reason";
+
 fn other(path: &'static str, kind: Kind) -> Target {
     Target { path, column: "", kind, is_required: false, is_always_required: false }
 }
 
-/// Fields that are no column but part of one (`payment_ref`, `started_at`, `loss_amount` ..), and the reason of a
-/// suspicious report, which no column holds.
+/// Fields that are no column but part of one (`payment_ref`, `started_at`, `loss_amount` ..), or of none.
 fn inputs(feed: Feed) -> &'static [(&'static str, Kind)] {
     match feed {
         Feed::Transactions => &[("uetr", Kind::Token), ("endToEndId", Kind::Token)],
         Feed::Telecom => &[("seizureTime", Kind::Time), ("answerTime", Kind::Time)],
         Feed::Complaints => &[("lossAmount", Kind::Loss)],
-        Feed::SuspiciousReports => &[("reason", Kind::Text)],
+        Feed::SuspiciousReports => &[(REASON, Kind::Text)],
     }
 }
 

@@ -1,5 +1,6 @@
 //! Files: mapping, input, tables, gzip; the shipped mappings.
 
+use crate::limits::MAPPING_BYTES_MAX;
 use crate::{Importer, Mapping, Outcome};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -48,6 +49,19 @@ fn a_file_that_breaks_off_ends_the_import_with_an_error_and_its_line() {
     let last = importer.by_ref().last().unwrap().unwrap_err();
     assert!(last.to_string().contains("cannot be read further") && last.line > 1, "{last}");
     assert!(importer.next().is_none());
+}
+
+#[test]
+fn a_mapping_that_is_no_text_or_has_no_end_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.toml");
+    let refused = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        Mapping::read(&path).unwrap_err().to_string()
+    };
+    assert!(refused(b"feed = \"\xFF\"").contains("a mapping is UTF-8"));
+    let large = super::PAYMENTS.to_owned() + &"#".repeat(usize::try_from(MAPPING_BYTES_MAX).unwrap());
+    assert!(refused(large.as_bytes()).contains("is larger than"));
 }
 
 #[test]

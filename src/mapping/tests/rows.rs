@@ -17,7 +17,8 @@ fn an_unclosed_quote_costs_one_row_and_tells_the_line_where_it_opened() {
     let crate::Outcome::Refused(refusal) = first.outcome else { panic!("{first:?}") };
     assert!(refusal.reason.contains("opened in line 2"), "{}", refusal.reason);
     assert_eq!(importer.by_ref().count(), 4);
-    importer.refuse("token_invalid");
+    let by_decoder = importer.refuse("token_invalid", "/debtor/accountToken", "a token is something else");
+    assert_eq!(by_decoder.to_string(), "token_invalid /debtor/accountToken (column `from`): a token is something else");
     let text = importer.summary().to_string();
     let expected =
         "2 events, 0 rows left out by the mapping, 3 refused (csv_quote 2, token_invalid 1); 1 rows over several lines";
