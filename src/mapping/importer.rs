@@ -169,7 +169,8 @@ fn damage(record: &Record, at: usize, mapping: &Mapping) -> Option<(&'static str
     is_damaged.then(|| (codes::DAMAGED, format!("bytes that are no text in {}", mapping.encoding.name())))
 }
 
-type Values = BTreeMap<&'static str, Value>;
+/// By path. A field that cannot be read refuses the row only when no later case overrides it.
+type Values = BTreeMap<&'static str, Result<Value, Refusal>>;
 
 impl Rows {
     /// The event of a row; `None` when it is left out.
@@ -179,14 +180,14 @@ impl Rows {
             return Ok(None);
         }
         let mut values = Values::new();
-        values.insert("reporter", Value::from(self.mapping.reporter.as_str()));
-        self.fill(&self.mapping.base, record, &mut values, missing)?;
+        values.insert("reporter", Ok(Value::from(self.mapping.reporter.as_str())));
+        self.fill(&self.mapping.base, record, &mut values, missing);
         for (_, block) in self.mapping.cases.iter().filter(|(test, _)| self.holds(test, record)) {
-            self.fill(block, record, &mut values, missing)?;
+            self.fill(block, record, &mut values, missing);
         }
         let mut event = Value::Object(Map::new());
         for (path, value) in values {
-            put(&mut event, path, value);
+            put(&mut event, path, value?);
         }
         Ok(Some(event))
     }
@@ -213,28 +214,21 @@ impl Rows {
     }
 
     /// A field without a value takes away what an earlier block gave it: half of a swapped pair would be wrong.
-    fn fill(
-        &self,
-        block: &Block,
-        record: &Record,
-        values: &mut Values,
-        missing: &mut BTreeMap<String, u64>,
-    ) -> Result<(), Refusal> {
+    fn fill(&self, block: &Block, record: &Record, values: &mut Values, missing: &mut BTreeMap<String, u64>) {
         for (path, value) in &block.constants {
-            set(values, path, value.clone());
+            set(values, path, value.clone().map(Ok));
         }
         for field in &block.fields {
             let text = self.found(field, record, missing);
-            let value = if text.is_empty() { Ok(None) } else { field.reading.value(text).map(Some) };
-            let value = value.map_err(|(code, reason)| Refusal {
+            let value = (!text.is_empty()).then(|| field.reading.value(text));
+            let refusal = |(code, reason)| Refusal {
                 code,
                 pointer: format!("/{}", field.path.replace('.', "/")),
                 column: self.mapping.names.get(field.column).map(|n| n.column.clone()).unwrap_or_default(),
                 reason,
-            })?;
-            set(values, field.path, value);
+            };
+            set(values, field.path, value.map(|v| v.map_err(refusal)));
         }
-        Ok(())
     }
 
     /// The text of a field: its cell, looked up, mapped; empty for none.
@@ -267,7 +261,7 @@ fn is_nothing(field: &FieldPlan, text: &str) -> bool {
     word.is_empty() || (field.null.iter().any(|n| n == word) && !field.reading.kind.has_code(word))
 }
 
-fn set(values: &mut Values, path: &'static str, value: Option<Value>) {
+fn set(values: &mut Values, path: &'static str, value: Option<Result<Value, Refusal>>) {
     match value {
         Some(value) => values.insert(path, value),
         None => values.remove(path),

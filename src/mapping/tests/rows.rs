@@ -94,6 +94,15 @@ fn a_case_without_a_value_takes_away_what_the_fields_gave() {
 }
 
 #[test]
+fn a_value_that_a_case_overrides_need_not_be_one() {
+    let mapping = PAYMENTS.to_owned()
+        + "[[case]]\nwhen = { column = \"what\", values = [\"b\"] }\nfields = { amount = { column = \"other\" } }\n";
+    let csv = "id,t,amount,from,to,what,other\n1,2026-03-02T10:00:00Z,?,A,B,b,5\n2,2026-03-02T10:00:00Z,?,A,B,,5\n\
+        3,2026-03-02T10:00:00Z,5,A,B,b,?\n";
+    assert_eq!(lines(&outcomes(&mapping, csv.as_bytes())), ["2", "3 import_number amount", "4 import_number other"]);
+}
+
+#[test]
 fn rows_are_left_out_by_their_text_and_spaces_belong_to_it_unless_trimmed() {
     let mapping = format!("skip = [{{ column = \"from\", values = [\"X\", 7] }}]\n{PAYMENTS}");
     let csv = "id,t,amount,from,to\n1,2026-03-02T10:00:00Z,1,X,B\n2,2026-03-02T10:00:00Z,1,7,B\n3,2026-03-02T10:00:00Z,1, X,B\n";
