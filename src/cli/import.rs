@@ -1,11 +1,14 @@
 //! `import`: CSV of other people as events.
 
 use crate::cli::Exit;
+use crate::cli::output::decided;
 use crate::offline::writer::EventWriter;
-use crate::offline::{files, mapping::Importer};
-use anyhow::Context;
 use foreshock_feeds::{Counts, Record, decode};
+use foreshock_mapping::{Importer, Outcome, Row};
 use std::path::PathBuf;
+
+/// So many refused rows are shown, the others are counted.
+const REFUSED_SHOWN: usize = 20;
 
 /// `foreshock import`
 #[derive(Debug, clap::Args)]
@@ -26,34 +29,37 @@ impl Import {
     /// # Errors
     /// When a file cannot be read or written, or the mapping does not fit.
     pub fn run(&self) -> anyhow::Result<Exit> {
-        let mut reader = csv::Reader::from_reader(files::open(&self.input)?);
-        let importer = Importer::new(&self.mapping, &self.input, reader.headers()?)?;
+        let mut importer = Importer::open(&self.mapping, &self.input)?;
         let mut writer = EventWriter::create(&self.out)?;
-        let (mut done, mut left_out, mut refused) = (0_u64, 0_u64, 0_u64);
-        for row in reader.records() {
-            let row = row.with_context(|| format!("{}", self.input.display()))?;
-            let line = row.position().map_or(0, csv::Position::line);
-            let Some(json) = importer.event(&row) else {
-                left_out += 1;
-                continue;
-            };
-            let bytes = serde_json::to_vec(&json)?;
-            match decode(&Record { bytes: &bytes, ..Record::default() }, &mut Counts::default()) {
-                Ok(event) => {
-                    writer.write(&bytes, event)?;
-                    done += 1;
-                }
-                Err(reject) => {
-                    if refused < 20 {
-                        let (code, reason) = (reject.code.code, reject.code.en);
-                        eprintln!("refused {}:{line} {code} {}: {reason}", self.input.display(), reject.pointer);
+        let (mut counts, mut shown) = (Counts::default(), 0);
+        while let Some(row) = importer.next() {
+            let Row { line, outcome } = row?;
+            let refusal = match outcome {
+                Outcome::LeftOut => continue,
+                Outcome::Refused(refusal) => refusal,
+                Outcome::Event(json) => {
+                    let bytes = serde_json::to_vec(&json)?;
+                    match decode(&Record { bytes: &bytes, ..Record::default() }, &mut counts) {
+                        Ok(event) => {
+                            writer.write(&bytes, event)?;
+                            continue;
+                        }
+                        Err(reject) => importer.refuse(reject.code.code, &reject.pointer, reject.code.en),
                     }
-                    refused += 1;
                 }
+            };
+            if shown < REFUSED_SHOWN {
+                eprintln!("refused {}:{line} {refusal}", self.input.display());
             }
+            shown += 1;
         }
         writer.finish()?;
-        println!("{done} events, {left_out} rows left out by the mapping, {refused} refused");
-        Ok(if refused > 0 { Exit::Refused } else { Exit::Ok })
+        let is_refused = importer.summary().refused_count() > 0;
+        let exit = decided(if is_refused { Exit::Refused } else { Exit::Ok });
+        println!("{}", importer.summary());
+        if counts.unknown_codes > 0 {
+            println!("{} codes of open lists were not known and became OTHER", counts.unknown_codes);
+        }
+        Ok(exit)
     }
 }

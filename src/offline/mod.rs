@@ -2,7 +2,6 @@
 
 pub mod cases;
 pub mod files;
-pub mod mapping;
 pub mod net;
 pub mod standing;
 pub mod writer;
