@@ -1,7 +1,7 @@
 //! The corrections of one step: which version of a fact counts in the end, and which facts of earlier batches no longer do.
 
-use crate::engine::FeedBatch;
-use crate::eval::downcast;
+use crate::expr::downcast;
+use crate::feed_batch::FeedBatch;
 use arrow_array::{StringArray, TimestampMicrosecondArray};
 use hashbrown::{HashMap, HashSet};
 

@@ -7,13 +7,19 @@
 
 pub mod accumulator;
 mod admission;
+mod batch_bytes;
 mod carry;
+mod cell;
 mod corrections;
 mod dirty;
 mod door;
 mod engine;
+mod engine_state;
 mod eval;
+mod expr;
 pub mod faults;
+mod feed_batch;
+mod footprint;
 mod group;
 mod index;
 mod inputs;
@@ -24,24 +30,32 @@ mod late;
 mod layout;
 mod live_keys;
 mod multiset;
+mod output;
 mod plan;
+mod published;
 mod readers;
 mod routing;
 mod rows;
+mod runner;
 mod save;
 mod seen;
+mod shared;
+mod stage;
 mod state_hash;
 mod stream;
 mod verdicts;
 
 pub use admission::{Cut, Presence};
 pub use carry::Carried;
-pub use engine::{Engine, Fate, FeedBatch, Output, Sizes, State, StepFacts, Verdict};
-pub use eval::Expr;
-pub use group::{Inline, Limits, Runner};
+pub use engine::Engine;
+pub use expr::Expr;
+pub use feed_batch::FeedBatch;
+pub use group::Limits;
+pub use output::{Fate, Output, Sizes, State, StepFacts, Verdict};
 pub use plan::{
     AccumulatorPlan, Branch, CursorPlan, ExprIdx, Frame, Function, GroupPlan, PackPlan, RulePlan, StreamPlan, ValueKind,
 };
 pub use routing::{Routed, Router};
+pub use runner::{Inline, Runner};
 pub use save::SavedState;
 pub use verdicts::value_at;

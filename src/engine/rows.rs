@@ -1,46 +1,20 @@
 //! The young rows of a stream: all that are not yet before the horizon, with their columns, window results, inputs and
 //! verdicts. Any of them can still be judged again.
 
-use crate::accumulator::Cell;
+use crate::batch_bytes::{batch_from_bytes, batch_to_bytes};
+use crate::cell::Cell;
 use crate::corrections::Corrections;
 use crate::faults::{Fault, on};
 use crate::plan::ValueKind;
-use crate::save::{SavedPublished, batch_from_bytes, batch_to_bytes};
+use crate::published::{Published, SavedPublished};
 use crate::state_hash::StateHasher;
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
-use foreshock_core::Detection;
 use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, VecDeque};
 
 /// A row in no log of a group.
 pub(crate) const NO_INPUT: u64 = u64::MAX;
-
-/// What has been said about one row by one rule.
-#[derive(Debug, Default)]
-pub(crate) struct Published {
-    /// Last revision by subject: a correction may give the event another one, and with it another detection.
-    pub(crate) revisions: Vec<(String, u32)>,
-    /// The detection as last published; `None` after a retraction.
-    pub(crate) said: Option<Detection>,
-    /// It was said that it may miss events.
-    pub(crate) said_incomplete: bool,
-    /// The detection as it stands now, when only its values differ from what was said, or only
-    /// now it may miss events; and the cause.
-    pub(crate) pending: Option<(Detection, String)>,
-}
-
-impl Published {
-    /// The next revision of the detection of this subject.
-    pub(crate) fn next_revision(&mut self, subject: &str) -> u32 {
-        if let Some((_, last)) = self.revisions.iter_mut().find(|(known, _)| known == subject) {
-            *last += 1;
-            return *last;
-        }
-        self.revisions.push((subject.to_owned(), 1));
-        1
-    }
-}
 
 #[derive(Debug)]
 struct Segment {
@@ -57,9 +31,9 @@ impl Segment {
     }
 }
 
-/// Where the rows of a stage stand.
+/// The rows of a stage, picked from the segments.
 #[derive(Debug)]
-pub(crate) enum Places {
+pub(crate) enum Picked {
     /// They are the last batch, all of it.
     LastBatch,
     /// (one of `segments`, row in it) for each.
@@ -151,7 +125,7 @@ impl YoungRows {
         if rows == 0 {
             return first_row;
         }
-        let times: &TimestampMicrosecondArray = crate::eval::downcast(batch.column(self.event_time_column));
+        let times: &TimestampMicrosecondArray = crate::expr::downcast(batch.column(self.event_time_column));
         self.times.extend(times.values().iter());
         self.cells.extend(std::iter::repeat_n(None, rows * self.window_count));
         self.candidates.extend(candidates);
@@ -264,7 +238,7 @@ impl YoungRows {
 
     pub(crate) fn event_id(&self, row: u64) -> &str {
         let segment = &self.segments[self.segment(row)];
-        let ids: &StringArray = crate::eval::downcast(segment.batch.column(self.event_id_column));
+        let ids: &StringArray = crate::expr::downcast(segment.batch.column(self.event_id_column));
         ids.value((row - segment.first_row) as usize)
     }
 
@@ -298,11 +272,11 @@ impl YoungRows {
     }
 
     /// Where these rows stand, for [`YoungRows::column`].
-    pub(crate) fn places(&self, rows: &[u64]) -> Places {
+    pub(crate) fn pick(&self, rows: &[u64]) -> Picked {
         let last = self.segments.back().expect("a step has rows");
         let is_last_batch = rows.len() == last.batch.num_rows() && rows.first() == Some(&last.first_row);
         if is_last_batch && rows.windows(2).all(|w| w[0] + 1 == w[1]) {
-            return Places::LastBatch;
+            return Picked::LastBatch;
         }
         let mut used: Vec<usize> = Vec::new();
         let mut indices = Vec::with_capacity(rows.len());
@@ -315,14 +289,14 @@ impl YoungRows {
             }
             indices.push((used.len() - 1, (row - self.segments[segment].first_row) as usize));
         }
-        Places::Scattered { segments: used, indices }
+        Picked::Scattered { segments: used, indices }
     }
 
-    /// A base column of the rows at `places`. Most expressions read few of a feed's columns.
-    pub(crate) fn column(&self, idx: usize, places: &Places) -> ArrayRef {
-        match places {
-            Places::LastBatch => self.segments.back().expect("a step has rows").batch.column(idx).clone(),
-            Places::Scattered { segments, indices } => {
+    /// A base column of the picked rows. Most expressions read few of a feed's columns.
+    pub(crate) fn column(&self, idx: usize, picked: &Picked) -> ArrayRef {
+        match picked {
+            Picked::LastBatch => self.segments.back().expect("a step has rows").batch.column(idx).clone(),
+            Picked::Scattered { segments, indices } => {
                 let columns: Vec<&dyn Array> =
                     segments.iter().map(|s| self.segments[*s].batch.column(idx).as_ref()).collect();
                 arrow_select::interleave::interleave(&columns, indices).expect("segments of one stream have one schema")
@@ -395,7 +369,7 @@ impl YoungRows {
         }
         if let Some(bytes) = saved.batch {
             let batch = batch_from_bytes(&bytes)?;
-            let times: &TimestampMicrosecondArray = crate::eval::downcast(batch.column(self.event_time_column));
+            let times: &TimestampMicrosecondArray = crate::expr::downcast(batch.column(self.event_time_column));
             let segment = Segment::new(saved.first_row, batch.clone(), times.values());
             self.segments.push_back(segment);
         }
