@@ -9,11 +9,12 @@ use crate::group::Limits;
 use crate::index::AHEAD;
 use crate::intern::Interner;
 use crate::output::{Fate, Output, Sizes};
+use crate::payment::PaymentColumns;
 use crate::plan::{Branch, PackPlan, RulePlan};
 use crate::runner::Runner;
 use crate::shared::Shared;
 use crate::stream::Stream;
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray};
 use foreshock_core::Feed;
 use hashbrown::DefaultHashBuilder;
 
@@ -97,7 +98,9 @@ impl Engine {
             stream.step(rows, &corrections, &mut shared, &mut output.verdicts);
             stream.finish_before(self.admission.horizon(), &mut output.verdicts);
         }
-        output.removed = corrections.into_ids();
+        output.corrected = corrections.into_facts();
+        output.removed = output.corrected.iter().map(|(id, _)| id.clone()).collect();
+        output.removed.dedup();
         if let Some(reach) = self.text_reach_us {
             let arrived = batches.iter().map(|b| b.batch.num_rows()).sum::<usize>();
             self.texts.free_before(horizon.saturating_sub(reach), 2 * arrived + 16);
@@ -164,11 +167,13 @@ impl Engine {
 
     /// What the engine holds.
     pub fn sizes(&self) -> Sizes {
+        let (event_ids, past_event_ids) = self.admission.seen_counts();
         Sizes {
             young_rows: self.streams.iter().map(Stream::young_count).sum(),
             keys: self.streams.iter().map(Stream::key_count).sum(),
             entries: self.streams.iter().map(Stream::entry_count).sum(),
-            event_ids: self.admission.seen_count(),
+            event_ids,
+            past_event_ids,
             payments: self.admission.payment_count(),
             texts: self.texts.len(),
         }
@@ -192,7 +197,7 @@ impl Engine {
         let ids: &StringArray = downcast(batch.column(0));
         let times: &TimestampMicrosecondArray = downcast(batch.column(1));
         // Which report of a payment counts was decided before.
-        let payments = payment_column(feed_batch).filter(|_| !self.admission.is_behind());
+        let payments = PaymentColumns::of(feed_batch).filter(|_| !self.admission.is_behind());
         let lateness = self.lateness_us[feed_batch.feed as usize];
         let facts = &mut output.facts;
         let mut kept = Vec::with_capacity(batch.num_rows());
@@ -201,18 +206,19 @@ impl Engine {
             let rows = from..batch.num_rows().min(from + AHEAD);
             let hashes = self.admission.begin(rows.clone().map(|row| ids.value(row)));
             for (row, hash) in rows.zip(hashes) {
-                let payment = payments.filter(|p| p.is_valid(row)).and_then(|p| uetr(p.value(row)));
+                let payment = payments.as_ref().and_then(|columns| columns.payment(row));
                 let (id, time, action) = (ids.value(row), times.value(row), feed_batch.action(row));
                 let report = Report { id, hash, time, action, payment };
                 let verdict = self.admission.admit(feed_batch.partition, &report, lateness);
-                kept.push(matches!(verdict, Admitted::Yes | Admitted::Replaces));
+                kept.push(matches!(verdict, Admitted::Yes | Admitted::Clash | Admitted::Replaces));
                 fates.push(match verdict {
-                    Admitted::Yes => Fate::Counts,
+                    Admitted::Yes | Admitted::Clash => Fate::Counts,
                     Admitted::Replaces | Admitted::Withdraws => Fate::Corrects,
                     _ => Fate::Ignored,
                 });
                 match verdict {
                     Admitted::Yes => {}
+                    Admitted::Clash => output.payment_clashes.push((idx, row)),
                     Admitted::Replaces => corrections.note(id, time),
                     Admitted::Withdraws => corrections.note_withdrawal(id, time, (idx, row)),
                     Admitted::Duplicate => facts.duplicates += 1,
@@ -231,36 +237,10 @@ impl Engine {
         facts.accepted += kept.iter().filter(|k| **k).count() as u64;
         facts.late = output.late.len() as u64;
         facts.moved = output.moved.len() as u64;
+        facts.payment_clashes = output.payment_clashes.len() as u64;
         output.fates.push(fates);
         kept
     }
-}
-
-/// Where both banks' name for a payment may stand.
-fn payment_column(feed_batch: &FeedBatch) -> Option<&StringArray> {
-    (feed_batch.feed == Feed::Transactions).then(|| feed_batch.batch.column_by_name("payment_ref").map(downcast))?
-}
-
-/// A UETR (a UUID in its usual writing) as bytes. An `endToEndId` has at most 35 characters, so it is none.
-fn uetr(text: &str) -> Option<[u8; 16]> {
-    let bytes = text.as_bytes();
-    let mut id = [0_u8; 16];
-    if bytes.len() != 36 {
-        return None;
-    }
-    let mut digits = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        if matches!(at, 8 | 13 | 18 | 23) {
-            if *byte != b'-' {
-                return None;
-            }
-            continue;
-        }
-        let digit = (*byte as char).to_digit(16)? as u8;
-        id[digits / 2] |= if digits % 2 == 0 { digit << 4 } else { digit };
-        digits += 1;
-    }
-    Some(id)
 }
 
 fn rows_kept(batch: &RecordBatch, kept: Vec<bool>) -> RecordBatch {

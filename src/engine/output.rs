@@ -38,8 +38,11 @@ pub struct StepFacts {
     pub accepted: u64,
     /// Events seen before.
     pub duplicates: u64,
-    /// Payments that were reported before by another bank.
+    /// Payments that were reported before by another bank, with the same facts.
     pub confirmations: u64,
+    /// Events that count although they name a payment of which another report counts: the facts differ, or the same bank
+    /// reports it twice.
+    pub payment_clashes: u64,
     /// Facts replaced by another version.
     pub replaced: u64,
     /// Facts withdrawn.
@@ -74,12 +77,17 @@ pub struct Output {
     pub late: Vec<(usize, usize, i64)>,
     /// (batch, row) of corrections that would move their fact in time.
     pub moved: Vec<(usize, usize)>,
+    /// (batch, row) of the events of [`StepFacts::payment_clashes`].
+    pub payment_clashes: Vec<(usize, usize)>,
     /// What was decided about each row of each batch.
     pub fates: Vec<Vec<Fate>>,
     /// The rows that count, in the order taken in.
     pub accepted: Vec<(Feed, RecordBatch)>,
-    /// Event ids of facts of earlier batches that no longer count as they were.
+    /// Event ids of facts of earlier batches that no longer count as they were. An id may have come again since, at
+    /// another time: see [`Output::corrected`].
     pub removed: Vec<String>,
+    /// Event ids and times of these facts.
+    pub corrected: Vec<(String, i64)>,
     /// Counts.
     pub facts: StepFacts,
 }
@@ -93,9 +101,11 @@ pub struct Sizes {
     pub keys: usize,
     /// Entries in the logs of those keys.
     pub entries: usize,
-    /// Event ids remembered against duplicates.
+    /// Event ids of events that are not final.
     pub event_ids: usize,
-    /// Payments remembered that the other bank may still report.
+    /// Event ids of final events, remembered for a while against duplicates.
+    pub past_event_ids: usize,
+    /// Reports of payments remembered that other banks may still confirm.
     pub payments: usize,
     /// Texts that windows hold.
     pub texts: usize,

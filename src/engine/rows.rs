@@ -3,8 +3,10 @@
 
 use crate::batch_bytes::{batch_from_bytes, batch_to_bytes};
 use crate::cell::Cell;
-use crate::corrections::Corrections;
+use crate::corrections::{Corrections, event_of};
+use crate::expr::downcast;
 use crate::faults::{Fault, on};
+use crate::id_index::IdIndex;
 use crate::plan::ValueKind;
 use crate::published::{Published, SavedPublished};
 use crate::state_hash::StateHasher;
@@ -20,15 +22,6 @@ pub(crate) const NO_INPUT: u64 = u64::MAX;
 struct Segment {
     first_row: u64,
     batch: RecordBatch,
-    /// Oldest and newest event time.
-    span: (i64, i64),
-}
-
-impl Segment {
-    fn new(first_row: u64, batch: RecordBatch, times: &[i64]) -> Self {
-        let span = times.iter().fold((i64::MAX, i64::MIN), |s, t| (s.0.min(*t), s.1.max(*t)));
-        Segment { first_row, batch, span }
-    }
 }
 
 /// The rows of a stage, picked from the segments.
@@ -57,9 +50,13 @@ pub(crate) struct YoungRows {
     /// The same rows and rules by event time: they are final one after the other.
     deadlines: BTreeSet<(i64, u64, u32)>,
     /// Rows of facts that no longer count.
-    dead: HashSet<u64>,
+    dead: BTreeSet<u64>,
     /// Rows whose answers may miss events that were shed.
-    doubted: HashSet<u64>,
+    doubted: BTreeSet<u64>,
+    /// There once a fact has been corrected.
+    by_id: Option<IdIndex>,
+    /// Number of the next row when one last was.
+    corrected_at: u64,
 }
 
 /// What is saved of the young rows.
@@ -97,8 +94,10 @@ impl YoungRows {
             inputs: VecDeque::new(),
             published: HashMap::new(),
             deadlines: BTreeSet::new(),
-            dead: HashSet::new(),
-            doubted: HashSet::new(),
+            dead: BTreeSet::new(),
+            doubted: BTreeSet::new(),
+            by_id: None,
+            corrected_at: 0,
         }
     }
 
@@ -125,30 +124,44 @@ impl YoungRows {
         if rows == 0 {
             return first_row;
         }
-        let times: &TimestampMicrosecondArray = crate::expr::downcast(batch.column(self.event_time_column));
+        let times: &TimestampMicrosecondArray = downcast(batch.column(self.event_time_column));
         self.times.extend(times.values().iter());
         self.cells.extend(std::iter::repeat_n(None, rows * self.window_count));
         self.candidates.extend(candidates);
         self.inputs.extend(std::iter::repeat_n(NO_INPUT, rows * self.group_count));
-        let segment = Segment::new(first_row, batch.clone(), times.values());
-        self.segments.push_back(segment);
+        if let Some(mut index) = self.by_id.take() {
+            index.push(self.row_ids(&batch), 0);
+            self.by_id = Some(index);
+        }
+        self.segments.push_back(Segment { first_row, batch });
         first_row
     }
 
-    /// The rows of corrected facts, of every version, in order.
-    fn versions(&self, corrections: &Corrections) -> Vec<u64> {
+    /// The rows of corrected facts that counted until now, in order.
+    fn standing(&mut self, corrections: &Corrections) -> Vec<u64> {
+        self.corrected_at = self.next();
         let mut rows = Vec::new();
-        let times: HashSet<i64> = corrections.times().collect();
-        for segment in &self.segments {
-            let (oldest, newest) = segment.span;
-            if !times.iter().any(|t| (oldest..=newest).contains(t)) {
-                continue;
-            }
-            let last = segment.first_row + segment.batch.num_rows() as u64;
-            let at_time = (segment.first_row.max(self.first)..last).filter(|row| times.contains(&self.time(*row)));
-            rows.extend(at_time.filter(|row| corrections.has(self.event_id(*row))));
+        let index = self.by_id.take().unwrap_or_else(|| self.index_ids());
+        for (id, time) in corrections.facts() {
+            let is_of = |row: &u64| self.time(*row) == time && event_of(self.event_id(*row)) == id;
+            // All versions before one that does not count do not count either.
+            rows.extend(index.of_event(id).filter(is_of).take_while(|row| !self.dead.contains(row)));
         }
+        self.by_id = Some(index);
+        rows.sort_unstable();
         rows
+    }
+
+    fn index_ids(&self) -> IdIndex {
+        let mut index = IdIndex::new(self.first);
+        for segment in &self.segments {
+            index.push(self.row_ids(&segment.batch), self.first.saturating_sub(segment.first_row) as usize);
+        }
+        index
+    }
+
+    fn row_ids<'b>(&self, batch: &'b RecordBatch) -> &'b StringArray {
+        downcast(batch.column(self.event_id_column))
     }
 
     /// What has been said about a row by a rule, to be changed.
@@ -185,7 +198,9 @@ impl YoungRows {
         if corrections.is_empty() || on(Fault::CorrectionKeepsOld) {
             return Vec::new();
         }
-        self.versions(corrections).into_iter().filter(|row| self.dead.insert(*row)).collect()
+        let rows = self.standing(corrections);
+        self.dead.extend(&rows);
+        rows
     }
 
     /// Notes that answers of a row may miss events; is that new?
@@ -202,19 +217,20 @@ impl YoungRows {
         !self.dead.is_empty() && self.dead.contains(&row)
     }
 
-    /// What was said about the earlier versions of corrected facts is what was said about the new ones. Tells whether
-    /// there is any such.
-    pub(crate) fn hand_on(&mut self, corrections: &Corrections, rules: usize) -> bool {
+    /// What was said about the earlier version of a corrected fact is what was said about the new one, among the rows from
+    /// `first_new` on. Tells whether there is any such.
+    pub(crate) fn hand_on(&mut self, corrections: &Corrections, rules: usize, first_new: u64) -> bool {
         if corrections.is_empty() || self.published.is_empty() || on(Fault::RevisionsBeginAgain) {
             return false;
         }
-        let mut latest: HashMap<String, u64> = HashMap::new();
-        let mut moves = Vec::new();
-        for row in self.versions(corrections) {
-            if let Some(before) = latest.insert(self.event_id(row).to_owned(), row) {
-                moves.push((before, row));
-            }
-        }
+        let facts: HashSet<(&str, i64)> = corrections.facts().collect();
+        let is_corrected = |row: &u64| facts.contains(&(event_of(self.event_id(*row)), self.time(*row)));
+        let version_before = |row: u64| {
+            let is_same =
+                |before: &u64| (self.event_id(*before), self.time(*before)) == (self.event_id(row), self.time(row));
+            Some((self.by_id.as_ref()?.before(row).find(is_same)?, row))
+        };
+        let moves: Vec<(u64, u64)> = (first_new..self.next()).filter(is_corrected).filter_map(version_before).collect();
         for (from, to) in moves.iter().flat_map(|m| (0..rules as u32).map(|r| ((m.0, r), (m.1, r)))) {
             if let Some(published) = self.published.remove(&from) {
                 self.deadlines.remove(&(self.time(from.0), from.0, from.1));
@@ -238,7 +254,7 @@ impl YoungRows {
 
     pub(crate) fn event_id(&self, row: u64) -> &str {
         let segment = &self.segments[self.segment(row)];
-        let ids: &StringArray = crate::expr::downcast(segment.batch.column(self.event_id_column));
+        let ids: &StringArray = downcast(segment.batch.column(self.event_id_column));
         ids.value((row - segment.first_row) as usize)
     }
 
@@ -338,7 +354,7 @@ impl YoungRows {
 
     pub(crate) fn save(&self) -> SavedRows {
         let published = self.save_published();
-        let (dead, doubted) = (sorted(&self.dead), sorted(&self.doubted));
+        let (dead, doubted) = (self.dead.iter().copied().collect(), self.doubted.iter().copied().collect());
         let batches: Vec<&RecordBatch> = self.segments.iter().map(|s| &s.batch).collect();
         let batch = batches.first().map(|first| {
             arrow_select::concat::concat_batches(first.schema_ref(), batches.iter().copied())
@@ -369,9 +385,7 @@ impl YoungRows {
         }
         if let Some(bytes) = saved.batch {
             let batch = batch_from_bytes(&bytes)?;
-            let times: &TimestampMicrosecondArray = crate::expr::downcast(batch.column(self.event_time_column));
-            let segment = Segment::new(saved.first_row, batch.clone(), times.values());
-            self.segments.push_back(segment);
+            self.segments.push_back(Segment { first_row: saved.first_row, batch });
         }
         let groups = self.group_count;
         let moved = |(at, old): (usize, u64)| if old == NO_INPUT { old } else { place(at % groups, old) };
@@ -410,8 +424,12 @@ impl YoungRows {
         self.candidates.drain(..gone);
         self.inputs.drain(..gone * self.group_count);
         self.first = until;
-        self.dead.retain(|row| *row >= until);
-        self.doubted.retain(|row| *row >= until);
+        forget_below(&mut self.dead, until);
+        forget_below(&mut self.doubted, until);
+        match &mut self.by_id {
+            Some(index) if self.corrected_at > until => index.pop(gone),
+            _ => self.by_id = None,
+        }
         let is_past = |s: &Segment| s.first_row + s.batch.num_rows() as u64 <= until;
         while self.segments.front().is_some_and(is_past) {
             self.segments.pop_front();
@@ -419,8 +437,8 @@ impl YoungRows {
     }
 }
 
-fn sorted(rows: &HashSet<u64>) -> Vec<u64> {
-    let mut rows: Vec<u64> = rows.iter().copied().collect();
-    rows.sort_unstable();
-    rows
+fn forget_below(rows: &mut BTreeSet<u64>, until: u64) {
+    while rows.first().is_some_and(|row| *row < until) {
+        rows.pop_first();
+    }
 }

@@ -1,7 +1,7 @@
 //! The engine's state as bytes, and back. Everything that is not derived: indexes, hashes and key ranges are made again,
 //! so the number of key ranges may differ.
 
-use crate::admission::SavedAdmission;
+use crate::admission::{SavedAdmission, SavedAdmissionV1};
 use crate::key_log::KeyLog;
 use crate::plan::{GroupPlan, RulePlan, StreamPlan};
 use crate::readers::reading_rules;
@@ -98,16 +98,57 @@ impl SavedPlan {
     }
 }
 
+/// As it was saved in format 1.
+#[derive(Deserialize)]
+struct SavedV1 {
+    admission: SavedAdmissionV1,
+    newest: i64,
+    texts: Vec<Option<(Arc<str>, i64)>>,
+    streams: Vec<SavedStream<KeyLog>>,
+}
+
+impl From<SavedV1> for Saved<KeyLog> {
+    fn from(old: SavedV1) -> Self {
+        let SavedV1 { admission, newest, texts, streams } = old;
+        Saved { admission: admission.into(), newest, texts, streams }
+    }
+}
+
 /// The state of an engine, read.
 #[derive(Debug)]
 pub struct SavedState(pub(crate) Saved<KeyLog>);
 
 impl SavedState {
+    /// The format that [`crate::Engine::save`] writes. Whoever keeps the bytes keeps this number beside them.
+    ///
+    /// 1: a payment is remembered by its id alone. Read so, any other report of it is a confirmation until it is forgotten, and
+    /// ids of events before the horizon are not known. 2: with what its reports say of it.
+    pub const FORMAT: u32 = 2;
+
     /// From the bytes of [`crate::Engine::save`].
     ///
     /// # Errors
     /// When they are no such state.
     pub fn read(bytes: &[u8]) -> Result<SavedState, String> {
-        postcard::from_bytes(bytes).map(SavedState).map_err(|e| e.to_string())
+        SavedState::read_format(bytes, SavedState::FORMAT)
+    }
+
+    /// The same of an earlier format. The state that comes of it has another [`crate::Engine::state_hash`] than the one that
+    /// was saved.
+    ///
+    /// # Errors
+    /// When they are no such state, or the format is not known.
+    pub fn read_format(bytes: &[u8], format: u32) -> Result<SavedState, String> {
+        let saved = match format {
+            1 => postcard::from_bytes::<SavedV1>(bytes).map(Saved::from),
+            SavedState::FORMAT => postcard::from_bytes(bytes),
+            _ => {
+                return Err(format!(
+                    "format {format} of an engine's state is not known; this program reads 1 to {}",
+                    SavedState::FORMAT
+                ));
+            }
+        };
+        saved.map(SavedState).map_err(|e| e.to_string())
     }
 }

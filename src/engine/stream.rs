@@ -122,7 +122,7 @@ impl Stream {
             return;
         }
         let mut step = Step { shared, dirty, first_new };
-        let is_handed_on = self.young.hand_on(corrections, self.plan.rules.len());
+        let is_handed_on = self.young.hand_on(corrections, self.plan.rules.len(), first_new);
         for level in 0..self.levels {
             let rows = with_old(&step.dirty, &new_rows);
             let stage = self.gather(level, &rows, &mut step);
