@@ -1,6 +1,7 @@
 //! What a frame holds, so that a row may enter and leave at either end exactly: integers and multisets, no floats
 //! until the final division.
 
+use crate::cell::Cell;
 use crate::faults::{Fault, on};
 use crate::intern::Interner;
 use crate::multiset::Multiset;
@@ -9,9 +10,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::hint::black_box;
 use std::sync::Arc;
-
-/// One value of the log: NULL is `None`.
-pub(crate) type Cell = Option<i64>;
 
 /// An `i128` that asks for no 16-byte alignment, so that an accumulator has 32 bytes.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]

@@ -1,24 +1,39 @@
-//! Which events count: not too late for their source, and not seen before.
+//! Which events count: not too late for their source, not seen before, not another bank's report of a payment that counts.
 //!
 //! Each source partition has a bound, its own highest event time less the lateness of the feed. The bound before an event
 //! decides about it, so what is accepted hangs on the order inside the partition alone, never on how partitions
 //! interleave or on the cut into batches. The horizon is the lowest of all bounds and never goes back.
+//!
+//! **What is remembered.** An event knows of those before it with an event time of at least its partition's bound less
+//! [`REMEMBERED_US`], and of no older ones: an id that such an event had is a duplicate, or what a correction is of; an id that
+//! only older ones had is a new event; and so for payments. The rule asks the bound, not the memory. The memory lets go by the
+//! horizon, at the end of a batch, and the horizon is at no bound's far side: so it holds all that the rule can ask for,
+//! wherever the cut is. Of one id that comes through several partitions, the first to arrive counts. A partition
+//! that the horizon did not wait for is judged by the horizon until its first event is in.
 
 use crate::faults::{Fault, on};
+use crate::payment::Payment;
+use crate::payments::{Claim, Payments, SavedClaim};
 use crate::seen::{Known, SavedId, Seen};
 use foreshock_core::limits::CONFIRMATION_US;
+use foreshock_core::time::SECOND_US;
 use foreshock_core::{Presence, ReportAction};
 use serde::{Deserialize, Serialize};
 use std::hint::black_box;
+
+/// How far before the bound of its partition an event knows of others, in microseconds.
+pub(crate) const REMEMBERED_US: i64 = CONFIRMATION_US;
 
 /// What admission says of one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admitted {
     /// It counts.
     Yes,
+    /// It counts, although it names a payment that another report counts of: another one by what it says, or the same bank's.
+    Clash,
     /// An event of the same id was accepted before.
     Duplicate,
-    /// The payment was reported before under another id: by the other bank.
+    /// The payment was reported before with the same facts: by another bank.
     Confirmation,
     /// It counts, and the earlier fact of its id no longer does.
     Replaces,
@@ -38,8 +53,7 @@ pub(crate) struct Report<'a> {
     pub(crate) hash: u64,
     pub(crate) time: i64,
     pub(crate) action: ReportAction,
-    /// The payment's own id (UETR), that both banks report.
-    pub(crate) payment: Option<[u8; 16]>,
+    pub(crate) payment: Option<Payment>,
 }
 
 #[derive(Debug)]
@@ -47,14 +61,15 @@ pub(crate) struct Admission {
     presence: Vec<Presence>,
     bounds: Vec<i64>,
     seen: Seen,
-    /// Payments by their own id.
-    payments: Seen,
+    payments: Payments,
     horizon: i64,
     /// Another engine has admitted the events: all count, and it says where the horizon is.
     given: Option<i64>,
     /// It begins in the midst of the events.
     cut: Option<Cut>,
     is_uncertain: bool,
+    /// Youngest event of which it is not sure whether it counts, for its partition was not at the certain part of the cut.
+    doubtful_until: i64,
 }
 
 /// Where in event time an engine begins that takes events again from some batch on, in the midst of the log. What it says
@@ -73,7 +88,29 @@ pub(crate) struct SavedAdmission {
     bounds: Vec<i64>,
     horizon: i64,
     seen: Vec<(i64, Vec<SavedId>)>,
+    payments: Vec<SavedClaim>,
+}
+
+/// The same as it was saved before: of a payment only its id was known.
+#[derive(Debug, Deserialize)]
+pub(crate) struct SavedAdmissionV1 {
+    bounds: Vec<i64>,
+    horizon: i64,
+    seen: Vec<(i64, Vec<SavedId>)>,
     payments: Vec<(i64, Vec<SavedId>)>,
+}
+
+impl From<SavedAdmissionV1> for SavedAdmission {
+    fn from(old: SavedAdmissionV1) -> Self {
+        let SavedAdmissionV1 { bounds, horizon, seen, payments } = old;
+        let claim = |second: i64, (uetr, micros, is_withdrawn): SavedId| {
+            let time = second.saturating_mul(SECOND_US).saturating_add(i64::from(micros));
+            let uetr = uetr.try_into().ok().filter(|_| !is_withdrawn);
+            uetr.map(|uetr| (u128::from_be_bytes(uetr), Claim::unknown(time)))
+        };
+        let of = |(second, ids): (i64, Vec<SavedId>)| ids.into_iter().filter_map(move |id| claim(second, id));
+        SavedAdmission { bounds, horizon, seen, payments: payments.into_iter().flat_map(of).collect() }
+    }
 }
 
 impl SavedAdmission {
@@ -85,7 +122,7 @@ impl SavedAdmission {
 impl Admission {
     pub(crate) fn new(presence: &[Presence]) -> Self {
         let bounds = vec![i64::MIN; presence.len()];
-        let (seen, payments) = (Seen::default(), Seen::default());
+        let (seen, payments) = (Seen::default(), Payments::default());
         Admission {
             presence: presence.to_vec(),
             bounds,
@@ -95,6 +132,7 @@ impl Admission {
             given: None,
             cut: None,
             is_uncertain: false,
+            doubtful_until: i64::MIN,
         }
     }
 
@@ -143,8 +181,9 @@ impl Admission {
         self.horizon
     }
 
-    pub(crate) fn seen_count(&self) -> usize {
-        self.seen.len()
+    /// Event ids remembered: of events that are not final, and of those that are.
+    pub(crate) fn seen_counts(&self) -> (usize, usize) {
+        (self.seen.young_count(), self.seen.final_count())
     }
 
     pub(crate) fn payment_count(&self) -> usize {
@@ -180,77 +219,97 @@ impl Admission {
     /// Says of an event in time whether it counts.
     fn judge(&mut self, report: &Report<'_>, bound: i64) -> Admitted {
         let Report { id, hash, time, action, .. } = *report;
-        let known = self.seen.find(id.as_bytes(), hash);
+        let since = known_since(bound);
+        let held = self.seen.find(id.as_bytes(), hash);
+        // Behind another admission that one's bounds are not known. But what it let pass is of its fact's time, or of another
+        // fact.
+        let is_known = |known: &Known| if self.is_behind() { known.time == time } else { known.time >= since };
+        let known = held.filter(is_known);
+        known.into_iter().for_each(|known| self.rely_on(known.time, bound));
         match (action, known) {
             (ReportAction::New, Some(_)) if !on(Fault::NoDedupe) => Admitted::Duplicate,
             (ReportAction::Update | ReportAction::Withdraw, Some(known)) if known.time != time => Admitted::Moves,
-            (ReportAction::Withdraw, known) => {
-                self.withdraw(report, known);
+            (ReportAction::Withdraw, Some(known)) => {
+                self.seen.withdraw(known, true);
+                // Another bank's report of the payment may count from now on.
+                self.own_claim(report, |payments, uetr, claim| payments.take(uetr, &claim));
+                Admitted::Withdraws
+            }
+            (ReportAction::Withdraw, None) => {
+                // Nothing to take back; should the fact still come, it does not count.
+                self.note(report, held);
+                let known = self.seen.find(id.as_bytes(), hash);
+                known.into_iter().for_each(|known| self.seen.withdraw(known, true));
                 Admitted::Withdraws
             }
             (ReportAction::Update, Some(known)) => {
-                // While it was withdrawn, the other bank's report of the payment may have come to count. One of the same time
-                // may as well be its own, when the withdrawal did not name the payment: rather twice than not at all.
-                let other = report.payment.and_then(|p| self.payments.find(&p, self.payments.hash(&p)));
-                let is_own = other.is_none_or(|other| other.time == time);
-                if known.is_withdrawn && !is_own && self.is_confirmation(report, bound) && !on(Fault::NoConfirmation) {
+                // While it was withdrawn, another bank's report of the payment may have come to count.
+                if known.is_withdrawn && self.is_confirmation(report, bound) {
                     return Admitted::Confirmation;
                 }
-                if let Some(own) = other.filter(|_| is_own) {
-                    self.payments.withdraw(own, false);
-                }
+                self.own_claim(report, Payments::put);
                 self.seen.withdraw(known, false);
                 Admitted::Replaces
             }
-            (_, known) => {
-                if self.is_confirmation(report, bound) && !on(Fault::NoConfirmation) {
-                    return Admitted::Confirmation;
-                }
-                if known.is_none() {
-                    self.seen.insert(id.as_bytes(), hash, time);
-                }
-                Admitted::Yes
-            }
+            _ => self.count(report, held, bound),
         }
     }
 
+    /// An event whose id is not known counts, unless it is a confirmation.
+    fn count(&mut self, report: &Report<'_>, held: Option<Known>, bound: i64) -> Admitted {
+        let since = known_since(bound);
+        if self.is_confirmation(report, bound) {
+            return Admitted::Confirmation;
+        }
+        self.note(report, held);
+        let mut clashes = false;
+        self.own_claim(report, |payments, uetr, claim| {
+            clashes = payments.is_claimed(uetr, &claim, since);
+            payments.put(uetr, claim);
+        });
+        if clashes { Admitted::Clash } else { Admitted::Yes }
+    }
+
+    /// Remembers the id of an event. One that is still held is that of an event too old to be known.
+    fn note(&mut self, report: &Report<'_>, held: Option<Known>) {
+        let Report { id, hash, time, .. } = *report;
+        match held {
+            Some(held) if on(Fault::NoDedupe) && held.time == time => {}
+            Some(held) => self.seen.move_to(held, id.as_bytes(), hash, time),
+            None => self.seen.insert(id.as_bytes(), hash, time),
+        }
+    }
+
+    fn own_claim(&mut self, report: &Report<'_>, act: impl FnOnce(&mut Payments, u128, Claim)) {
+        if let Some(payment) = report.payment {
+            act(&mut self.payments, payment.uetr, Claim::new(&payment, report.time));
+        }
+    }
+
+    /// Is it another bank's report of a payment that counts?
+    fn is_confirmation(&mut self, report: &Report<'_>, bound: i64) -> bool {
+        let Some(payment) = report.payment.filter(|_| !on(Fault::NoConfirmation)) else { return false };
+        let claim = Claim::new(&payment, report.time);
+        let claimed = self.payments.confirmed_at(payment.uetr, &claim, known_since(bound));
+        claimed.into_iter().for_each(|time| self.rely_on(time, bound));
+        claimed.is_some()
+    }
+
     /// Is an event before the cut? Notes when one after it cannot be judged for certain: while it is not known how far its
-    /// source was before, it may be too late, or a payment that was reported before the first event taken again.
+    /// source was before, it may be too late, or another one's that was reported before the first event taken again.
     fn is_cut(&mut self, partition: usize, time: i64) -> bool {
         let Some(cut) = self.cut else { return false };
-        if time >= cut.from && !self.is_behind() {
-            self.is_uncertain |= self.bounds[partition] < cut.certain_from;
+        if self.bounds[partition] < cut.certain_from && !self.is_behind() {
+            self.doubtful_until = self.doubtful_until.max(time);
+            self.is_uncertain |= time >= cut.from;
         }
         time < cut.from
     }
 
-    fn withdraw(&mut self, report: &Report<'_>, known: Option<Known>) {
-        let Some(known) = known else {
-            // Nothing to take back; should the fact still come, it does not count.
-            self.seen.insert(report.id.as_bytes(), report.hash, report.time);
-            let known = self.seen.find(report.id.as_bytes(), report.hash);
-            return known.into_iter().for_each(|known| self.seen.withdraw(known, true));
-        };
-        self.seen.withdraw(known, true);
-        // The other bank's report of the payment may count from now on.
-        if let Some(payment) = report.payment.filter(|_| !known.is_withdrawn) {
-            let known = self.payments.find(&payment, self.payments.hash(&payment));
-            known.into_iter().for_each(|known| self.payments.withdraw(known, true));
-        }
-    }
-
-    /// Was the payment of this report counted before? If not, it is noted. How far back is decided by the source's own
-    /// bound, so that it does not hang on how sources interleave.
-    fn is_confirmation(&mut self, report: &Report<'_>, bound: i64) -> bool {
-        let Some(payment) = report.payment else { return false };
-        let hash = self.payments.hash(&payment);
-        match self.payments.find(&payment, hash) {
-            Some(known) if !known.is_withdrawn && known.time >= bound.saturating_sub(CONFIRMATION_US) => return true,
-            // Too old or withdrawn: from now on this report is the one that counts.
-            Some(known) => self.payments.move_to(known, &payment, hash, report.time),
-            None => self.payments.insert(&payment, hash, report.time),
-        }
-        false
+    /// What is said of an event hangs on an earlier one of this time.
+    fn rely_on(&mut self, time: i64, bound: i64) {
+        let is_certain = |cut: Cut| bound < cut.certain_from || time > self.doubtful_until;
+        self.is_uncertain |= !self.cut.is_none_or(is_certain);
     }
 
     fn bound(&self, partition: usize) -> i64 {
@@ -292,15 +351,17 @@ impl Admission {
         }
     }
 
-    /// Moves the horizon after a batch and forgets ids that can no longer come again.
+    /// Moves the horizon after a batch and forgets what no event can know of any more.
     pub(crate) fn advance(&mut self) {
         let counts = |(bound, presence): (&i64, &Presence)| {
             (*presence == Presence::Expected || *bound > i64::MIN).then_some(*bound)
         };
         let lowest = self.bounds.iter().zip(&self.presence).filter_map(counts).min().unwrap_or(i64::MIN);
         self.horizon = self.horizon.max(self.given.unwrap_or(lowest));
-        self.seen.forget_before(self.horizon);
-        self.payments.forget_before(self.horizon.saturating_sub(CONFIRMATION_US));
+        let since = self.horizon.saturating_sub(REMEMBERED_US);
+        self.seen.advance(self.horizon);
+        self.seen.forget_before(since);
+        self.payments.forget_before(since);
     }
 
     pub(crate) fn save(&self) -> SavedAdmission {
@@ -317,7 +378,8 @@ impl Admission {
         // Partitions that were added since come last.
         self.bounds.resize(count, i64::MIN);
         self.give(saved.horizon);
-        (self.seen, self.payments) = (Seen::load(saved.seen), Seen::load(saved.payments));
+        (self.seen, self.payments) = (Seen::load(saved.seen), Payments::load(saved.payments));
+        self.seen.advance(self.horizon);
         Ok(())
     }
 
@@ -327,151 +389,11 @@ impl Admission {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn admit(admission: &mut Admission, partition: usize, id: &str, time: i64) -> Admitted {
-        report(admission, partition, id, time, ReportAction::New, None)
-    }
-
-    fn report(
-        admission: &mut Admission,
-        partition: usize,
-        id: &str,
-        time: i64,
-        action: ReportAction,
-        payment: Option<u8>,
-    ) -> Admitted {
-        let hash = admission.begin(std::iter::once(id))[0];
-        let payment = payment.map(|p| [p; 16]);
-        admission.admit(partition, &Report { id, hash, time, action, payment }, 10)
-    }
-
-    #[test]
-    fn a_correction_replaces_or_withdraws_its_fact_and_what_is_withdrawn_counts_again_only_by_an_update() {
-        use ReportAction::{New, Update, Withdraw};
-        let mut admission = Admission::new(&[Presence::Expected]);
-        let mut say = |id, time, action| report(&mut admission, 0, id, time, action, None);
-        assert_eq!(say("a", 100, New), Admitted::Yes);
-        assert_eq!(say("a", 100, Update), Admitted::Replaces);
-        assert_eq!(say("a", 101, Update), Admitted::Moves);
-        assert_eq!(say("a", 100, Withdraw), Admitted::Withdraws);
-        assert_eq!(say("a", 100, New), Admitted::Duplicate);
-        assert_eq!(say("a", 100, Update), Admitted::Replaces);
-        assert_eq!(say("b", 95, Update), Admitted::Yes, "an update of what never came is the fact");
-        assert_eq!(say("c", 95, Withdraw), Admitted::Withdraws);
-        assert_eq!(say("c", 95, New), Admitted::Duplicate, "withdrawn before it came");
-        assert_eq!(say("a", 80, Update), Admitted::Late(11));
-    }
-
-    #[test]
-    fn a_payment_counts_once_whichever_bank_is_first_and_again_when_that_report_is_withdrawn() {
-        use ReportAction::{New, Update, Withdraw};
-        let mut admission = Admission::new(&[Presence::Expected]);
-        let mut say = |id, time, action| report(&mut admission, 0, id, time, action, Some(7));
-        assert_eq!(say("payer", 100, New), Admitted::Yes);
-        assert_eq!(say("payee", 103, New), Admitted::Confirmation);
-        assert_eq!(say("payee", 103, Update), Admitted::Confirmation);
-        assert_eq!(say("payee", 103, Withdraw), Admitted::Withdraws);
-        assert_eq!(say("third", 103, New), Admitted::Confirmation, "the payer's report still stands");
-        assert_eq!(say("payer", 100, Withdraw), Admitted::Withdraws);
-        assert_eq!(say("fourth", 103, New), Admitted::Yes);
-        assert_eq!(say("fifth", 103 + CONFIRMATION_US, New), Admitted::Confirmation);
-        assert_eq!(say("sixth", 120 + CONFIRMATION_US, New), Admitted::Confirmation, "by the bound before itself");
-        assert_eq!(say("seventh", 120 + CONFIRMATION_US, New), Admitted::Yes, "too long after");
-        assert_eq!(say("eighth", 120 + CONFIRMATION_US, New), Admitted::Confirmation, "of the seventh");
-    }
-
-    #[test]
-    fn a_report_that_counts_again_is_the_one_of_its_payment_only_when_no_other_has_come() {
-        use ReportAction::{New, Update, Withdraw};
-        for other_comes_first in [false, true] {
-            let mut admission = Admission::new(&[Presence::Expected]);
-            let time = |id: &str| if id == "payee" { 101 } else { 100 };
-            let mut say = |id: &str, action| report(&mut admission, 0, id, time(id), action, Some(7));
-            assert_eq!(say("payer", New), Admitted::Yes);
-            assert_eq!(say("payer", Withdraw), Admitted::Withdraws);
-            if other_comes_first {
-                assert_eq!(say("payee", New), Admitted::Yes);
-                assert_eq!(say("payer", Update), Admitted::Confirmation);
-            } else {
-                assert_eq!(say("payer", Update), Admitted::Replaces);
-                assert_eq!(say("payee", New), Admitted::Confirmation);
-                assert_eq!(say("payee", Withdraw), Admitted::Withdraws);
-                assert_eq!(say("payee", Update), Admitted::Confirmation, "the payer's report stands");
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_too_late_does_not_hang_on_the_other_partition() {
-        let order_one = [(0, "a", 100), (1, "b", 500), (0, "c", 80), (0, "d", 95)];
-        let order_two = [(1, "b", 500), (0, "a", 100), (0, "c", 80), (0, "d", 95)];
-        for order in [order_one, order_two] {
-            let mut admission = Admission::new(&[Presence::Expected; 2]);
-            let answer: Vec<_> = order.iter().map(|(p, id, t)| (*id, admit(&mut admission, *p, id, *t))).collect();
-            assert!(answer.contains(&("c", Admitted::Late(10))));
-            assert!(answer.contains(&("d", Admitted::Yes)));
-        }
-    }
-
-    #[test]
-    fn the_horizon_waits_for_an_expected_partition_and_not_for_an_optional_one() {
-        for (presence, horizon) in [(Presence::Expected, i64::MIN), (Presence::Optional, 90)] {
-            let mut admission = Admission::new(&[Presence::Expected, presence]);
-            admit(&mut admission, 0, "a", 100);
-            admission.advance();
-            assert_eq!(admission.horizon(), horizon);
-        }
-    }
-
-    #[test]
-    fn a_silent_partition_is_raised_to_the_lowest_bound_of_the_others_and_judged_by_it_when_it_returns() {
-        let mut admission = Admission::new(&[Presence::Expected; 3]);
-        admit(&mut admission, 0, "a", 100);
-        admit(&mut admission, 1, "b", 500);
-        admit(&mut admission, 2, "c", 400);
-        admission.advance();
-        assert_eq!(admission.horizon(), 90);
-        let bound = admission.tick(&[0]).unwrap();
-        assert_eq!(bound, 390);
-        admission.raise(0, bound);
-        admission.advance();
-        assert_eq!(admission.horizon(), 390);
-        assert_eq!(admit(&mut admission, 0, "d", 389), Admitted::Late(1));
-        assert_eq!(admit(&mut admission, 0, "e", 390), Admitted::Yes);
-        assert_eq!(admission.tick(&[0, 1, 2]), None);
-    }
-
-    #[test]
-    fn partitions_are_ahead_of_the_lowest_that_still_sends() {
-        let mut admission = Admission::new(&[Presence::Expected; 4]);
-        for (partition, time) in [(0, 100), (1, 500), (2, 700)] {
-            admit(&mut admission, partition, &format!("e{partition}"), time);
-        }
-        assert_eq!(admission.ahead(300, |_| true), [1, 2], "the fourth has not sent anything yet");
-        assert_eq!(admission.ahead(400, |_| true), [2], "exactly so far is not ahead");
-        assert_eq!(admission.ahead(100, |partition| partition > 0), [2], "nobody waits for one that is silent");
-        assert!(admission.ahead(0, |_| false).is_empty());
-    }
-
-    #[test]
-    fn a_partition_that_begins_late_never_reaches_behind_the_horizon() {
-        let mut admission = Admission::new(&[Presence::Expected, Presence::Optional]);
-        admit(&mut admission, 0, "a", 100);
-        admission.advance();
-        assert_eq!(admission.horizon(), 90);
-        assert_eq!(admit(&mut admission, 1, "b", 95), Admitted::Yes);
-        assert_eq!(admit(&mut admission, 1, "c", 89), Admitted::Late(1));
-    }
-
-    #[test]
-    fn an_event_exactly_at_the_bound_is_in_time_and_a_second_one_is_a_duplicate() {
-        let mut admission = Admission::new(&[Presence::Expected]);
-        assert_eq!(admit(&mut admission, 0, "a", 100), Admitted::Yes);
-        assert_eq!(admit(&mut admission, 0, "b", 90), Admitted::Yes);
-        assert_eq!(admit(&mut admission, 0, "b", 90), Admitted::Duplicate);
-        assert_eq!(admit(&mut admission, 0, "c", 89), Admitted::Late(1));
-    }
+/// From when on an event knows of others whose partition has this bound before it.
+fn known_since(bound: i64) -> i64 {
+    bound.saturating_sub(REMEMBERED_US)
 }
+
+#[cfg(test)]
+#[path = "admission_tests.rs"]
+mod tests;

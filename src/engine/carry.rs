@@ -4,17 +4,19 @@
 //! A window group is valid when the new plan has one of the same fingerprint over the same rows. The young rows are the
 //! same in both states, for the same events count, whatever the rules.
 
-use crate::accumulator::Cell;
 use crate::admission::Cut;
+use crate::batch_bytes::batch_from_bytes;
+use crate::cell::Cell;
 use crate::engine::Engine;
-use crate::eval::downcast;
+use crate::expr::downcast;
 use crate::intern::Interner;
 use crate::key_log::KeyLog;
 use crate::layout::Layout;
 use crate::plan::{PackPlan, RulePlan, StreamPlan};
+use crate::published::SavedPublished;
 use crate::readers::candidates;
 use crate::rows::{NO_INPUT, SavedRows};
-use crate::save::{Logs, Saved, SavedGroup, SavedPlan, SavedPublished, SavedState, SavedStream, batch_from_bytes};
+use crate::save::{Logs, Saved, SavedGroup, SavedPlan, SavedState, SavedStream};
 use arrow_array::{RecordBatch, StringArray};
 use foreshock_core::limits::CONFIRMATION_US;
 use std::collections::BTreeSet;

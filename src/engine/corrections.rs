@@ -1,23 +1,25 @@
 //! The corrections of one step: which version of a fact counts in the end, and which facts of earlier batches no longer do.
 
-use crate::engine::FeedBatch;
-use crate::eval::downcast;
+use crate::expr::downcast;
+use crate::feed_batch::FeedBatch;
 use arrow_array::{StringArray, TimestampMicrosecondArray};
 use hashbrown::{HashMap, HashSet};
 
-/// Facts corrected in a step.
+/// Facts corrected in a step. A fact is known by its event id and time: an id may come again long after.
 #[derive(Debug, Default)]
 pub(crate) struct Corrections {
-    /// Event id to event time.
-    facts: HashMap<String, i64>,
+    facts: HashSet<Fact>,
     /// (batch, row) of withdrawals.
     withdrawals: HashSet<(usize, usize)>,
 }
 
+/// Event id and event time.
+type Fact = (String, i64);
+
 impl Corrections {
     /// A fact is replaced.
     pub(crate) fn note(&mut self, id: &str, time: i64) {
-        self.facts.insert(id.to_owned(), time);
+        self.facts.insert((id.to_owned(), time));
     }
 
     /// A fact is withdrawn by this row of this batch.
@@ -30,15 +32,9 @@ impl Corrections {
         self.facts.is_empty()
     }
 
-    /// Event times of the facts.
-    pub(crate) fn times(&self) -> impl Iterator<Item = i64> {
-        self.facts.values().copied()
-    }
-
-    /// Is the row of this id one of a corrected fact? A view that makes several rows of one event appends `#..`.
-    pub(crate) fn has(&self, row_id: &str) -> bool {
-        let event_id = row_id.split_once('#').map_or(row_id, |(event_id, _)| event_id);
-        self.facts.contains_key(event_id)
+    /// Event ids and times of the facts.
+    pub(crate) fn facts(&self) -> impl Iterator<Item = (&str, i64)> {
+        self.facts.iter().map(|(id, time)| (id.as_str(), *time))
     }
 
     /// Of several versions of a fact in one step only the last one is kept, none when it is withdrawn last.
@@ -46,25 +42,32 @@ impl Corrections {
         if self.is_empty() {
             return;
         }
-        let mut last: HashMap<&str, (usize, usize)> = HashMap::new();
+        let facts: HashSet<(&str, i64)> = self.facts().collect();
+        let mut last: HashMap<(&str, i64), (usize, usize)> = HashMap::new();
         for (idx, feed_batch) in batches.iter().enumerate() {
             let ids: &StringArray = downcast(feed_batch.batch.column(0));
             let times: &TimestampMicrosecondArray = downcast(feed_batch.batch.column(1));
             for row in 0..feed_batch.batch.num_rows() {
                 let counts = kept[idx][row] || self.withdrawals.contains(&(idx, row));
-                if !counts || self.facts.get(ids.value(row)) != Some(&times.value(row)) {
+                let fact = (ids.value(row), times.value(row));
+                if !counts || !facts.contains(&fact) {
                     continue;
                 }
-                let earlier = last.insert(ids.value(row), (idx, row));
+                let earlier = last.insert(fact, (idx, row));
                 earlier.into_iter().for_each(|(idx, row)| kept[idx][row] = false);
             }
         }
     }
 
-    /// The event ids.
-    pub(crate) fn into_ids(self) -> Vec<String> {
-        let mut ids: Vec<String> = self.facts.into_keys().collect();
-        ids.sort_unstable();
-        ids
+    /// Event ids and times, in order.
+    pub(crate) fn into_facts(self) -> Vec<Fact> {
+        let mut facts: Vec<Fact> = self.facts.into_iter().collect();
+        facts.sort_unstable();
+        facts
     }
+}
+
+/// The event of a row: a view that makes several rows of one event appends `#..` to its id.
+pub(crate) fn event_of(row_id: &str) -> &str {
+    row_id.split_once('#').map_or(row_id, |(event_id, _)| event_id)
 }

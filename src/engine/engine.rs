@@ -2,133 +2,21 @@
 
 use crate::admission::{Admission, Admitted, Report};
 use crate::corrections::Corrections;
-use crate::eval::{downcast, evaluate};
+use crate::expr::{downcast, evaluate};
 use crate::faults::{Fault, on};
-use crate::group::{Limits, Runner};
+use crate::feed_batch::FeedBatch;
+use crate::group::Limits;
 use crate::index::AHEAD;
 use crate::intern::Interner;
+use crate::output::{Fate, Output, Sizes};
+use crate::payment::PaymentColumns;
 use crate::plan::{Branch, PackPlan, RulePlan};
-use crate::stream::{Shared, Stream};
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray};
-use foreshock_core::{Detection, Feed, Presence, ReportAction};
+use crate::runner::Runner;
+use crate::shared::Shared;
+use crate::stream::Stream;
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray};
+use foreshock_core::{Feed, Presence};
 use hashbrown::DefaultHashBuilder;
-
-/// Events of one feed from one source partition, in arrival order, in the feed's columns.
-#[derive(Debug, Clone)]
-pub struct FeedBatch {
-    /// The feed.
-    pub feed: Feed,
-    /// Number of the source partition, below the count given to [`Engine::new`].
-    pub partition: usize,
-    /// The feed's columns (`foreshock_core::schema`).
-    pub batch: RecordBatch,
-    /// What each row does; empty when all are new facts.
-    pub actions: Vec<ReportAction>,
-}
-
-impl FeedBatch {
-    pub(crate) fn action(&self, row: usize) -> ReportAction {
-        self.actions.get(row).copied().unwrap_or_default()
-    }
-}
-
-/// Is it a detection or the end of one?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// The rule holds for the event; a higher revision replaces a lower one.
-    Detected,
-    /// It no longer holds.
-    Retracted,
-}
-
-/// What the engine says about one event under one rule.
-#[derive(Debug, Clone)]
-pub struct Verdict {
-    /// Stream of the rule.
-    pub stream: String,
-    /// Rule, as its position in the stream's plan.
-    pub rule: usize,
-    /// Holds or no longer holds.
-    pub state: State,
-    /// 1, 2, .. of the same detection.
-    pub revision: u32,
-    /// The detection.
-    pub detection: Detection,
-    /// Event that made this revision: the first to arrive of those of its batch that changed the row's windows.
-    pub cause: String,
-    /// Events were shed that may be missing in it.
-    pub is_incomplete: bool,
-}
-
-/// Counts of one step.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct StepFacts {
-    /// Events that count, and corrections.
-    pub accepted: u64,
-    /// Events seen before.
-    pub duplicates: u64,
-    /// Payments that were reported before by another bank.
-    pub confirmations: u64,
-    /// Facts replaced by another version.
-    pub replaced: u64,
-    /// Facts withdrawn.
-    pub withdrawn: u64,
-    /// Corrections that would move their fact in time: not accepted.
-    pub moved: u64,
-    /// Events beyond the lateness.
-    pub late: u64,
-    /// Values of expressions that could not be computed (overflow and such), taken as NULL.
-    pub faults: u64,
-    /// Rows that a window group did not take in, for the group held as many keys or entries as it may.
-    pub shed: u64,
-}
-
-/// What admission decided about a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// It is a new fact.
-    Counts,
-    /// It replaces or withdraws a fact.
-    Corrects,
-    /// It is a duplicate, a confirmation, too late, or a correction that is not accepted.
-    Ignored,
-}
-
-/// What a step gives.
-#[derive(Debug, Default)]
-pub struct Output {
-    /// Verdicts in a fixed order.
-    pub verdicts: Vec<Verdict>,
-    /// (batch, row, microseconds beyond the bound) of events that came too late.
-    pub late: Vec<(usize, usize, i64)>,
-    /// (batch, row) of corrections that would move their fact in time.
-    pub moved: Vec<(usize, usize)>,
-    /// What was decided about each row of each batch.
-    pub fates: Vec<Vec<Fate>>,
-    /// The rows that count, in the order taken in.
-    pub accepted: Vec<(Feed, RecordBatch)>,
-    /// Event ids of facts of earlier batches that no longer count as they were.
-    pub removed: Vec<String>,
-    /// Counts.
-    pub facts: StepFacts,
-}
-
-/// What the engine holds, in numbers of things.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Sizes {
-    /// Rows over all streams that can still be judged again.
-    pub young_rows: usize,
-    /// Keys in use over all window groups.
-    pub keys: usize,
-    /// Entries in the logs of those keys.
-    pub entries: usize,
-    /// Event ids remembered against duplicates.
-    pub event_ids: usize,
-    /// Payments remembered that the other bank may still report.
-    pub payments: usize,
-    /// Texts that windows hold.
-    pub texts: usize,
-}
 
 /// The window engine.
 #[derive(Debug)]
@@ -210,7 +98,9 @@ impl Engine {
             stream.step(rows, &corrections, &mut shared, &mut output.verdicts);
             stream.finish_before(self.admission.horizon(), &mut output.verdicts);
         }
-        output.removed = corrections.into_ids();
+        output.corrected = corrections.into_facts();
+        output.removed = output.corrected.iter().map(|(id, _)| id.clone()).collect();
+        output.removed.dedup();
         if let Some(reach) = self.text_reach_us {
             let arrived = batches.iter().map(|b| b.batch.num_rows()).sum::<usize>();
             self.texts.free_before(horizon.saturating_sub(reach), 2 * arrived + 16);
@@ -292,11 +182,13 @@ impl Engine {
 
     /// What the engine holds.
     pub fn sizes(&self) -> Sizes {
+        let (event_ids, past_event_ids) = self.admission.seen_counts();
         Sizes {
             young_rows: self.streams.iter().map(Stream::young_count).sum(),
             keys: self.streams.iter().map(Stream::key_count).sum(),
             entries: self.streams.iter().map(Stream::entry_count).sum(),
-            event_ids: self.admission.seen_count(),
+            event_ids,
+            past_event_ids,
             payments: self.admission.payment_count(),
             texts: self.texts.len(),
         }
@@ -320,7 +212,7 @@ impl Engine {
         let ids: &StringArray = downcast(batch.column(0));
         let times: &TimestampMicrosecondArray = downcast(batch.column(1));
         // Which report of a payment counts was decided before.
-        let payments = payment_column(feed_batch).filter(|_| !self.admission.is_behind());
+        let payments = PaymentColumns::of(feed_batch).filter(|_| !self.admission.is_behind());
         let lateness = self.lateness_us[feed_batch.feed as usize];
         let facts = &mut output.facts;
         let mut kept = Vec::with_capacity(batch.num_rows());
@@ -329,18 +221,19 @@ impl Engine {
             let rows = from..batch.num_rows().min(from + AHEAD);
             let hashes = self.admission.begin(rows.clone().map(|row| ids.value(row)));
             for (row, hash) in rows.zip(hashes) {
-                let payment = payments.filter(|p| p.is_valid(row)).and_then(|p| uetr(p.value(row)));
+                let payment = payments.as_ref().and_then(|columns| columns.payment(row));
                 let (id, time, action) = (ids.value(row), times.value(row), feed_batch.action(row));
                 let report = Report { id, hash, time, action, payment };
                 let verdict = self.admission.admit(feed_batch.partition, &report, lateness);
-                kept.push(matches!(verdict, Admitted::Yes | Admitted::Replaces));
+                kept.push(matches!(verdict, Admitted::Yes | Admitted::Clash | Admitted::Replaces));
                 fates.push(match verdict {
-                    Admitted::Yes => Fate::Counts,
+                    Admitted::Yes | Admitted::Clash => Fate::Counts,
                     Admitted::Replaces | Admitted::Withdraws => Fate::Corrects,
                     _ => Fate::Ignored,
                 });
                 match verdict {
                     Admitted::Yes => {}
+                    Admitted::Clash => output.payment_clashes.push((idx, row)),
                     Admitted::Replaces => corrections.note(id, time),
                     Admitted::Withdraws => corrections.note_withdrawal(id, time, (idx, row)),
                     Admitted::Duplicate => facts.duplicates += 1,
@@ -359,36 +252,10 @@ impl Engine {
         facts.accepted += kept.iter().filter(|k| **k).count() as u64;
         facts.late = output.late.len() as u64;
         facts.moved = output.moved.len() as u64;
+        facts.payment_clashes = output.payment_clashes.len() as u64;
         output.fates.push(fates);
         kept
     }
-}
-
-/// Where both banks' name for a payment may stand.
-fn payment_column(feed_batch: &FeedBatch) -> Option<&StringArray> {
-    (feed_batch.feed == Feed::Transactions).then(|| feed_batch.batch.column_by_name("payment_ref").map(downcast))?
-}
-
-/// A UETR (a UUID in its usual writing) as bytes. An `endToEndId` has at most 35 characters, so it is none.
-fn uetr(text: &str) -> Option<[u8; 16]> {
-    let bytes = text.as_bytes();
-    let mut id = [0_u8; 16];
-    if bytes.len() != 36 {
-        return None;
-    }
-    let mut digits = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        if matches!(at, 8 | 13 | 18 | 23) {
-            if *byte != b'-' {
-                return None;
-            }
-            continue;
-        }
-        let digit = (*byte as char).to_digit(16)? as u8;
-        id[digits / 2] |= if digits % 2 == 0 { digit << 4 } else { digit };
-        digits += 1;
-    }
-    Some(id)
 }
 
 fn rows_kept(batch: &RecordBatch, kept: Vec<bool>) -> RecordBatch {

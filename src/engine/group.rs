@@ -1,38 +1,12 @@
 //! A window group's logs, cut into key ranges so that each range is a task of its own.
 
-use crate::inputs::Inputs;
+use crate::inputs::{GroupFacts, Inputs};
 use crate::key_log::KeyLog;
 use crate::key_range::KeyRange;
 use crate::layout::Layout;
 use crate::plan::GroupPlan;
 use hashbrown::{DefaultHashBuilder, HashMap};
 use std::hash::BuildHasher;
-
-/// Runs the tasks of a level. The engine owns no thread: the caller brings one of these.
-pub trait Runner {
-    /// Runs every task once and returns when all are done.
-    fn run<'a>(&self, tasks: Vec<Box<dyn FnOnce() + Send + 'a>>);
-}
-
-/// Runs tasks one after the other on the calling thread.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct Inline;
-
-impl Runner for Inline {
-    fn run<'a>(&self, tasks: Vec<Box<dyn FnOnce() + Send + 'a>>) {
-        for task in tasks {
-            task();
-        }
-    }
-}
-/// What a task must know of its group beside the layout.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct GroupFacts {
-    /// See [`crate::readers::readers`].
-    pub(crate) readers: u64,
-    /// Until when results of a key that comes into use now may miss events that were shed.
-    pub(crate) doubtful_until: i64,
-}
 
 /// What each window group may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What the tasks of a stage get and give: the rows' keys and arguments, what enters and leaves, the answers.
 
-use crate::accumulator::Cell;
-use crate::eval::downcast;
+use crate::cell::Cell;
+use crate::expr::downcast;
 use crate::intern::Interner;
 use crate::layout::NULL_BIT;
 use crate::rows::YoungRows;
@@ -76,6 +76,7 @@ fn encode(columns: &[ArrayRef], rows: usize) -> KeyBytes {
 }
 
 /// The inputs of one group for the rows of a stage.
+#[derive(Clone, Copy)]
 pub(crate) struct Inputs<'a> {
     pub(crate) keys: &'a Keys,
     pub(crate) times: &'a [i64],
@@ -154,10 +155,20 @@ impl Answers {
         }
     }
 }
+
 /// What a task may read.
 pub(crate) struct Context<'a> {
     pub(crate) young: &'a YoungRows,
     pub(crate) texts: &'a Interner,
     pub(crate) horizon: i64,
     pub(crate) first_new: u64,
+}
+
+/// What a task must know of its group beside the layout.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GroupFacts {
+    /// See [`crate::readers::readers`].
+    pub(crate) readers: u64,
+    /// Until when results of a key that comes into use now may miss events that were shed.
+    pub(crate) doubtful_until: i64,
 }

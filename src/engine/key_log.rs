@@ -5,10 +5,10 @@
 //! edited, then the cursors run forward again over the touched rows and answer for each: rewind, edit, replay. A late row
 //! so costs the rows of its key that are younger than it, never a walk over the window.
 
-use crate::accumulator::{Accumulator, Cell};
+use crate::accumulator::Accumulator;
+use crate::cell::Cell;
 use crate::faults::{Fault, on};
-use crate::intern::Interner;
-use crate::layout::{HEAD_WORDS, Layout, NULL_BIT};
+use crate::layout::{HEAD_WORDS, Layout, NULL_BIT, Terms};
 use crate::plan::{Frame, Function};
 use crate::state_hash::StateHasher;
 use serde::{Deserialize, Serialize};
@@ -123,27 +123,28 @@ impl KeyLog {
     }
 
     /// Gives a log that has none its cursors, where they stood.
-    pub(crate) fn unfold(&mut self, layout: &Layout, texts: &Interner, spare: &mut Spare) {
+    pub(crate) fn unfold(&mut self, terms: &Terms<'_>, spare: &mut Spare) {
+        let layout = terms.layout;
         if self.bounds.len() == layout.cursors.len() {
             return;
         }
         (self.bounds, self.accumulators) = spare.take(layout);
         self.bounds.fill(Bounds { head: self.base, tail: self.base });
         if self.end > self.base {
-            (0..layout.cursors.len())
-                .for_each(|idx| self.advance(idx, self.end - 1, self.stands_at, self.end, layout, texts));
+            (0..layout.cursors.len()).for_each(|idx| self.advance(idx, self.end - 1, self.stands_at, self.end, terms));
         }
     }
 
     /// Takes the cursors of a log of one entry away: what they hold follows from it. A spray of keys of one event each costs
     /// little more than the events.
-    pub(crate) fn fold(&mut self, layout: &Layout, texts: &Interner, spare: &mut Spare) {
+    pub(crate) fn fold(&mut self, terms: &Terms<'_>, spare: &mut Spare) {
+        let layout = terms.layout;
         let is_one = self.end == self.base + 1 && self.stands_at == self.last_time(layout);
         if layout.keeps_keys || !is_one {
             return;
         }
         for (idx, old) in self.bounds.clone().iter().enumerate() {
-            self.move_cursor(idx, *old, Bounds { head: self.base, tail: self.base }, layout, texts);
+            self.move_cursor(idx, *old, Bounds { head: self.base, tail: self.base }, terms);
         }
         spare.put((std::mem::take(&mut self.bounds), std::mem::take(&mut self.accumulators)));
     }
@@ -285,7 +286,8 @@ impl KeyLog {
     }
 
     /// Takes the cursors back to where they stood before the first row at or after `changed_from`.
-    pub(crate) fn rewind(&mut self, layout: &Layout, texts: &Interner) {
+    pub(crate) fn rewind(&mut self, terms: &Terms<'_>) {
+        let layout = terms.layout;
         let from = self.changed_from;
         if from > self.stands_at {
             return;
@@ -314,29 +316,30 @@ impl KeyLog {
                     Bounds { head, tail }
                 }
             };
-            self.move_cursor(idx, old, new, layout, texts);
+            self.move_cursor(idx, old, new, terms);
         }
     }
 
     /// Rows that are in `old` and not in `new` leave, the others enter.
-    fn move_cursor(&mut self, idx: usize, old: Bounds, new: Bounds, layout: &Layout, texts: &Interner) {
+    fn move_cursor(&mut self, idx: usize, old: Bounds, new: Bounds, terms: &Terms<'_>) {
         // Leaving and entering happen at the ends, nearest first, as the accumulators ask.
         for position in old.head..old.tail.min(new.head) {
-            self.apply(idx, position, false, layout, texts);
+            self.apply(idx, position, false, terms);
         }
         for position in (old.head.max(new.tail)..old.tail).rev() {
-            self.apply(idx, position, false, layout, texts);
+            self.apply(idx, position, false, terms);
         }
         for position in (new.head..new.tail.min(old.head)).rev() {
-            self.apply(idx, position, true, layout, texts);
+            self.apply(idx, position, true, terms);
         }
         for position in new.head.max(old.tail)..new.tail {
-            self.apply(idx, position, true, layout, texts);
+            self.apply(idx, position, true, terms);
         }
         self.bounds[idx] = new;
     }
 
-    fn apply(&mut self, idx: usize, position: u64, enters: bool, layout: &Layout, texts: &Interner) {
+    fn apply(&mut self, idx: usize, position: u64, enters: bool, terms: &Terms<'_>) {
+        let Terms { layout, texts } = *terms;
         let first = layout.firsts[idx];
         let at = self.skip + (position - self.base) as usize * layout.stride;
         let entry = &self.data[at..at + layout.stride];
@@ -400,18 +403,18 @@ impl KeyLog {
     /// Runs the cursors over every row from the first change on and hands out the answers of each row that matters.
     pub(crate) fn replay(
         &mut self,
-        layout: &Layout,
-        texts: &Interner,
+        terms: &Terms<'_>,
         matters: impl Fn(u64) -> bool,
         mut emit: impl FnMut(u64, &[Cell]),
     ) {
+        let layout = terms.layout;
         let end = self.end;
         let mut answers: Vec<Cell> = Vec::with_capacity(layout.answers);
         for position in self.position_at(self.changed_from, layout)..end {
             answers.clear();
             let time = self.time(position, layout);
             for idx in 0..layout.cursors.len() {
-                self.advance(idx, position, time, end, layout, texts);
+                self.advance(idx, position, time, end, terms);
             }
             let row = row_number(self.entry(position, layout));
             if matters(row) {
@@ -424,19 +427,20 @@ impl KeyLog {
         self.cause = u64::MAX;
     }
 
-    fn advance(&mut self, idx: usize, position: u64, time: i64, end: u64, layout: &Layout, texts: &Interner) {
+    fn advance(&mut self, idx: usize, position: u64, time: i64, end: u64, terms: &Terms<'_>) {
+        let layout = terms.layout;
         let mut now = self.bounds[idx];
         match layout.cursors[idx].frame {
             Frame::Range { preceding, end: offset } => {
                 let until = time - offset;
                 while now.tail < end && self.time(now.tail, layout) <= until {
-                    self.apply(idx, now.tail, true, layout, texts);
+                    self.apply(idx, now.tail, true, terms);
                     now.tail += 1;
                 }
                 if let Some(width) = preceding {
                     let from = time - width + i64::from(on(Fault::FrameHalfOpen));
                     while now.head < now.tail && self.time(now.head, layout) < from {
-                        self.apply(idx, now.head, false, layout, texts);
+                        self.apply(idx, now.head, false, terms);
                         now.head += 1;
                     }
                 }
@@ -444,12 +448,12 @@ impl KeyLog {
             Frame::Rows { preceding, end: offset } => {
                 let tail = (position + 1).saturating_sub(offset).max(now.tail);
                 while now.tail < tail {
-                    self.apply(idx, now.tail, true, layout, texts);
+                    self.apply(idx, now.tail, true, terms);
                     now.tail += 1;
                 }
                 let head = preceding.map_or(0, |n| position.saturating_sub(n)).min(tail);
                 while now.head < head {
-                    self.apply(idx, now.head, false, layout, texts);
+                    self.apply(idx, now.head, false, terms);
                     now.head += 1;
                 }
             }

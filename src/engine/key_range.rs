@@ -1,12 +1,11 @@
 //! A key range of a window group: the logs of its keys, changed by one task of each step.
 
 use crate::faults::{Fault, on};
-use crate::group::GroupFacts;
 use crate::index::{AHEAD, Index};
-use crate::inputs::{Answers, Context, Inputs, Leaving, Work};
+use crate::inputs::{Answers, Context, GroupFacts, Inputs, Leaving, Work};
 use crate::key_log::{KeyLog, Spare};
 use crate::late::Late;
-use crate::layout::Layout;
+use crate::layout::{Layout, Terms};
 use crate::live_keys::LiveKeys;
 use std::hint::black_box;
 
@@ -53,6 +52,7 @@ impl KeyRange {
         context: &Context<'_>,
         about: GroupFacts,
     ) -> Answers {
+        let terms = Terms { layout, texts: context.texts };
         let mut answers = Answers::with_capacity(work.entering.len(), layout.answers);
         for leaving in &work.leaving {
             self.note(leaving.place as u32, context.young.time(leaving.row), leaving.cause, layout);
@@ -82,8 +82,8 @@ impl KeyRange {
         for Leaving { row, place, .. } in &work.leaving {
             let log = &mut self.logs[*place as u32 as usize];
             self.changed[log.changed_at as usize].is_recomputed = true;
-            log.unfold(layout, context.texts, &mut self.spare);
-            log.rewind(layout, context.texts);
+            log.unfold(&terms, &mut self.spare);
+            log.rewind(&terms);
             log.remove(context.young.time(*row), *row, layout);
         }
         let cut = layout.idle_before(context.horizon);
@@ -94,7 +94,7 @@ impl KeyRange {
             self.warm(logs, layout);
             for (nth, changed) in logs.iter().enumerate() {
                 let log = &mut self.logs[changed.slot as usize];
-                log.unfold(layout, context.texts, &mut self.spare);
+                log.unfold(&terms, &mut self.spare);
                 rows.clear();
                 rows.extend(entering.of(from * AHEAD + nth).map(|nth| work.entering[nth] as usize));
                 let later = if changed.has_deltas(log, layout) {
@@ -102,7 +102,7 @@ impl KeyRange {
                 } else {
                     &rows
                 };
-                log.rewind(layout, context.texts);
+                log.rewind(&terms);
                 for at in later {
                     inputs.write_entry(*at, &mut entry);
                     let id = || context.young.event_id(inputs.rows[*at]);
@@ -118,7 +118,7 @@ impl KeyRange {
                     log.doubtful_until = about.doubtful_until;
                 }
                 answer(log, layout, context, about.readers, &mut answers);
-                log.fold(layout, context.texts, &mut self.spare);
+                log.fold(&terms, &mut self.spare);
                 // All its entries may have been taken out again.
                 match (log.stands_at > i64::MIN, layout.keeps_keys) {
                     (true, false) => {
@@ -239,7 +239,7 @@ fn enter_late<'r>(
 fn answer(log: &mut KeyLog, layout: &Layout, context: &Context<'_>, readers: u64, answers: &mut Answers) {
     let (cause, from, doubtful_until) = (log.cause, log.changed_from, log.doubtful_until);
     let matters = |row: u64| context.young.matters(row, readers);
-    log.replay(layout, context.texts, matters, |row, cells| {
+    log.replay(&Terms { layout, texts: context.texts }, matters, |row, cells| {
         let is_old = row < context.first_new;
         let is_peer = is_old && on(Fault::PeersNotJudgedAgain) && context.young.time(row) == from;
         if !(is_peer || is_old && on(Fault::NoCorrection)) {

@@ -6,13 +6,14 @@
 //! each row passed; `min` and `max` from the stored answer and the late values in the frame. Peers of a late entry are
 //! touched rows like others. What has no delta here is recomputed (`key_log.rs`).
 
-use crate::accumulator::{Accumulator, Cell};
+use crate::accumulator::Accumulator;
+use crate::cell::Cell;
 use crate::faults::{Fault, on};
 use crate::inputs::{Answers, Context};
 use crate::intern::Interner;
 use crate::key_log::{Bounds, KeyLog, argument, row_number};
 use crate::layout::Layout;
-use crate::plan::{AccumulatorPlan, CursorPlan, Frame, Function};
+use crate::plan::{AccumulatorPlan, Frame};
 use hashbrown::HashMap;
 
 /// A touched row whose answers matter.
@@ -288,14 +289,14 @@ impl Walk<'_> {
                 occurrences.old -= 1;
             }
         });
-        let mut state = Seen { with_late: 0, without: 0, values: seen };
+        let mut state = Watched { with_late: 0, without: 0, values: seen };
         for Occurrences { old, late } in state.values.values() {
             state.with_late += i64::from(old + late > 0);
             state.without += i64::from(*old > 0);
         }
         let mut results = vec![None; self.touched.len()];
         let (mut known, mut with_late) = (stands, state.with_late);
-        let on_cross = |state: &mut Seen, _: usize, entry: &[i64], crossing| {
+        let on_cross = |state: &mut Watched, _: usize, entry: &[i64], crossing| {
             let is_late = row_number(entry) >= self.first_new;
             if let Some(value) = argument(entry, self.plan.argument)
                 && !(on(Fault::DistinctBeyondNext) && !is_late && crossing == Crossing::Leaves)
@@ -335,13 +336,13 @@ impl Walk<'_> {
 }
 
 /// The watched values as the frame goes back: how many of them it holds, with the late entries and without.
-struct Seen {
+struct Watched {
     with_late: i64,
     without: i64,
     values: HashMap<i64, Occurrences>,
 }
 
-impl Seen {
+impl Watched {
     fn cross(&mut self, value: i64, is_late: bool, crossing: Crossing) {
         let Some(occurrences) = self.values.get_mut(&value) else { return };
         let step = if crossing == Crossing::Enters { 1 } else { -1 };
@@ -351,24 +352,4 @@ impl Seen {
         self.with_late += i64::from(occurrences.old + occurrences.late > 0);
         self.without += i64::from(occurrences.old > 0);
     }
-}
-
-/// Has every answer of a group with these cursors a delta?
-pub(crate) fn has_deltas(cursors: &[CursorPlan]) -> bool {
-    use Function::{
-        Avg, Count, CountDistinct, Max, Min, StddevPopulation, StddevSample, Sum, VarPopulation, VarSample,
-    };
-    let has = |a: &AccumulatorPlan| {
-        matches!(
-            a.function,
-            Count | CountDistinct | Sum | Min | Max | Avg | VarSample | VarPopulation | StddevSample | StddevPopulation
-        )
-    };
-    cursors.iter().all(|c| matches!(c.frame, Frame::Range { .. }) && c.accumulators.iter().all(has))
-}
-
-/// Are there answers without a delta for a late row's own?
-pub(crate) fn has_extremes(cursors: &[CursorPlan]) -> bool {
-    let mut functions = cursors.iter().flat_map(|c| &c.accumulators).map(|a| a.function);
-    functions.any(|f| matches!(f, Function::Min | Function::Max))
 }

@@ -1,18 +1,14 @@
 //! What the key logs of one window group have in common: how an entry is laid out and how long it is needed.
 
-use crate::accumulator::Accumulator;
-use crate::key_log::{Bounds, KeyLog};
-use crate::late::{has_deltas, has_extremes};
-use crate::plan::{AccumulatorPlan, CursorPlan, Frame, Function, GroupPlan, ValueKind};
+use crate::intern::Interner;
+use crate::plan::{AccumulatorPlan, CursorPlan, Frame, Function, GroupPlan, PackPlan, StreamPlan, ValueKind};
 use foreshock_core::time::SECOND_US;
+use std::collections::BTreeMap;
 
 /// Words of an entry before the arguments: time, row number, flags.
 pub(crate) const HEAD_WORDS: usize = 3;
 /// Flags: filter results from bit 0, NULL marks of arguments from this bit.
 pub(crate) const NULL_BIT: usize = 32;
-
-/// A log's head and its slot in the index, which is between a quarter and half full.
-const KEY_BYTES: usize = size_of::<KeyLog>() + 3 * size_of::<u64>();
 
 /// What a group's logs have in common.
 #[derive(Debug)]
@@ -35,6 +31,13 @@ pub(crate) struct Layout {
     pub(crate) has_deltas: bool,
     /// A late row that matters has no delta for its own answers.
     pub(crate) has_extremes: bool,
+}
+
+/// What the logs of a group go by in a step.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms<'a> {
+    pub(crate) layout: &'a Layout,
+    pub(crate) texts: &'a Interner,
 }
 
 impl Layout {
@@ -103,20 +106,6 @@ impl Layout {
         if self.keeps_keys { i64::MAX } else { self.reach_us }
     }
 
-    /// See [`GroupPlan::key_bytes`].
-    pub(crate) fn key_bytes(&self) -> usize {
-        self.cursor_bytes() + KEY_BYTES
-    }
-
-    /// See [`GroupPlan::one_event_key_bytes`].
-    pub(crate) fn one_event_key_bytes(&self) -> usize {
-        KEY_BYTES + if self.keeps_keys { self.cursor_bytes() } else { 0 }
-    }
-
-    fn cursor_bytes(&self) -> usize {
-        self.cursors.len() * size_of::<Bounds>() + self.answers * size_of::<Accumulator>()
-    }
-
     /// `None` when it holds no text, else how long before the horizon it can, `Some(None)` for ever. `min` and `max` find
     /// a text by its content when it leaves, which may be long after.
     pub(crate) fn text_reach(&self) -> Option<Option<i64>> {
@@ -126,4 +115,44 @@ impl Layout {
         let finds_by_content = texts.any(|a| matches!(a.function, Function::Min | Function::Max));
         Some((!self.keeps_keys && !finds_by_content).then_some(self.reach_us))
     }
+}
+
+impl StreamPlan {
+    /// How long before an event others can matter for it, through all levels, in microseconds; `None` for ever.
+    fn reach_us(&self) -> Option<i64> {
+        let mut levels: BTreeMap<usize, i64> = BTreeMap::new();
+        for group in &self.groups {
+            let reach = levels.entry(group.level).or_insert(0);
+            *reach = Layout::new(group).reach().max(*reach);
+        }
+        let all = levels.into_values().fold(0, i64::saturating_add);
+        (all < i64::MAX).then_some(all)
+    }
+}
+
+impl PackPlan {
+    /// How long before an event others can matter for it, in microseconds; `None` for ever.
+    pub fn reach_us(&self) -> Option<i64> {
+        self.streams.iter().map(StreamPlan::reach_us).try_fold(0, |most, reach| Some(most.max(reach?)))
+    }
+}
+
+/// Has every answer of a group with these cursors a delta?
+fn has_deltas(cursors: &[CursorPlan]) -> bool {
+    use Function::{
+        Avg, Count, CountDistinct, Max, Min, StddevPopulation, StddevSample, Sum, VarPopulation, VarSample,
+    };
+    let has = |a: &AccumulatorPlan| {
+        matches!(
+            a.function,
+            Count | CountDistinct | Sum | Min | Max | Avg | VarSample | VarPopulation | StddevSample | StddevPopulation
+        )
+    };
+    cursors.iter().all(|c| matches!(c.frame, Frame::Range { .. }) && c.accumulators.iter().all(has))
+}
+
+/// Are there answers without a delta for a late row's own?
+fn has_extremes(cursors: &[CursorPlan]) -> bool {
+    let mut functions = cursors.iter().flat_map(|c| &c.accumulators).map(|a| a.function);
+    functions.any(|f| matches!(f, Function::Min | Function::Max))
 }

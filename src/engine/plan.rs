@@ -1,10 +1,9 @@
 //! What the compiler hands over: streams, window groups, cursors, accumulators, rules. Plain data; no rule text.
 
-use crate::eval::Expr;
-use crate::layout::Layout;
+use crate::expr::Expr;
 use arrow_schema::SchemaRef;
 use foreshock_core::Feed;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Position of an expression in [`StreamPlan::exprs`].
@@ -134,24 +133,6 @@ pub struct GroupPlan {
     pub cursors: Vec<CursorPlan>,
 }
 
-impl GroupPlan {
-    /// Bytes of one event in a key's log.
-    pub fn entry_bytes(&self) -> usize {
-        Layout::new(self).stride * size_of::<i64>()
-    }
-
-    /// Bytes of a key without its events: head, index slot, cursors, accumulators. The key's own bytes, distinct
-    /// values, `min`, `max` and positions come on top.
-    pub fn key_bytes(&self) -> usize {
-        Layout::new(self).key_bytes()
-    }
-
-    /// The same while it has had one event only. Keys of an endless window never have less than [`GroupPlan::key_bytes`].
-    pub fn one_event_key_bytes(&self) -> usize {
-        Layout::new(self).one_event_key_bytes()
-    }
-}
-
 /// One SELECT of a stream's rows from a feed table.
 #[derive(Debug, Clone)]
 pub struct Branch {
@@ -224,17 +205,6 @@ impl StreamPlan {
         }
         groups
     }
-
-    /// How long before an event others can matter for it, through all levels, in microseconds; `None` for ever.
-    fn reach_us(&self) -> Option<i64> {
-        let mut levels: BTreeMap<usize, i64> = BTreeMap::new();
-        for group in &self.groups {
-            let reach = levels.entry(group.level).or_insert(0);
-            *reach = Layout::new(group).reach().max(*reach);
-        }
-        let all = levels.into_values().fold(0, i64::saturating_add);
-        (all < i64::MAX).then_some(all)
-    }
 }
 
 /// All rules compiled together.
@@ -242,11 +212,4 @@ impl StreamPlan {
 pub struct PackPlan {
     /// The streams.
     pub streams: Vec<StreamPlan>,
-}
-
-impl PackPlan {
-    /// How long before an event others can matter for it, in microseconds; `None` for ever.
-    pub fn reach_us(&self) -> Option<i64> {
-        self.streams.iter().map(StreamPlan::reach_us).try_fold(0, |most, reach| Some(most.max(reach?)))
-    }
 }

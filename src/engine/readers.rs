@@ -1,7 +1,7 @@
 //! Which rows and which windows a rule can still need: a row that fails the part of a rule's predicate that reads no window
 //! can never be its detection, so nobody asks for its window results.
 
-use crate::eval::{downcast, evaluate};
+use crate::expr::{downcast, evaluate};
 use crate::plan::{ExprIdx, GroupPlan, StreamPlan};
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 

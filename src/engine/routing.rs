@@ -1,8 +1,9 @@
 //! Where events go whose windows several engines share by key.
 
-use crate::engine::{Fate, FeedBatch};
-use crate::eval::{Expr, downcast, evaluate};
+use crate::expr::{Expr, downcast, evaluate};
 use crate::faults::{Fault, on};
+use crate::feed_batch::FeedBatch;
+use crate::output::Fate;
 use crate::plan::{Branch, PackPlan};
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray};
 use foreshock_core::partition::partition_of;

@@ -1,14 +1,16 @@
 //! The young rows of a stream: all that are not yet before the horizon, with their columns, window results, inputs and
 //! verdicts. Any of them can still be judged again.
 
-use crate::accumulator::Cell;
-use crate::corrections::Corrections;
+use crate::batch_bytes::{batch_from_bytes, batch_to_bytes};
+use crate::cell::Cell;
+use crate::corrections::{Corrections, event_of};
+use crate::expr::downcast;
 use crate::faults::{Fault, on};
+use crate::id_index::IdIndex;
 use crate::plan::ValueKind;
-use crate::save::{SavedPublished, batch_from_bytes, batch_to_bytes};
+use crate::published::{Published, SavedPublished};
 use crate::state_hash::StateHasher;
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
-use foreshock_core::Detection;
 use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, VecDeque};
@@ -16,50 +18,15 @@ use std::collections::{BTreeSet, VecDeque};
 /// A row in no log of a group.
 pub(crate) const NO_INPUT: u64 = u64::MAX;
 
-/// What has been said about one row by one rule.
-#[derive(Debug, Default)]
-pub(crate) struct Published {
-    /// Last revision by subject: a correction may give the event another one, and with it another detection.
-    pub(crate) revisions: Vec<(String, u32)>,
-    /// The detection as last published; `None` after a retraction.
-    pub(crate) said: Option<Detection>,
-    /// It was said that it may miss events.
-    pub(crate) said_incomplete: bool,
-    /// The detection as it stands now, when only its values differ from what was said, or only
-    /// now it may miss events; and the cause.
-    pub(crate) pending: Option<(Detection, String)>,
-}
-
-impl Published {
-    /// The next revision of the detection of this subject.
-    pub(crate) fn next_revision(&mut self, subject: &str) -> u32 {
-        if let Some((_, last)) = self.revisions.iter_mut().find(|(known, _)| known == subject) {
-            *last += 1;
-            return *last;
-        }
-        self.revisions.push((subject.to_owned(), 1));
-        1
-    }
-}
-
 #[derive(Debug)]
 struct Segment {
     first_row: u64,
     batch: RecordBatch,
-    /// Oldest and newest event time.
-    span: (i64, i64),
 }
 
-impl Segment {
-    fn new(first_row: u64, batch: RecordBatch, times: &[i64]) -> Self {
-        let span = times.iter().fold((i64::MAX, i64::MIN), |s, t| (s.0.min(*t), s.1.max(*t)));
-        Segment { first_row, batch, span }
-    }
-}
-
-/// Where the rows of a stage stand.
+/// The rows of a stage, picked from the segments.
 #[derive(Debug)]
-pub(crate) enum Places {
+pub(crate) enum Picked {
     /// They are the last batch, all of it.
     LastBatch,
     /// (one of `segments`, row in it) for each.
@@ -83,9 +50,13 @@ pub(crate) struct YoungRows {
     /// The same rows and rules by event time: they are final one after the other.
     deadlines: BTreeSet<(i64, u64, u32)>,
     /// Rows of facts that no longer count.
-    dead: HashSet<u64>,
+    dead: BTreeSet<u64>,
     /// Rows whose answers may miss events that were shed.
-    doubted: HashSet<u64>,
+    doubted: BTreeSet<u64>,
+    /// There once a fact has been corrected.
+    by_id: Option<IdIndex>,
+    /// Number of the next row when one last was.
+    corrected_at: u64,
 }
 
 /// What is saved of the young rows.
@@ -123,8 +94,10 @@ impl YoungRows {
             inputs: VecDeque::new(),
             published: HashMap::new(),
             deadlines: BTreeSet::new(),
-            dead: HashSet::new(),
-            doubted: HashSet::new(),
+            dead: BTreeSet::new(),
+            doubted: BTreeSet::new(),
+            by_id: None,
+            corrected_at: 0,
         }
     }
 
@@ -151,30 +124,44 @@ impl YoungRows {
         if rows == 0 {
             return first_row;
         }
-        let times: &TimestampMicrosecondArray = crate::eval::downcast(batch.column(self.event_time_column));
+        let times: &TimestampMicrosecondArray = downcast(batch.column(self.event_time_column));
         self.times.extend(times.values().iter());
         self.cells.extend(std::iter::repeat_n(None, rows * self.window_count));
         self.candidates.extend(candidates);
         self.inputs.extend(std::iter::repeat_n(NO_INPUT, rows * self.group_count));
-        let segment = Segment::new(first_row, batch.clone(), times.values());
-        self.segments.push_back(segment);
+        if let Some(mut index) = self.by_id.take() {
+            index.push(self.row_ids(&batch), 0);
+            self.by_id = Some(index);
+        }
+        self.segments.push_back(Segment { first_row, batch });
         first_row
     }
 
-    /// The rows of corrected facts, of every version, in order.
-    fn versions(&self, corrections: &Corrections) -> Vec<u64> {
+    /// The rows of corrected facts that counted until now, in order.
+    fn standing(&mut self, corrections: &Corrections) -> Vec<u64> {
+        self.corrected_at = self.next();
         let mut rows = Vec::new();
-        let times: HashSet<i64> = corrections.times().collect();
-        for segment in &self.segments {
-            let (oldest, newest) = segment.span;
-            if !times.iter().any(|t| (oldest..=newest).contains(t)) {
-                continue;
-            }
-            let last = segment.first_row + segment.batch.num_rows() as u64;
-            let at_time = (segment.first_row.max(self.first)..last).filter(|row| times.contains(&self.time(*row)));
-            rows.extend(at_time.filter(|row| corrections.has(self.event_id(*row))));
+        let index = self.by_id.take().unwrap_or_else(|| self.index_ids());
+        for (id, time) in corrections.facts() {
+            let is_of = |row: &u64| self.time(*row) == time && event_of(self.event_id(*row)) == id;
+            // All versions before one that does not count do not count either.
+            rows.extend(index.of_event(id).filter(is_of).take_while(|row| !self.dead.contains(row)));
         }
+        self.by_id = Some(index);
+        rows.sort_unstable();
         rows
+    }
+
+    fn index_ids(&self) -> IdIndex {
+        let mut index = IdIndex::new(self.first);
+        for segment in &self.segments {
+            index.push(self.row_ids(&segment.batch), self.first.saturating_sub(segment.first_row) as usize);
+        }
+        index
+    }
+
+    fn row_ids<'b>(&self, batch: &'b RecordBatch) -> &'b StringArray {
+        downcast(batch.column(self.event_id_column))
     }
 
     /// What has been said about a row by a rule, to be changed.
@@ -211,7 +198,9 @@ impl YoungRows {
         if corrections.is_empty() || on(Fault::CorrectionKeepsOld) {
             return Vec::new();
         }
-        self.versions(corrections).into_iter().filter(|row| self.dead.insert(*row)).collect()
+        let rows = self.standing(corrections);
+        self.dead.extend(&rows);
+        rows
     }
 
     /// Notes that answers of a row may miss events; is that new?
@@ -228,19 +217,20 @@ impl YoungRows {
         !self.dead.is_empty() && self.dead.contains(&row)
     }
 
-    /// What was said about the earlier versions of corrected facts is what was said about the new ones. Tells whether
-    /// there is any such.
-    pub(crate) fn hand_on(&mut self, corrections: &Corrections, rules: usize) -> bool {
+    /// What was said about the earlier version of a corrected fact is what was said about the new one, among the rows from
+    /// `first_new` on. Tells whether there is any such.
+    pub(crate) fn hand_on(&mut self, corrections: &Corrections, rules: usize, first_new: u64) -> bool {
         if corrections.is_empty() || self.published.is_empty() || on(Fault::RevisionsBeginAgain) {
             return false;
         }
-        let mut latest: HashMap<String, u64> = HashMap::new();
-        let mut moves = Vec::new();
-        for row in self.versions(corrections) {
-            if let Some(before) = latest.insert(self.event_id(row).to_owned(), row) {
-                moves.push((before, row));
-            }
-        }
+        let facts: HashSet<(&str, i64)> = corrections.facts().collect();
+        let is_corrected = |row: &u64| facts.contains(&(event_of(self.event_id(*row)), self.time(*row)));
+        let version_before = |row: u64| {
+            let is_same =
+                |before: &u64| (self.event_id(*before), self.time(*before)) == (self.event_id(row), self.time(row));
+            Some((self.by_id.as_ref()?.before(row).find(is_same)?, row))
+        };
+        let moves: Vec<(u64, u64)> = (first_new..self.next()).filter(is_corrected).filter_map(version_before).collect();
         for (from, to) in moves.iter().flat_map(|m| (0..rules as u32).map(|r| ((m.0, r), (m.1, r)))) {
             if let Some(published) = self.published.remove(&from) {
                 self.deadlines.remove(&(self.time(from.0), from.0, from.1));
@@ -264,7 +254,7 @@ impl YoungRows {
 
     pub(crate) fn event_id(&self, row: u64) -> &str {
         let segment = &self.segments[self.segment(row)];
-        let ids: &StringArray = crate::eval::downcast(segment.batch.column(self.event_id_column));
+        let ids: &StringArray = downcast(segment.batch.column(self.event_id_column));
         ids.value((row - segment.first_row) as usize)
     }
 
@@ -298,11 +288,11 @@ impl YoungRows {
     }
 
     /// Where these rows stand, for [`YoungRows::column`].
-    pub(crate) fn places(&self, rows: &[u64]) -> Places {
+    pub(crate) fn pick(&self, rows: &[u64]) -> Picked {
         let last = self.segments.back().expect("a step has rows");
         let is_last_batch = rows.len() == last.batch.num_rows() && rows.first() == Some(&last.first_row);
         if is_last_batch && rows.windows(2).all(|w| w[0] + 1 == w[1]) {
-            return Places::LastBatch;
+            return Picked::LastBatch;
         }
         let mut used: Vec<usize> = Vec::new();
         let mut indices = Vec::with_capacity(rows.len());
@@ -315,14 +305,14 @@ impl YoungRows {
             }
             indices.push((used.len() - 1, (row - self.segments[segment].first_row) as usize));
         }
-        Places::Scattered { segments: used, indices }
+        Picked::Scattered { segments: used, indices }
     }
 
-    /// A base column of the rows at `places`. Most expressions read few of a feed's columns.
-    pub(crate) fn column(&self, idx: usize, places: &Places) -> ArrayRef {
-        match places {
-            Places::LastBatch => self.segments.back().expect("a step has rows").batch.column(idx).clone(),
-            Places::Scattered { segments, indices } => {
+    /// A base column of the picked rows. Most expressions read few of a feed's columns.
+    pub(crate) fn column(&self, idx: usize, picked: &Picked) -> ArrayRef {
+        match picked {
+            Picked::LastBatch => self.segments.back().expect("a step has rows").batch.column(idx).clone(),
+            Picked::Scattered { segments, indices } => {
                 let columns: Vec<&dyn Array> =
                     segments.iter().map(|s| self.segments[*s].batch.column(idx).as_ref()).collect();
                 arrow_select::interleave::interleave(&columns, indices).expect("segments of one stream have one schema")
@@ -364,7 +354,7 @@ impl YoungRows {
 
     pub(crate) fn save(&self) -> SavedRows {
         let published = self.save_published();
-        let (dead, doubted) = (sorted(&self.dead), sorted(&self.doubted));
+        let (dead, doubted) = (self.dead.iter().copied().collect(), self.doubted.iter().copied().collect());
         let batches: Vec<&RecordBatch> = self.segments.iter().map(|s| &s.batch).collect();
         let batch = batches.first().map(|first| {
             arrow_select::concat::concat_batches(first.schema_ref(), batches.iter().copied())
@@ -395,9 +385,7 @@ impl YoungRows {
         }
         if let Some(bytes) = saved.batch {
             let batch = batch_from_bytes(&bytes)?;
-            let times: &TimestampMicrosecondArray = crate::eval::downcast(batch.column(self.event_time_column));
-            let segment = Segment::new(saved.first_row, batch.clone(), times.values());
-            self.segments.push_back(segment);
+            self.segments.push_back(Segment { first_row: saved.first_row, batch });
         }
         let groups = self.group_count;
         let moved = |(at, old): (usize, u64)| if old == NO_INPUT { old } else { place(at % groups, old) };
@@ -436,8 +424,12 @@ impl YoungRows {
         self.candidates.drain(..gone);
         self.inputs.drain(..gone * self.group_count);
         self.first = until;
-        self.dead.retain(|row| *row >= until);
-        self.doubted.retain(|row| *row >= until);
+        forget_below(&mut self.dead, until);
+        forget_below(&mut self.doubted, until);
+        match &mut self.by_id {
+            Some(index) if self.corrected_at > until => index.pop(gone),
+            _ => self.by_id = None,
+        }
         let is_past = |s: &Segment| s.first_row + s.batch.num_rows() as u64 <= until;
         while self.segments.front().is_some_and(is_past) {
             self.segments.pop_front();
@@ -445,8 +437,8 @@ impl YoungRows {
     }
 }
 
-fn sorted(rows: &HashSet<u64>) -> Vec<u64> {
-    let mut rows: Vec<u64> = rows.iter().copied().collect();
-    rows.sort_unstable();
-    rows
+fn forget_below(rows: &mut BTreeSet<u64>, until: u64) {
+    while rows.first().is_some_and(|row| *row < until) {
+        rows.pop_first();
+    }
 }

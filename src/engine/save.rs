@@ -1,17 +1,11 @@
 //! The engine's state as bytes, and back. Everything that is not derived: indexes, hashes and key ranges are made again,
 //! so the number of key ranges may differ.
 
-use crate::admission::SavedAdmission;
-use crate::engine::Engine;
-use crate::intern::Interner;
+use crate::admission::{SavedAdmission, SavedAdmissionV1};
 use crate::key_log::KeyLog;
 use crate::plan::{GroupPlan, RulePlan, StreamPlan};
 use crate::readers::reading_rules;
-use crate::rows::{Published, SavedRows};
-use arrow_array::RecordBatch;
-use arrow_ipc::reader::StreamReader;
-use arrow_ipc::writer::StreamWriter;
-use foreshock_core::{Detection, Value};
+use crate::rows::SavedRows;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -104,133 +98,57 @@ impl SavedPlan {
     }
 }
 
+/// As it was saved in format 1.
+#[derive(Deserialize)]
+struct SavedV1 {
+    admission: SavedAdmissionV1,
+    newest: i64,
+    texts: Vec<Option<(Arc<str>, i64)>>,
+    streams: Vec<SavedStream<KeyLog>>,
+}
+
+impl From<SavedV1> for Saved<KeyLog> {
+    fn from(old: SavedV1) -> Self {
+        let SavedV1 { admission, newest, texts, streams } = old;
+        Saved { admission: admission.into(), newest, texts, streams }
+    }
+}
+
 /// The state of an engine, read.
 #[derive(Debug)]
 pub struct SavedState(pub(crate) Saved<KeyLog>);
 
 impl SavedState {
-    /// From the bytes of [`Engine::save`].
+    /// The format that [`crate::Engine::save`] writes. Whoever keeps the bytes keeps this number beside them.
+    ///
+    /// 1: a payment is remembered by its id alone. Read so, any other report of it is a confirmation until it is forgotten, and
+    /// ids of events before the horizon are not known. 2: with what its reports say of it.
+    pub const FORMAT: u32 = 2;
+
+    /// From the bytes of [`crate::Engine::save`].
     ///
     /// # Errors
     /// When they are no such state.
     pub fn read(bytes: &[u8]) -> Result<SavedState, String> {
-        postcard::from_bytes(bytes).map(SavedState).map_err(|e| e.to_string())
+        SavedState::read_format(bytes, SavedState::FORMAT)
     }
-}
 
-impl Engine {
-    /// The whole state. Equal states of one process give equal bytes.
-    pub fn save(&self) -> Vec<u8> {
-        let state = Saved {
-            admission: self.admission.save(),
-            newest: self.newest,
-            texts: self.texts.save(),
-            streams: self.streams.iter().map(crate::stream::Stream::save).collect(),
+    /// The same of an earlier format. The state that comes of it has another [`crate::Engine::state_hash`] than the one that
+    /// was saved.
+    ///
+    /// # Errors
+    /// When they are no such state, or the format is not known.
+    pub fn read_format(bytes: &[u8], format: u32) -> Result<SavedState, String> {
+        let saved = match format {
+            1 => postcard::from_bytes::<SavedV1>(bytes).map(Saved::from),
+            SavedState::FORMAT => postcard::from_bytes(bytes),
+            _ => {
+                return Err(format!(
+                    "format {format} of an engine's state is not known; this program reads 1 to {}",
+                    SavedState::FORMAT
+                ));
+            }
         };
-        postcard::to_stdvec(&state).expect("the state is plain data")
+        saved.map(SavedState).map_err(|e| e.to_string())
     }
-
-    /// Puts a saved state into a new engine of the same rules and partitions.
-    ///
-    /// # Errors
-    /// When it is not of these; the engine must not be used then.
-    pub fn load(&mut self, bytes: &[u8]) -> Result<(), String> {
-        self.load_state(SavedState::read(bytes)?)
-    }
-
-    /// The same with a state that was read before.
-    ///
-    /// # Errors
-    /// As [`Engine::load`].
-    pub fn load_state(&mut self, state: SavedState) -> Result<(), String> {
-        let SavedState(saved) = state;
-        if saved.streams.len() != self.streams.len() {
-            return Err("its rules are others".into());
-        }
-        self.admission.load(saved.admission)?;
-        self.newest = saved.newest;
-        self.texts = Interner::load(saved.texts);
-        let (hasher, horizon) = (&self.hasher, self.admission.horizon());
-        self.streams.iter_mut().zip(saved.streams).try_for_each(|(stream, saved)| stream.load(saved, hasher, horizon))
-    }
-}
-
-// `core` has no dependency, so its types are written down here.
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "Value")]
-enum ValueDef {
-    Null,
-    Int(i64),
-    Text(String),
-    Bool(bool),
-    Time(i64),
-    Double(f64),
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct SavedValue(#[serde(with = "ValueDef")] Value);
-
-#[derive(Debug, Serialize, Deserialize)]
-struct SavedDetection(String, i64, String, Vec<(String, SavedValue)>);
-
-impl SavedDetection {
-    fn new(d: &Detection) -> Self {
-        let values = d.values.iter().map(|(name, value)| (name.clone(), SavedValue(value.clone())));
-        SavedDetection(d.event_id.clone(), d.event_time, d.subject.clone(), values.collect())
-    }
-
-    fn into_detection(self) -> Detection {
-        let values = self.3.into_iter().map(|(name, value)| (name, value.0)).collect();
-        Detection { event_id: self.0, event_time: self.1, subject: self.2, values }
-    }
-}
-
-/// [`Published`] as it is saved.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct SavedPublished {
-    revisions: Vec<(String, u32)>,
-    said: Option<SavedDetection>,
-    said_incomplete: bool,
-    pending: Option<(SavedDetection, String)>,
-}
-
-impl SavedPublished {
-    pub(crate) fn new(published: &Published) -> Self {
-        SavedPublished {
-            revisions: published.revisions.clone(),
-            said: published.said.as_ref().map(SavedDetection::new),
-            said_incomplete: published.said_incomplete,
-            pending: published.pending.as_ref().map(|(d, cause)| (SavedDetection::new(d), cause.clone())),
-        }
-    }
-
-    pub(crate) fn forget_cause(&mut self) {
-        self.pending.iter_mut().for_each(|(_, cause)| cause.clear());
-    }
-
-    pub(crate) fn into_published(self) -> Published {
-        Published {
-            revisions: self.revisions,
-            said: self.said.map(SavedDetection::into_detection),
-            said_incomplete: self.said_incomplete,
-            pending: self.pending.map(|(d, cause)| (d.into_detection(), cause)),
-        }
-    }
-}
-
-pub(crate) fn batch_to_bytes(batch: &RecordBatch) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut write = || {
-        let mut writer = StreamWriter::try_new(&mut bytes, batch.schema_ref())?;
-        writer.write(batch)?;
-        writer.finish()
-    };
-    write().expect("a batch of plain columns can be written to memory");
-    bytes
-}
-
-pub(crate) fn batch_from_bytes(bytes: &[u8]) -> Result<RecordBatch, String> {
-    let reader = StreamReader::try_new(bytes, None).map_err(|e| e.to_string())?;
-    let mut batches = reader.collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
-    batches.pop().ok_or_else(|| "no rows where there should be some".to_owned())
 }

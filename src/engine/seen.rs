@@ -1,8 +1,8 @@
 //! The ids of events that may still come a second time.
 //!
 //! A fact that was withdrawn stays known until then, so that it does not count when it comes again.
-//! Ids of one second of event time stand together and go together, once the horizon has passed them: what is held is
-//! the ids of the lateness and of sources that are ahead, whatever the clocks of these sources say.
+//! Ids of one second of event time stand together and go together, once the horizon has passed them by long enough: what is
+//! held is the ids of the lateness, of a while before, and of sources that are ahead, whatever the clocks of these sources say.
 
 use crate::index::{AHEAD, Index};
 use foreshock_core::time::SECOND_US;
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 use std::hint::black_box;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Seen {
     hasher: DefaultHashBuilder,
     index: Index,
@@ -20,17 +20,24 @@ pub(crate) struct Seen {
     free: Vec<u32>,
     /// By second of event time.
     seconds: BTreeMap<i64, Second>,
+    count: usize,
+    /// Seconds before this are final, and so many of the ids are of these.
+    final_before: i64,
+    final_count: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Place {
     time: i64,
     start: u32,
-    /// Length of the id; the highest bit says that the fact does not count any more.
+    /// Length of the id, below two marks.
     length: u32,
 }
 
 const WITHDRAWN: u32 = 1 << 31;
+/// The id stands elsewhere now.
+const LEFT: u32 = 1 << 30;
+const LENGTH: u32 = LEFT - 1;
 
 /// What is known of an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,11 +56,25 @@ pub(crate) type SavedId = (Vec<u8>, u32, bool);
 struct Second {
     bytes: Vec<u8>,
     members: Vec<(u64, u32)>,
+    /// So many of them stand elsewhere now.
+    left: usize,
+}
+
+impl Second {
+    fn len(&self) -> usize {
+        self.members.len() - self.left
+    }
 }
 
 impl Seen {
-    pub(crate) fn len(&self) -> usize {
-        self.index.len()
+    /// Ids of events that are not final.
+    pub(crate) fn young_count(&self) -> usize {
+        self.count - self.final_count
+    }
+
+    /// Ids of events that are final.
+    pub(crate) fn final_count(&self) -> usize {
+        self.final_count
     }
 
     pub(crate) fn hash(&self, id: &[u8]) -> u64 {
@@ -68,7 +89,7 @@ impl Seen {
     fn id(&self, number: u32) -> &[u8] {
         let place = self.places[number as usize];
         let bytes = &self.seconds[&place.time.div_euclid(SECOND_US)].bytes;
-        &bytes[place.start as usize..(place.start + (place.length & !WITHDRAWN)) as usize]
+        &bytes[place.start as usize..(place.start + (place.length & LENGTH)) as usize]
     }
 
     /// What is known of an id.
@@ -80,7 +101,8 @@ impl Seen {
 
     /// Notes an id that is not known, of an event of this time.
     pub(crate) fn insert(&mut self, id: &[u8], hash: u64, time: i64) {
-        let group = self.seconds.entry(time.div_euclid(SECOND_US)).or_default();
+        let second = time.div_euclid(SECOND_US);
+        let group = self.seconds.entry(second).or_default();
         let small = |n: usize| u32::try_from(n).expect("the ids of one second are less than 4 GiB");
         let place = Place { time, start: small(group.bytes.len()), length: small(id.len()) };
         group.bytes.extend_from_slice(id);
@@ -91,14 +113,18 @@ impl Seen {
             None => self.places.push(place),
         }
         self.index.insert(hash, number);
+        self.count += 1;
+        self.final_count += usize::from(second < self.final_before);
     }
 
-    /// The id is from now on that of an event of this time.
+    /// The id is from now on that of an event of this time. The place where it stood is free when its second goes.
     pub(crate) fn move_to(&mut self, known: Known, id: &[u8], hash: u64, time: i64) {
-        let second = self.seconds.get_mut(&known.time.div_euclid(SECOND_US));
-        second.into_iter().for_each(|second| second.members.retain(|member| member.1 != known.number));
         self.index.remove(hash, known.number);
-        self.free.push(known.number);
+        self.places[known.number as usize].length |= LEFT;
+        let second = known.time.div_euclid(SECOND_US);
+        self.count -= 1;
+        self.final_count -= usize::from(second < self.final_before);
+        self.seconds.entry(second).or_default().left += 1;
         self.insert(id, hash, time);
     }
 
@@ -113,11 +139,12 @@ impl Seen {
         let saved = |number: u32| {
             let place = self.places[number as usize];
             let micros = place.time.rem_euclid(SECOND_US) as u32;
-            (self.id(number).to_vec(), micros, place.length & WITHDRAWN != 0)
+            let is_here = place.length & LEFT == 0;
+            is_here.then(|| (self.id(number).to_vec(), micros, place.length & WITHDRAWN != 0))
         };
-        let ids = |second: &Second| second.members.iter().map(|m| saved(m.1)).collect();
-        let held = self.seconds.iter().filter(|(_, second)| !second.members.is_empty());
-        held.map(|(at, second)| (*at, ids(second))).collect()
+        let ids = |second: &Second| second.members.iter().filter_map(|m| saved(m.1)).collect();
+        let held = self.seconds.iter().map(|(at, second)| (*at, ids(second)));
+        held.filter(|(_, ids): &(i64, Vec<SavedId>)| !ids.is_empty()).collect()
     }
 
     pub(crate) fn load(seconds: Vec<(i64, Vec<SavedId>)>) -> Self {
@@ -134,11 +161,24 @@ impl Seen {
         seen
     }
 
-    /// Forgets the ids of seconds that lie wholly before the horizon.
-    pub(crate) fn forget_before(&mut self, horizon: i64) {
-        let past = horizon.div_euclid(SECOND_US);
+    /// All before the horizon is final.
+    pub(crate) fn advance(&mut self, horizon: i64) {
+        let end = horizon.div_euclid(SECOND_US);
+        if end > self.final_before {
+            let passed = self.seconds.range(self.final_before..end);
+            self.final_count += passed.map(|(_, second)| second.len()).sum::<usize>();
+            self.final_before = end;
+        }
+    }
+
+    /// Forgets the ids of seconds that lie wholly before `time`.
+    pub(crate) fn forget_before(&mut self, time: i64) {
+        let past = time.div_euclid(SECOND_US);
         while let Some(first) = self.seconds.first_entry().filter(|s| *s.key() < past) {
-            for members in first.remove().members.chunks(AHEAD) {
+            let (at, second) = first.remove_entry();
+            self.count -= second.len();
+            self.final_count -= if at < self.final_before { second.len() } else { 0 };
+            for members in second.members.chunks(AHEAD) {
                 for (hash, _) in members {
                     black_box(self.index.guess(*hash));
                 }
@@ -147,6 +187,21 @@ impl Seen {
                     self.free.push(*number);
                 }
             }
+        }
+    }
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Seen {
+            hasher: DefaultHashBuilder::default(),
+            index: Index::default(),
+            places: Vec::new(),
+            free: Vec::new(),
+            seconds: BTreeMap::new(),
+            count: 0,
+            final_before: i64::MIN,
+            final_count: 0,
         }
     }
 }

@@ -1,8 +1,7 @@
 //! One hash of all that can still matter: the same for every process that took the same batches, whatever its key ranges,
 //! hash seeds, text ids, and whatever it has not yet got round to freeing.
 
-use crate::accumulator::Cell;
-use crate::engine::Engine;
+use crate::cell::Cell;
 use crate::intern::Interner;
 use crate::plan::ValueKind;
 
@@ -12,7 +11,15 @@ pub(crate) struct StateHasher<'a> {
     texts: &'a Interner,
 }
 
-impl StateHasher<'_> {
+impl<'a> StateHasher<'a> {
+    pub(crate) fn new(texts: &'a Interner) -> Self {
+        StateHasher { hasher: blake3::Hasher::new(), texts }
+    }
+
+    pub(crate) fn finish(self) -> [u8; 32] {
+        *self.hasher.finalize().as_bytes()
+    }
+
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.hasher.update(&(bytes.len() as u64).to_le_bytes());
         self.hasher.update(bytes);
@@ -35,19 +42,5 @@ impl StateHasher<'_> {
                 self.number(value);
             }
         }
-    }
-}
-
-impl Engine {
-    /// The canonical hash of the state.
-    pub fn state_hash(&self) -> [u8; 32] {
-        let mut to = StateHasher { hasher: blake3::Hasher::new(), texts: &self.texts };
-        let admission = postcard::to_stdvec(&self.admission.save()).expect("the state is plain data");
-        to.bytes(&admission);
-        to.number(self.newest);
-        for stream in &self.streams {
-            stream.hash_state(self.admission.horizon(), &mut to);
-        }
-        *to.hasher.finalize().as_bytes()
     }
 }

@@ -1,21 +1,22 @@
 //! One stream's step: new rows in, levels of window groups one after the other, verdicts out.
 
 use crate::corrections::Corrections;
-use crate::dirty::Dirty;
+use crate::dirty::{Dirty, Step};
 use crate::door::Door;
-use crate::engine::{State, Verdict};
-use crate::eval::{Evaluation, array_to_cells, downcast};
+use crate::eval::Evaluation;
+use crate::expr::downcast;
 use crate::faults::{Fault, on};
-use crate::group::{Group, GroupFacts, Inline, Limits, Runner};
-use crate::inputs::{Answers, Context, Inputs, Keys, Leaving, Work};
-use crate::intern::Interner;
+use crate::group::{Group, Limits};
+use crate::inputs::{Answers, Context, Keys, Leaving, Work};
 use crate::key_log::KeyLog;
-use crate::key_range::KeyRange;
-use crate::layout::Layout;
+use crate::output::{State, Verdict};
 use crate::plan::{AccumulatorPlan, Function, RulePlan, StreamPlan, ValueKind};
 use crate::readers::{candidates, readers};
 use crate::rows::{NO_INPUT, YoungRows};
+use crate::runner::{Inline, Runner};
 use crate::save::{SavedPlan, SavedStream};
+use crate::shared::Shared;
+use crate::stage::{GroupInput, Stage, log_order, set_flags, with_old};
 use crate::state_hash::StateHasher;
 use crate::verdicts::{Said, hold, output, publish, retract};
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
@@ -30,21 +31,6 @@ pub(crate) struct Stream {
     groups: Vec<Group>,
     young: YoungRows,
     levels: usize,
-}
-
-/// What every stream of an engine shares during a step.
-pub(crate) struct Shared<'a> {
-    pub(crate) texts: &'a mut Interner,
-    /// Most of them.
-    pub(crate) texts_max: usize,
-    pub(crate) hasher: &'a DefaultHashBuilder,
-    pub(crate) runner: &'a dyn Runner,
-    pub(crate) horizon: i64,
-    /// Newest event time so far.
-    pub(crate) newest: i64,
-    pub(crate) faults: &'a mut u64,
-    /// Rows that a window group did not take in for want of room for them or their keys.
-    pub(crate) shed: &'a mut u64,
 }
 
 impl Stream {
@@ -126,7 +112,6 @@ impl Stream {
         shared: &mut Shared<'_>,
         verdicts: &mut Vec<Verdict>,
     ) {
-        // Old rows that no longer count, and those one of whose window results changed in this step.
         let mut dirty = Dirty::default();
         self.young.remove(corrections).into_iter().for_each(|row| dirty.note(row, row));
         dirty.settle();
@@ -136,70 +121,65 @@ impl Stream {
         if new_rows.is_empty() && dirty.rows().is_empty() {
             return;
         }
-        let is_handed_on = self.young.hand_on(corrections, self.plan.rules.len());
+        let mut step = Step { shared, dirty, first_new };
+        let is_handed_on = self.young.hand_on(corrections, self.plan.rules.len(), first_new);
         for level in 0..self.levels {
-            let rows = with_old(&dirty, &new_rows);
-            let stage = self.gather(level, &rows, first_new, shared, &mut dirty);
-            self.run_level(&stage, first_new, shared, &mut dirty);
-            dirty.settle();
+            let rows = with_old(&step.dirty, &new_rows);
+            let stage = self.gather(level, &rows, &mut step);
+            self.run_level(&stage, &mut step);
+            step.dirty.settle();
         }
-        let mut rows = with_old(&dirty, &new_rows);
+        let mut rows = with_old(&step.dirty, &new_rows);
         // The new version of a fact may no longer be what the old one was said to be.
         if !is_handed_on {
             rows.retain(|row| self.young.is_candidate(*row));
         }
         let watched = if is_handed_on { rows.len() } else { rows.partition_point(|row| *row < first_new) };
-        self.judge(&rows, watched, &dirty, shared, verdicts);
+        self.judge(&rows, watched, &mut step, verdicts);
     }
 
     /// Evaluates the inputs of every group of a level and finds which rows enter and which leave.
-    fn gather<'r>(
-        &mut self,
-        level: usize,
-        rows: &'r [u64],
-        first_new: u64,
-        shared: &mut Shared<'_>,
-        dirty: &mut Dirty,
-    ) -> Stage<'r> {
+    fn gather<'r>(&mut self, level: usize, rows: &'r [u64], step: &mut Step<'_, '_>) -> Stage<'r> {
         let mut evaluation = Evaluation::new(&self.plan, rows, &self.young);
         let times: Vec<i64> = rows.iter().map(|r| self.young.time(*r)).collect();
         let order = log_order(rows, &times, &self.young);
-        let causes = dirty.rows().iter().map(|r| r.1).chain(rows[dirty.rows().len()..].iter().copied()).collect();
+        let causes =
+            step.dirty.rows().iter().map(|r| r.1).chain(rows[step.dirty.rows().len()..].iter().copied()).collect();
         let mut stage = Stage { rows, times, causes, keys: Vec::new(), groups: Vec::new() };
         let mut keys_of: HashMap<&[usize], usize> = HashMap::new();
         for (group, plan) in self.plan.groups.iter().enumerate().filter(|(_, g)| g.level == level) {
             let young = &self.young;
             let mut expr =
                 |idx: usize, shared: &mut Shared<'_>| evaluation.expr(idx, young, shared.texts, shared.faults);
-            let passes = plan.filter.map(|f| expr(f, shared));
+            let passes = plan.filter.map(|f| expr(f, step.shared));
             let keys = *keys_of.entry(&plan.keys).or_insert_with(|| {
-                let columns: Vec<ArrayRef> = plan.keys.iter().map(|k| expr(*k, shared)).collect();
-                stage.keys.push(Keys::new(&columns, rows.len(), shared.hasher));
+                let columns: Vec<ArrayRef> = plan.keys.iter().map(|k| expr(*k, step.shared)).collect();
+                stage.keys.push(Keys::new(&columns, rows.len(), step.shared.hasher));
                 stage.keys.len() - 1
             });
             let mut flags = vec![0_i64; if plan.filters.is_empty() { 0 } else { rows.len() }];
             for (bit, filter) in plan.filters.iter().enumerate() {
-                set_flags(&mut flags, bit, downcast(&expr(*filter, shared)));
+                set_flags(&mut flags, bit, downcast(&expr(*filter, step.shared)));
             }
-            let arrays = plan.arguments.iter().map(|(argument, kind)| (expr(*argument, shared), *kind)).collect();
+            let arrays = plan.arguments.iter().map(|(argument, kind)| (expr(*argument, step.shared), *kind)).collect();
             let (arguments, works) = (Vec::new(), Vec::new());
             stage.groups.push(GroupInput { group, keys, passes, arrays, arguments, flags, is_shut: false, works });
         }
         drop(keys_of);
         for idx in 0..stage.groups.len() {
             let layout = &self.groups[stage.groups[idx].group].layout;
-            let needed = shared.texts.len().saturating_add(rows.len() * layout.texts_of_entry());
-            stage.groups[idx].is_shut = layout.texts_of_entry() > 0 && needed > shared.texts_max;
+            let needed = step.shared.texts.len().saturating_add(rows.len() * layout.texts_of_entry());
+            stage.groups[idx].is_shut = layout.texts_of_entry() > 0 && needed > step.shared.texts_max;
             // Above the first level an old row's arguments tell whether it changes; below, the texts of rows that are shed
             // must not fill the memory either.
             if level > 0 {
-                let new = if stage.groups[idx].is_shut { dirty.rows().len()..rows.len() } else { 0..0 };
-                stage.groups[idx].fill(&new.collect::<Vec<_>>(), shared);
+                let new = if stage.groups[idx].is_shut { step.dirty.rows().len()..rows.len() } else { 0..0 };
+                stage.groups[idx].fill(&new.collect::<Vec<_>>(), step.shared);
             }
-            let (works, shed) = self.split(&stage, &stage.groups[idx], &order, first_new, dirty, shared);
+            let (works, shed) = self.split(&stage, &stage.groups[idx], &order, step);
             stage.groups[idx].works = works;
             if level == 0 {
-                stage.groups[idx].fill(&shed, shared);
+                stage.groups[idx].fill(&shed, step.shared);
             }
         }
         stage
@@ -212,13 +192,11 @@ impl Stream {
         stage: &Stage<'_>,
         input: &GroupInput,
         order: &[u32],
-        first_new: u64,
-        dirty: &mut Dirty,
-        shared: &mut Shared<'_>,
+        step: &mut Step<'_, '_>,
     ) -> (Vec<Work>, Vec<usize>) {
         let passes = input.passes.as_ref().map(downcast::<BooleanArray>);
         let inputs = stage.inputs(input);
-        let mut door = Door::new(&mut self.groups[input.group], order.len(), shared.horizon, input.is_shut);
+        let mut door = Door::new(&mut self.groups[input.group], order.len(), step.shared.horizon, input.is_shut);
         let group = &self.groups[input.group];
         let level = self.plan.groups[input.group].level;
         let mut works: Vec<Work> = group.ranges.iter().map(|_| Work::default()).collect();
@@ -226,7 +204,7 @@ impl Stream {
         for at in order {
             let idx = *at as usize;
             let row = stage.rows[idx];
-            let is_old = row < first_new;
+            let is_old = row < step.first_new;
             let is_dead = is_old && self.young.is_dead(row);
             if is_old && level == 0 && !is_dead {
                 continue;
@@ -257,14 +235,14 @@ impl Stream {
             }
         }
         for row in left {
-            self.clear_answers(row, input.group, dirty);
+            self.clear_answers(row, input.group, &mut step.dirty);
         }
         if !door.shed.is_empty() {
             let rows: Vec<u64> = door.shed.iter().map(|at| stage.rows[*at]).collect();
             for row in &rows {
                 self.young.doubt(*row);
             }
-            *shared.shed += rows.len() as u64;
+            *step.shared.shed += rows.len() as u64;
             let newest = door.shed.iter().map(|at| stage.times[*at]).max().unwrap_or(i64::MIN);
             let group = &mut self.groups[input.group];
             group.last_shed = group.last_shed.max(newest);
@@ -297,43 +275,47 @@ impl Stream {
         }
     }
 
-    fn run_level(&mut self, stage: &Stage<'_>, first_new: u64, shared: &mut Shared<'_>, dirty: &mut Dirty) {
+    fn run_level(&mut self, stage: &Stage<'_>, step: &mut Step<'_, '_>) {
         let mut results: Vec<(&GroupInput, usize, Option<Answers>)> = Vec::new();
         for input in &stage.groups {
             let busy = input.works.iter().enumerate().filter(|(_, w)| !w.is_empty());
             results.extend(busy.map(|(number, _)| (input, number, None)));
         }
         {
-            let facts: Vec<GroupFacts> = self.groups.iter().map(Group::facts).collect();
-            let context = Context { young: &self.young, texts: shared.texts, horizon: shared.horizon, first_new };
-            let mut states: HashMap<(usize, usize), (&mut KeyRange, &Layout)> = HashMap::new();
-            for (idx, Group { layout, ranges, .. }) in self.groups.iter_mut().enumerate() {
-                let layout = &*layout;
-                states.extend(ranges.iter_mut().enumerate().map(|(number, range)| ((idx, number), (range, layout))));
-            }
-            let context = &context;
+            let context = &Context {
+                young: &self.young,
+                texts: step.shared.texts,
+                horizon: step.shared.horizon,
+                first_new: step.first_new,
+            };
             let mut tasks = Vec::with_capacity(results.len());
-            for (input, number, answers) in &mut results {
-                let (range, layout) = states.remove(&(input.group, *number)).expect("one task per group and range");
-                let (work, inputs, number) = (&input.works[*number], stage.inputs(input), *number);
-                let about = facts[input.group];
-                let task = move || *answers = Some(range.step(number, layout, work, &inputs, context, about));
-                tasks.push(Box::new(task) as Box<dyn FnOnce() + Send + '_>);
+            let (mut groups, mut results) = (self.groups.iter_mut().enumerate(), results.iter_mut());
+            for input in &stage.groups {
+                let (_, group) = groups.find(|(number, _)| *number == input.group).expect("groups stand in order");
+                let about = group.facts();
+                let Group { layout, ranges, .. } = group;
+                let (layout, inputs) = (&*layout, stage.inputs(input));
+                for (range, work) in ranges.iter_mut().zip(&input.works).filter(|(_, work)| !work.is_empty()) {
+                    let (_, number, answers) = results.next().expect("one for each range with work");
+                    let number = *number;
+                    let task = move || *answers = Some(range.step(number, layout, work, &inputs, context, about));
+                    tasks.push(Box::new(task) as Box<dyn FnOnce() + Send + '_>);
+                }
             }
-            if stage.rows.len() < INLINE_ROWS_MAX { Inline.run(tasks) } else { shared.runner.run(tasks) }
+            if stage.rows.len() < INLINE_ROWS_MAX { Inline.run(tasks) } else { step.shared.runner.run(tasks) }
         }
         for (input, number, answers) in results {
             let answers = answers.expect("the runner ran every task");
-            self.store(input.group, &answers, &input.works[number], stage.rows, first_new, dirty);
+            self.store(input.group, &answers, &input.works[number], stage.rows, step);
         }
     }
 
-    fn store(&mut self, group: usize, answers: &Answers, work: &Work, rows: &[u64], first_new: u64, dirty: &mut Dirty) {
+    fn store(&mut self, group: usize, answers: &Answers, work: &Work, rows: &[u64], step: &mut Step<'_, '_>) {
         for at in &answers.doubtful {
             let row = answers.rows[*at];
             // What was said of it is said again, marked.
-            if self.young.doubt(row) && row < first_new {
-                dirty.note(row, answers.causes[*at]);
+            if self.young.doubt(row) && row < step.first_new {
+                step.dirty.note(row, answers.causes[*at]);
             }
         }
         for (at, place) in work.entering.iter().zip(&answers.places) {
@@ -347,32 +329,25 @@ impl Stream {
             let mut changed = false;
             for (plan, cell) in plans.iter().zip(cells) {
                 let mut cell = *cell;
-                if *row < first_new && on(Fault::ExtremeKeptOnRemoval) && plan.function == Function::Max {
+                if *row < step.first_new && on(Fault::ExtremeKeptOnRemoval) && plan.function == Function::Max {
                     cell = cell.max(self.young.cell(*row, plan.window));
                 }
                 changed |= self.young.set_cell(*row, plan.window, cell);
             }
-            if changed && *row < first_new {
-                dirty.note(*row, *cause);
+            if changed && *row < step.first_new {
+                step.dirty.note(*row, *cause);
             }
         }
     }
 
     /// `watched`: so many of the rows may have been spoken of before.
-    fn judge(
-        &mut self,
-        rows: &[u64],
-        watched: usize,
-        dirty: &Dirty,
-        shared: &mut Shared<'_>,
-        verdicts: &mut Vec<Verdict>,
-    ) {
+    fn judge(&mut self, rows: &[u64], watched: usize, step: &mut Step<'_, '_>, verdicts: &mut Vec<Verdict>) {
         if rows.is_empty() {
             return;
         }
         let mut evaluation = Evaluation::new(&self.plan, rows, &self.young);
         for (number, rule) in self.plan.rules.iter().enumerate() {
-            let holds = rule.predicate.map(|p| evaluation.expr(p, &self.young, shared.texts, shared.faults));
+            let holds = rule.predicate.map(|p| evaluation.expr(p, &self.young, step.shared.texts, step.shared.faults));
             let holds = holds.as_ref().map(downcast::<BooleanArray>);
             let young = &self.young;
             let is_true = |at: usize| holds.is_none_or(|h| h.is_valid(at) && h.value(at)) && !young.is_dead(rows[at]);
@@ -382,7 +357,7 @@ impl Stream {
             let silent: Vec<u64> =
                 rows.iter().enumerate().take(watched).filter(is_silent).map(|(_, row)| *row).collect();
             for row in silent {
-                let cause = self.young.event_id(dirty.cause(row)).to_owned();
+                let cause = self.young.event_id(step.dirty.cause(row)).to_owned();
                 let said = retract(&mut self.young, key(row));
                 self.speak(number, State::Retracted, said, cause, row, verdicts);
             }
@@ -390,10 +365,10 @@ impl Stream {
                 continue;
             }
             let at = UInt32Array::from(firing.clone());
-            let detections = output(&self.plan, rule, &mut evaluation, &at, &self.young, shared);
+            let detections = output(&self.plan, rule, &mut evaluation, &at, &self.young, step.shared);
             for (at, detection) in firing.iter().zip(detections) {
                 let row = rows[*at as usize];
-                let cause = dirty.cause(row);
+                let cause = step.dirty.cause(row);
                 if rule.is_final {
                     hold(&mut self.young, key(row), cause, detection);
                 } else {
@@ -451,81 +426,5 @@ impl Stream {
             }
         }
         self.young.pop_before(horizon);
-    }
-}
-
-fn set_flags(flags: &mut [i64], bit: usize, filter: &BooleanArray) {
-    for (at, flag) in flags.iter_mut().enumerate() {
-        *flag |= i64::from(filter.is_valid(at) && filter.value(at)) << bit;
-    }
-}
-
-/// Positions of the stage's rows in the order (event time, event id).
-fn log_order(rows: &[u64], times: &[i64], young: &YoungRows) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..rows.len() as u32).collect();
-    if times.windows(2).all(|w| w[0] < w[1]) {
-        return order;
-    }
-    order.sort_by(|a, b| {
-        let (a, b) = (*a as usize, *b as usize);
-        times[a].cmp(&times[b]).then_with(|| young.event_id(rows[a]).cmp(young.event_id(rows[b])))
-    });
-    order
-}
-
-/// Old rows to judge again, then the new ones.
-fn with_old(dirty: &Dirty, new_rows: &[u64]) -> Vec<u64> {
-    dirty.rows().iter().map(|r| r.0).chain(new_rows.iter().copied()).collect()
-}
-
-/// The inputs of all groups of one level.
-struct Stage<'r> {
-    rows: &'r [u64],
-    times: Vec<i64>,
-    /// The new row that is why each row is here.
-    causes: Vec<u64>,
-    /// Key columns, evaluated once for all groups of the same key.
-    keys: Vec<Keys>,
-    groups: Vec<GroupInput>,
-}
-
-struct GroupInput {
-    group: usize,
-    keys: usize,
-    /// The group's input filter.
-    passes: Option<ArrayRef>,
-    /// The arguments as they come, until [`GroupInput::fill`].
-    arrays: Vec<(ArrayRef, ValueKind)>,
-    arguments: Vec<(Vec<i64>, Option<arrow_buffer::NullBuffer>)>,
-    flags: Vec<i64>,
-    /// There is no room for its texts: none of its rows comes in.
-    is_shut: bool,
-    works: Vec<Work>,
-}
-
-impl GroupInput {
-    /// Turns the arguments into cells, of all rows but these.
-    fn fill(&mut self, but: &[usize], shared: &mut Shared<'_>) {
-        for (mut array, kind) in std::mem::take(&mut self.arrays) {
-            if !but.is_empty() {
-                let mut is_out = vec![false; array.len()];
-                but.iter().for_each(|at| is_out[*at] = true);
-                array = arrow_select::nullif::nullif(&array, &BooleanArray::from(is_out)).expect("one flag per row");
-            }
-            self.arguments.push(array_to_cells(&array, kind, shared.texts, shared.newest));
-        }
-    }
-}
-
-impl Stage<'_> {
-    fn inputs<'a>(&'a self, input: &'a GroupInput) -> Inputs<'a> {
-        Inputs {
-            keys: &self.keys[input.keys],
-            times: &self.times,
-            rows: self.rows,
-            causes: &self.causes,
-            arguments: &input.arguments,
-            flags: &input.flags,
-        }
     }
 }

@@ -1,9 +1,11 @@
 //! From judged rows to what is said about them: detections with their values, revisions, retractions.
 
-use crate::eval::{Evaluation, downcast};
+use crate::eval::Evaluation;
+use crate::expr::{downcast, evaluate};
 use crate::plan::{RulePlan, StreamPlan};
-use crate::rows::{Published, YoungRows};
-use crate::stream::Shared;
+use crate::published::Published;
+use crate::rows::YoungRows;
+use crate::shared::Shared;
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray,
     TimestampNanosecondArray, UInt32Array, UInt64Array,
@@ -20,13 +22,13 @@ pub(crate) fn output(
     young: &YoungRows,
     shared: &mut Shared<'_>,
 ) -> Vec<Detection> {
-    let mut evaluate = |idx: usize| {
+    let mut column = |idx: usize| {
         let expr = plan.exprs[idx].as_ref();
         let columns = evaluation.take(expr.columns(), at, young, shared.texts);
-        crate::eval::evaluate(expr, &columns, at.len(), shared.faults)
+        evaluate(expr, &columns, at.len(), shared.faults)
     };
-    let [event_id, event_time, subject] = rule.head.map(&mut evaluate);
-    let values: Vec<(&String, ArrayRef)> = rule.values.iter().map(|(name, idx)| (name, evaluate(*idx))).collect();
+    let [event_id, event_time, subject] = rule.head.map(&mut column);
+    let values: Vec<(&String, ArrayRef)> = rule.values.iter().map(|(name, idx)| (name, column(*idx))).collect();
     let (ids, times) = (downcast::<StringArray>(&event_id), downcast::<TimestampMicrosecondArray>(&event_time));
     let detection = |row: usize| Detection {
         event_id: ids.value(row).to_owned(),
