@@ -2,13 +2,13 @@
 //! `foreshock schemas --out docs/schemas` writes them; a test fails when the committed ones are stale.
 
 use foreshock_core::Feed;
-pub use foreshock_feeds::feed_schema;
+use foreshock_feeds::json_schema;
 use serde_json::Value;
 
 /// Every schema with its file name.
 pub fn all() -> Vec<(String, Value)> {
     let mut all: Vec<(String, Value)> =
-        Feed::ALL.into_iter().map(|f| (format!("{}.json", f.topic()), feed_schema(f))).collect();
+        Feed::ALL.into_iter().map(|f| (format!("{}.json", f.topic()), json_schema(f))).collect();
     all.push(("detection.v1.json".into(), crate::sinks::wire::detection_schema()));
     all.push(("alert.v1.json".into(), foreshock_actions::alert_schema()));
     all.push(("blocking.draft.v1.json".into(), foreshock_actions::blocking_draft_schema()));

@@ -23,7 +23,7 @@ const TIME_RULE: &str = "RFC 3339 with an offset, from 1970-01-01 to before 2200
 const AMOUNT_RULE: &str = "no more decimals than the currency has, at most 10^15 minor units";
 
 /// The schema of a feed's events.
-pub fn feed_schema(feed: Feed) -> Value {
+pub fn json_schema(feed: Feed) -> Value {
     let [id, time] = [feed.id_field(), feed.columns().get(1).map_or("", |c| c.path)];
     let withdrawals = ReportAction::CODES.iter().filter(|(_, action)| *action == ReportAction::Withdraw);
     let withdrawals: Vec<&str> = withdrawals.map(|(code, _)| *code).collect();
@@ -33,7 +33,8 @@ pub fn feed_schema(feed: Feed) -> Value {
         "title": feed.topic(),
         "description": format!(
             "One event. null is the same as absent; a field that is not named here is ignored and counted; no field may \
-             stand twice. Amounts are in `{}`. A withdrawal ({}) needs no more than record id, reporter and time.",
+             stand twice. Amounts are in `{}`. A withdrawal ({}) needs no more than record id, reporter and time. A CloudEvents \
+             envelope around it is not described here.",
             currency_path(feed),
             withdrawals.join(", "),
         ),

@@ -1,11 +1,12 @@
 //! The JSON Schemas and the decoder give one verdict: a whole record of each feed, each of its fields changed to each of the
-//! values below, under each kind of report.
+//! values below, under each kind of report. A field `specversion` would make the record an envelope, of which these are not the
+//! schemas.
 #![allow(clippy::unwrap_used)]
 
 mod support;
 
 use foreshock_core::Feed;
-use foreshock_feeds::{Counts, Record, decode, feed_schema};
+use foreshock_feeds::{Counts, Record, decode, json_schema};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -188,7 +189,7 @@ fn the_schema_and_the_decoder_give_each_changed_record_the_same_verdict() {
     let mut met = BTreeSet::new();
     let (mut accepted, mut refused) = (0, 0);
     for feed in Feed::ALL {
-        let schema = jsonschema::validator_for(&feed_schema(feed)).unwrap();
+        let schema = jsonschema::validator_for(&json_schema(feed)).unwrap();
         for action in ["\"NEWF\"", "\"UPDT\"", "\"CLSE\""] {
             let mut record = whole_record(feed);
             put(&mut record, "reportAction", Some(serde_json::from_str(action).unwrap()));
@@ -215,7 +216,7 @@ fn the_schema_and_the_decoder_give_each_changed_record_the_same_verdict() {
 #[test]
 fn a_bare_withdrawal_is_valid_and_a_bare_update_is_not() {
     for feed in Feed::ALL {
-        let schema = jsonschema::validator_for(&feed_schema(feed)).unwrap();
+        let schema = jsonschema::validator_for(&json_schema(feed)).unwrap();
         let whole = whole_record(feed);
         let time = feed.columns()[1].path;
         for (action, is_right) in [("CLSE", true), ("DUPL", true), ("UPDT", false), ("REOP", false), ("NEWF", false)] {
@@ -258,7 +259,7 @@ fn the_committed_schemas_of_the_feeds_are_fresh() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/schemas");
     for feed in Feed::ALL {
         let committed = std::fs::read_to_string(folder.join(format!("{}.json", feed.topic()))).unwrap_or_default();
-        let is_fresh = committed == format!("{:#}\n", feed_schema(feed));
+        let is_fresh = committed == format!("{:#}\n", json_schema(feed));
         assert!(is_fresh, "{} is stale: run `cargo run -- schemas`", feed.topic());
     }
 }

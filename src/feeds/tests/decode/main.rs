@@ -73,6 +73,16 @@ fn a_record_of_the_expected_feed_may_carry_a_field_with_the_name_of_another_feed
 }
 
 #[test]
+fn a_name_may_be_written_with_escapes_and_nesting_has_no_end() {
+    let escaped = payment("").replace("\"txId\"", "\"\\u0074xId\"").replace("\"A\"", "\"\\u0041\"");
+    assert_eq!(decoded(&escaped), decoded(&payment("")));
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    assert_eq!(decoded(&payment(&format!(",\"nick\":{deep}"))).map(|e| e.event_id), Ok("tx:bank-1:1".into()));
+    assert_eq!(refused(&payment(&format!(",\"deviceToken\":{deep}"))), ("field_type", "/deviceToken".into()));
+    assert_eq!(refused(&payment(",\"deviceToken\":\"\\ud800\"")), ("json_invalid", "/deviceToken".into()));
+}
+
+#[test]
 fn what_a_withdrawal_does_tell_must_be_right() {
     let bare = r#"{"txId":"1","reporter":"b","creDtTm":"2026-03-02T10:00:00Z","reportAction":"CLSE""#;
     assert!(decoded(&format!("{bare}}}")).is_ok());
