@@ -167,6 +167,7 @@ fn take(pack: &Pack, output: Output, run: &mut Run) {
     run.facts.accepted += output.facts.accepted;
     run.facts.duplicates += output.facts.duplicates;
     run.facts.confirmations += output.facts.confirmations;
+    run.facts.payment_clashes += output.facts.payment_clashes;
     run.facts.replaced += output.facts.replaced;
     run.facts.withdrawn += output.facts.withdrawn;
     run.facts.moved += output.facts.moved;
@@ -255,6 +256,13 @@ fn report_refused(loaded: &Loaded) {
     if !loaded.refused.is_empty() {
         eprintln!("refused in all: {} of {}", loaded.refused.len(), loaded.refused.len() + loaded.event_count());
     }
+    let counts = &loaded.counts;
+    if counts.unknown_codes + counts.unknown_fields > 0 {
+        eprintln!(
+            "{} codes of open lists were not known and became OTHER; {} fields are read by no feed",
+            counts.unknown_codes, counts.unknown_fields
+        );
+    }
 }
 
 fn summary(run: &Run) {
@@ -265,6 +273,9 @@ fn summary(run: &Run) {
         "{} events accepted, {} duplicates, {} late, {} faults; {:.2} s in the engine, {rate:.0} events/s",
         facts.accepted, facts.duplicates, facts.late, facts.faults, run.engine_seconds
     );
+    if facts.payment_clashes > 0 {
+        println!("{} payments name another one's UETR and are not its confirmation: they count", facts.payment_clashes);
+    }
     if facts.confirmations + facts.replaced + facts.withdrawn + facts.moved > 0 {
         println!(
             "{} confirmations by the other bank, {} facts replaced, {} withdrawn, {} corrections refused for another time",

@@ -10,6 +10,11 @@ pub const PLACE_LEN_MAX: usize = 16;
 pub const TEXT_LEN_MAX: usize = 128;
 /// Largest absolute amount, in minor units.
 pub const AMOUNT_MINOR_MAX: i64 = 1_000_000_000_000_000;
+/// First event time that is taken, in microseconds: 1970-01-01 UTC.
+pub const EVENT_TIME_US_MIN: i64 = 0;
+/// Last event time that is taken, in microseconds: the one before 2200-01-01 UTC. Frames of years may be added to it or taken
+/// from the first one, and it is still far from the end of an `i64`, and of the years of four digits.
+pub const EVENT_TIME_US_MAX: i64 = 84_006 * 86_400 * 1_000_000 - 1;
 /// An event may be this far ahead of its Kafka record timestamp, in microseconds.
 pub const FUTURE_US_MAX: i64 = 5 * 60 * 1_000_000;
 /// Longest RANGE frame, in microseconds (180 days).

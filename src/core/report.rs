@@ -13,13 +13,17 @@ pub enum ReportAction {
 }
 
 impl ReportAction {
+    /// Every code with what it does.
+    pub const CODES: [(&str, ReportAction); 5] = [
+        ("NEWF", ReportAction::New),
+        ("UPDT", ReportAction::Update),
+        ("REOP", ReportAction::Update),
+        ("CLSE", ReportAction::Withdraw),
+        ("DUPL", ReportAction::Withdraw),
+    ];
+
     /// From its code; `None` for an unknown one.
     pub fn from_code(code: &str) -> Option<ReportAction> {
-        match code {
-            "NEWF" => Some(ReportAction::New),
-            "UPDT" | "REOP" => Some(ReportAction::Update),
-            "CLSE" | "DUPL" => Some(ReportAction::Withdraw),
-            _ => None,
-        }
+        Self::CODES.into_iter().find(|(known, _)| *known == code).map(|(_, action)| action)
     }
 }

@@ -30,11 +30,11 @@ pub enum Privacy {
 pub enum Check {
     /// Put together from feed, reporter and record id.
     EventId,
-    /// CloudEvents `source`, else `reporter`, else the configured default.
+    /// The record's `reporter`, else the CloudEvents `source`, else the configured default.
     Reporter,
     /// Computed by the feed's decoder from several fields.
     Derived,
-    /// RFC 3339 with offset.
+    /// RFC 3339 with offset, in the span of event times.
     Time,
     /// 1 to 64 of `[A-Za-z0-9._:-]`.
     Token,
@@ -48,11 +48,11 @@ pub enum Check {
     Money,
     /// As [`Check::Money`], above zero.
     MoneyPositive,
-    /// An integer in a range.
+    /// A whole number in a range, however it is written.
     Int(i64, i64),
     /// true or false.
     Bool,
-    /// 0 to 1, kept as whole thousandths.
+    /// 0 to 1, as a number or its text, kept as whole thousandths; the rest is cut off.
     Permille,
     /// District or cell.
     Place,

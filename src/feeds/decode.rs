@@ -1,12 +1,15 @@
 //! One record to one event, field by field as the feed's column table says.
 
 use crate::codes::{self, Code};
+use crate::convert::{convert, defaulted, digits_of};
 use crate::derived::derive;
+use crate::envelope::{self, Content, Reporters, Source};
+use crate::fields::{Fields, Values};
+use crate::json::{self, Json, Members};
 use foreshock_core::limits::{FUTURE_US_MAX, RECORD_BYTES_MAX};
-use foreshock_core::money::{BadAmount, minor_digits, parse_minor};
 use foreshock_core::schema::Check;
-use foreshock_core::{Column, Feed, ReportAction, Type, ids, time};
-use serde_json::{Map, Value};
+use foreshock_core::{Column, Feed, ReportAction, Type, ids};
+use std::ops::AddAssign;
 
 /// A record as it came, with what its transport says about it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -15,10 +18,12 @@ pub struct Record<'a> {
     pub bytes: &'a [u8],
     /// The feed of the topic; `None` for files, whose lines tell by their fields.
     pub feed: Option<Feed>,
-    /// CloudEvents binary mode: header `ce_source`.
-    pub source: Option<&'a str>,
-    /// Reporter when neither envelope nor record names one.
+    /// CloudEvents binary mode: the bytes of header `ce_source`, empty for a null one. `None` when there is no such header.
+    pub source: Option<&'a [u8]>,
+    /// Reporter when neither record nor envelope names one.
     pub default_reporter: Option<&'a str>,
+    /// What the configuration says about reporters; `None` maps no source and allows all.
+    pub reporters: Option<&'a Reporters>,
     /// Kafka record timestamp in microseconds; events too far ahead of it are refused. `None` sets no bound.
     pub record_time: Option<i64>,
 }
@@ -52,11 +57,20 @@ pub struct Event {
     pub cells: Vec<Cell>,
 }
 
-/// What was tolerated in a record.
+/// What was tolerated in records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Codes of open sets that became `OTHER`.
     pub unknown_codes: u64,
+    /// Fields that the feed does not read, at any depth that it reads.
+    pub unknown_fields: u64,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, more: Counts) {
+        self.unknown_codes += more.unknown_codes;
+        self.unknown_fields += more.unknown_fields;
+    }
 }
 
 /// Why a record is refused: never with a byte of it.
@@ -64,7 +78,7 @@ pub struct Counts {
 pub struct Reject {
     /// Reason.
     pub code: Code,
-    /// JSON pointer of the field, empty for the whole record.
+    /// JSON pointer of the field in the event, empty for the whole record; [`crate::HEADER_POINTER`] for the header.
     pub pointer: String,
 }
 
@@ -83,24 +97,49 @@ pub fn decode(record: &Record<'_>, counts: &mut Counts) -> Result<Event, Reject>
     if record.bytes.len() > RECORD_BYTES_MAX {
         return Err(Reject::new(codes::TOO_LARGE, ""));
     }
-    let json: Value = serde_json::from_slice(record.bytes).map_err(|_| Reject::new(codes::INVALID_JSON, ""))?;
-    let Value::Object(outer) = &json else { return Err(Reject::new(codes::NOT_OBJECT, "")) };
-    let (object, source) = open_envelope(outer, record)?;
-    let feed = detect(object).ok_or_else(|| Reject::new(codes::UNKNOWN_FEED, ""))?;
-    if record.feed.is_some_and(|expected| expected != feed) {
-        return Err(Reject::new(codes::WRONG_FEED, ""));
+    let header = envelope::header_source(record.source)?;
+    let members = json::object(record.bytes)?;
+    if !members.has("specversion") {
+        return event(&members, header.as_ref(), record, counts);
     }
-    let action = report_action(object)?;
-    let reporter = source.or_else(|| object.get("reporter").and_then(Value::as_str)).or(record.default_reporter);
-    let reporter = reporter.filter(|r| ids::is_reporter(r)).ok_or_else(|| Reject::new(codes::REPORTER, "reporter"))?;
-    let digits = currency_digits(feed, object)?;
+    let (content, source) = envelope::open(&members)?;
+    match content {
+        Content::Json(text) => event(&json::object(text.as_bytes())?, Some(&source), record, counts),
+        Content::Bytes(bytes) => {
+            let members = json::object(&bytes).map_err(|r| Reject::new(r.code, "data_base64"))?;
+            event(&members, Some(&source), record, counts)
+        }
+    }
+}
+
+/// Columns that every feed begins with: event id, event time, reporter.
+const HEAD: usize = 3;
+
+fn event(
+    members: &Members<'_>,
+    source: Option<&Source<'_>>,
+    record: &Record<'_>,
+    counts: &mut Counts,
+) -> Result<Event, Reject> {
+    let feed = detect(members, record.feed)?;
+    let values = Values::sort(Fields::of(feed), members)?;
+    counts.unknown_fields += values.unknown;
+    let action = report_action(&values)?;
+    let reporter = envelope::reporter(&values, source, record)?;
+    let context = Context { feed, reporter, digits: digits_of(feed, &values)?, values: &values };
     let mut cells = Vec::with_capacity(feed.columns().len());
-    for column in feed.columns() {
-        match cell(column, object, feed, reporter, digits, counts) {
+    for (idx, column) in feed.columns().iter().enumerate() {
+        match context.cell(idx, column, counts) {
             Ok(cell) => cells.push(cell),
-            Err(_) if action == ReportAction::Withdraw && cells.len() >= HEAD => cells.push(empty(column)),
+            // What a withdrawal does tell must be right, as in any report.
+            Err(reject) if reject.code == codes::MISSING && action == ReportAction::Withdraw && idx >= HEAD => {
+                cells.push(empty(column));
+            }
             Err(reject) => return Err(reject),
         }
+    }
+    if feed == Feed::SuspiciousReports {
+        check_reason(&values, action)?;
     }
     let (Some(Cell::Text(event_id)), Some(Cell::Int(time))) = (cells.first().cloned(), cells.get(1).cloned()) else {
         return Err(Reject::new(codes::MISSING, feed.id_field()));
@@ -111,13 +150,36 @@ pub fn decode(record: &Record<'_>, counts: &mut Counts) -> Result<Event, Reject>
     Ok(Event { feed, time, event_id, action, cells })
 }
 
-/// Columns that every feed begins with: event id, event time, reporter.
-const HEAD: usize = 3;
+/// The feed whose record id is there: the expected one first, for a field of another feed may be there too.
+fn detect(members: &Members<'_>, expected: Option<Feed>) -> Result<Feed, Reject> {
+    let is_there = |feed: &Feed| members.has(feed.id_field());
+    if let Some(feed) = expected.filter(is_there) {
+        return Ok(feed);
+    }
+    match Feed::ALL.into_iter().find(is_there) {
+        Some(feed) if expected.is_none() => Ok(feed),
+        Some(_) => Err(Reject::new(codes::WRONG_FEED, "")),
+        None => Err(Reject::new(codes::UNKNOWN_FEED, "")),
+    }
+}
 
-fn report_action(object: &Map<String, Value>) -> Result<ReportAction, Reject> {
-    let Some(value) = find(object, "reportAction") else { return Ok(ReportAction::New) };
-    let action = value.as_str().and_then(ReportAction::from_code);
+fn report_action(values: &Values<'_>) -> Result<ReportAction, Reject> {
+    let action = match values.get("reportAction") {
+        None => Some(ReportAction::New),
+        Some(Json::Text(code)) => ReportAction::from_code(code),
+        Some(_) => None,
+    };
     action.ok_or_else(|| Reject::new(codes::ACTION, "reportAction"))
+}
+
+/// The contract asks for the reason of a suspicious report; it is never kept.
+fn check_reason(values: &Values<'_>, action: ReportAction) -> Result<(), Reject> {
+    match values.get("reason") {
+        Some(Json::Text(_)) => Ok(()),
+        Some(_) => Err(Reject::new(codes::TYPE, "reason")),
+        None if action == ReportAction::Withdraw => Ok(()),
+        None => Err(Reject::new(codes::MISSING, "reason")),
+    }
 }
 
 /// What stands in a column that a withdrawal does not tell.
@@ -134,132 +196,39 @@ fn time_path(feed: Feed) -> &'static str {
     feed.columns().get(1).map_or("", |c| c.path)
 }
 
-/// The event's own object and the CloudEvents source, if there is an envelope.
-fn open_envelope<'a>(
-    outer: &'a Map<String, Value>,
-    record: &Record<'a>,
-) -> Result<(&'a Map<String, Value>, Option<&'a str>), Reject> {
-    if !outer.contains_key("specversion") {
-        return Ok((outer, record.source));
-    }
-    if outer.get("specversion").and_then(Value::as_str) != Some("1.0") {
-        return Err(Reject::new(codes::ENVELOPE, "specversion"));
-    }
-    for part in ["id", "source", "type"] {
-        if outer.get(part).and_then(Value::as_str).is_none_or(str::is_empty) {
-            return Err(Reject::new(codes::ENVELOPE, part));
-        }
-    }
-    let data = outer.get("data").and_then(Value::as_object).ok_or_else(|| Reject::new(codes::ENVELOPE, "data"))?;
-    Ok((data, outer.get("source").and_then(Value::as_str)))
-}
-
-fn detect(object: &Map<String, Value>) -> Option<Feed> {
-    Feed::ALL.into_iter().find(|f| object.contains_key(f.id_field()))
-}
-
-fn currency_digits(feed: Feed, object: &Map<String, Value>) -> Result<u32, Reject> {
-    let path = if feed == Feed::SuspiciousReports { "currency_code_local" } else { "currency" };
-    let Some(value) = object.get(path).filter(|v| !v.is_null()) else { return Ok(2) };
-    let text = value.as_str().ok_or_else(|| Reject::new(codes::TYPE, path))?;
-    minor_digits(text).ok_or_else(|| Reject::new(codes::CURRENCY, path))
-}
-
-/// The value at a path such as `debtor.accountToken` or `report_indicators.0`; JSON null counts as absent.
-pub(crate) fn find<'a>(object: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
-    let mut parts = path.split('.');
-    let mut value = object.get(parts.next()?)?;
-    for part in parts {
-        value = match value {
-            Value::Object(map) => map.get(part)?,
-            Value::Array(items) => items.get(part.parse::<usize>().ok()?)?,
-            _ => return None,
-        };
-    }
-    (!value.is_null()).then_some(value)
-}
-
-fn cell(
-    column: &Column,
-    object: &Map<String, Value>,
+/// What the columns of one record have in common.
+struct Context<'a, 'b> {
     feed: Feed,
-    reporter: &str,
+    reporter: &'a str,
+    /// Decimals of the record's currency.
     digits: u32,
-    counts: &mut Counts,
-) -> Result<Cell, Reject> {
-    match column.check {
-        Check::EventId => {
-            let id = find(object, feed.id_field()).and_then(Value::as_str).unwrap_or_default();
-            if !ids::is_token(id) {
-                return Err(Reject::new(codes::TOKEN, feed.id_field()));
-            }
-            return Ok(Cell::Text(ids::event_id(feed.prefix(), reporter, id)));
+    values: &'a Values<'b>,
+}
+
+impl Context<'_, '_> {
+    fn cell(&self, idx: usize, column: &Column, counts: &mut Counts) -> Result<Cell, Reject> {
+        match column.check {
+            Check::EventId => return self.event_id(),
+            Check::Reporter => return Ok(Cell::Text(self.reporter.to_owned())),
+            Check::Derived => return derive(column.name, self.values, self.digits),
+            _ => {}
         }
-        Check::Reporter => return Ok(Cell::Text(reporter.to_owned())),
-        Check::Derived => return derive(column.name, object, digits),
-        _ => {}
-    }
-    let Some(value) = find(object, column.path) else {
-        return match column.check {
-            Check::Code(_, Some(default)) | Check::OpenCode(_, Some(default)) => Ok(Cell::Text(default.to_owned())),
-            _ if column.nullable => Ok(Cell::Null),
-            _ => Err(Reject::new(codes::MISSING, column.path)),
+        let Some(value) = self.values.of_column(idx) else {
+            return defaulted(column).ok_or_else(|| Reject::new(codes::MISSING, column.path));
         };
-    };
-    convert(column, value, digits, counts).map_err(|code| Reject::new(code, column.path))
-}
-
-fn convert(column: &Column, value: &Value, digits: u32, counts: &mut Counts) -> Result<Cell, Code> {
-    let text = || value.as_str().ok_or(codes::TYPE);
-    let keep = |ok: bool, text: &str, code: Code| if ok { Ok(Cell::Text(text.to_owned())) } else { Err(code) };
-    match column.check {
-        Check::Token => text().and_then(|t| keep(ids::is_token(t), t, codes::TOKEN)),
-        Check::Place => text().and_then(|t| keep(ids::is_place(t), t, codes::PLACE)),
-        Check::Code(set, _) => text().and_then(|t| keep(set.contains(&t), t, codes::CODE_UNKNOWN)),
-        Check::OpenCode(set, _) => {
-            let t = text()?;
-            let is_known = set.contains(&t) || t == "OTHER";
-            counts.unknown_codes += u64::from(!is_known);
-            Ok(Cell::Text(if is_known { t } else { "OTHER" }.to_owned()))
-        }
-        Check::Currency => text().and_then(|t| keep(minor_digits(t).is_some(), t, codes::CURRENCY)),
-        Check::Money => amount(text()?, digits).map(Cell::Int),
-        Check::MoneyPositive => match amount(text()?, digits)? {
-            minor if minor > 0 => Ok(Cell::Int(minor)),
-            _ => Err(codes::AMOUNT_RANGE),
-        },
-        Check::Int(min, max) => {
-            let number = value.as_i64().ok_or(codes::TYPE)?;
-            if (min..=max).contains(&number) { Ok(Cell::Int(number)) } else { Err(codes::NUMBER_RANGE) }
-        }
-        Check::Bool => value.as_bool().map(Cell::Bool).ok_or(codes::TYPE),
-        Check::Permille => permille(value).map(Cell::Int),
-        Check::Time => time::parse_rfc3339(text()?).map(Cell::Int).ok_or(codes::TIME),
-        Check::EventId | Check::Reporter | Check::Derived => Err(codes::TYPE),
+        convert(column, value, self.digits, counts).map_err(|code| Reject::new(code, column.path))
     }
-}
 
-pub(crate) fn amount(text: &str, digits: u32) -> Result<i64, Code> {
-    parse_minor(text, digits).map_err(|bad| match bad {
-        BadAmount::NotDecimal => codes::AMOUNT,
-        BadAmount::TooManyDecimals => codes::DECIMALS,
-        BadAmount::TooLarge => codes::AMOUNT_RANGE,
-    })
-}
-
-/// A score between 0 and 1 as whole thousandths, cut off, from its decimal text: no float is computed with.
-fn permille(value: &Value) -> Result<i64, Code> {
-    let text = match value {
-        Value::Number(n) => n.to_string(),
-        Value::String(s) => s.clone(),
-        _ => return Err(codes::TYPE),
-    };
-    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
-    let cut: String = fraction.chars().take(3).collect();
-    let joined = if cut.is_empty() { whole.to_owned() } else { format!("{whole}.{cut}") };
-    match parse_minor(&joined, 3) {
-        Ok(score) if (0..=1_000).contains(&score) => Ok(score),
-        _ => Err(codes::NUMBER_RANGE),
+    fn event_id(&self) -> Result<Cell, Reject> {
+        let field = self.feed.id_field();
+        match self.values.get(field) {
+            Some(Json::Text(id)) if ids::is_token(id) => {
+                Ok(Cell::Text(ids::event_id(self.feed.prefix(), self.reporter, id)))
+            }
+            Some(Json::Text(_)) => Err(Reject::new(codes::TOKEN, field)),
+            Some(_) => Err(Reject::new(codes::TYPE, field)),
+            None => Err(Reject::new(codes::MISSING, field)),
+        }
     }
 }
 
@@ -328,13 +297,5 @@ mod tests {
         assert_eq!(event.map(|e| (e.action, e.event_id)), Ok((ReportAction::Withdraw, "tx:b:1".into())));
         assert_eq!(refused(&bare.replace("CLSE", "UPDT")).0, "field_missing");
         assert_eq!(refused(&bare.replace("Z\"", "\"")).0, "time_invalid");
-    }
-
-    #[test]
-    fn the_source_of_an_envelope_is_the_reporter() {
-        let wrapped = format!(r#"{{"specversion":"1.0","id":"x","source":"bank-9","type":"t","data":{GOOD}}}"#);
-        let event = decode(&Record { bytes: wrapped.as_bytes(), ..Record::default() }, &mut Counts::default());
-        assert_eq!(event.expect("good").event_id, "tx:bank-9:1");
-        assert_eq!(refused(&wrapped.replace("\"type\":\"t\",", "")), ("envelope_invalid", "/type".into()));
     }
 }

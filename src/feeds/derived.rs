@@ -1,53 +1,66 @@
-//! Columns that are put together from several fields of a record.
+//! Columns that are put together from several fields of a record. Each field that is there is checked, whether the column
+//! needs it or not: a time that is no time must not make a call answered.
 
 use crate::codes;
-use crate::decode::{Cell, Reject, amount, find};
-use foreshock_core::{ids, time};
-use serde_json::{Map, Value};
+use crate::convert::{amount, time, whole};
+use crate::decode::{Cell, Reject};
+use crate::fields::Values;
+use crate::json::Json;
+use foreshock_core::ids;
 
-pub(crate) fn derive(column: &str, object: &Map<String, Value>, digits: u32) -> Result<Cell, Reject> {
+pub(crate) fn derive(column: &str, values: &Values<'_>, digits: u32) -> Result<Cell, Reject> {
     match column {
-        "payment_ref" => first_token(object, &["uetr", "endToEndId"]),
+        "payment_ref" => Ok(token(values, "uetr")?.or(token(values, "endToEndId")?).unwrap_or(Cell::Null)),
         "peer_number" => {
-            let is_incoming = find(object, "recordType").and_then(Value::as_str).is_some_and(|t| t.starts_with("MT"));
-            first_token(object, &[if is_incoming { "callingNumber" } else { "calledNumber" }])
+            let is_incoming = text(values, "recordType").starts_with("MT");
+            let path = if is_incoming { "callingNumber" } else { "calledNumber" };
+            Ok(token(values, path)?.unwrap_or(Cell::Null))
         }
         "started_at" => {
-            for path in ["seizureTime", "answerTime"] {
-                if let Some(value) = find(object, path) {
-                    let us = value.as_str().and_then(time::parse_rfc3339);
-                    return us.map(Cell::Int).ok_or_else(|| Reject::new(codes::TIME, path));
-                }
-            }
-            Ok(Cell::Null)
+            let (seized, answered) = (moment(values, "seizureTime")?, moment(values, "answerTime")?);
+            Ok(seized.or(answered).map_or(Cell::Null, Cell::Int))
         }
         "answered" => {
-            let is_call = find(object, "recordType").and_then(Value::as_str).is_some_and(|t| t.ends_with("_CALL"));
-            let has_duration = find(object, "callDuration").and_then(Value::as_i64).is_some_and(|s| s > 0);
-            Ok(if is_call { Cell::Bool(has_duration || find(object, "answerTime").is_some()) } else { Cell::Null })
+            let has_answer = moment(values, "answerTime")?.is_some();
+            let has_duration = match values.get("callDuration") {
+                Some(Json::Number(text)) => whole(text, 1, i64::MAX).is_ok(),
+                _ => false,
+            };
+            let is_call = text(values, "recordType").ends_with("_CALL");
+            Ok(if is_call { Cell::Bool(has_duration || has_answer) } else { Cell::Null })
         }
-        "attempt" => Ok(Cell::Bool(find(object, "lossAmount").is_some_and(|v| v == "ATTEMPT"))),
-        "loss_amount" => match find(object, "lossAmount") {
+        "attempt" => Ok(Cell::Bool(text(values, LOSS) == ATTEMPT)),
+        "loss_amount" => match values.get(LOSS) {
             None => Ok(Cell::Null),
-            Some(v) if v == "ATTEMPT" => Ok(Cell::Null),
-            Some(v) => {
-                let text = v.as_str().ok_or_else(|| Reject::new(codes::TYPE, "lossAmount"))?;
-                amount(text, digits).map(Cell::Int).map_err(|code| Reject::new(code, "lossAmount"))
-            }
+            Some(Json::Text(text)) if text == ATTEMPT => Ok(Cell::Null),
+            Some(Json::Text(text)) => amount(text, digits).map(Cell::Int).map_err(|code| Reject::new(code, LOSS)),
+            Some(_) => Err(Reject::new(codes::TYPE, LOSS)),
         },
         _ => Ok(Cell::Null),
     }
 }
 
-fn first_token(object: &Map<String, Value>, paths: &[&str]) -> Result<Cell, Reject> {
-    for path in paths {
-        if let Some(value) = find(object, path) {
-            let text = value.as_str().ok_or_else(|| Reject::new(codes::TYPE, path))?;
-            if !ids::is_token(text) {
-                return Err(Reject::new(codes::TOKEN, path));
-            }
-            return Ok(Cell::Text(text.to_owned()));
-        }
+const LOSS: &str = "lossAmount";
+/// What stands in [`LOSS`] when nothing was lost.
+const ATTEMPT: &str = "ATTEMPT";
+
+fn text<'a>(values: &'a Values<'_>, path: &str) -> &'a str {
+    if let Some(Json::Text(text)) = values.get(path) { text } else { "" }
+}
+
+fn token(values: &Values<'_>, path: &str) -> Result<Option<Cell>, Reject> {
+    match values.get(path) {
+        None => Ok(None),
+        Some(Json::Text(text)) if ids::is_token(text) => Ok(Some(Cell::Text(text.clone().into_owned()))),
+        Some(Json::Text(_)) => Err(Reject::new(codes::TOKEN, path)),
+        Some(_) => Err(Reject::new(codes::TYPE, path)),
     }
-    Ok(Cell::Null)
+}
+
+fn moment(values: &Values<'_>, path: &str) -> Result<Option<i64>, Reject> {
+    match values.get(path) {
+        None => Ok(None),
+        Some(Json::Text(text)) => time(text).map(Some).map_err(|code| Reject::new(code, path)),
+        Some(_) => Err(Reject::new(codes::TYPE, path)),
+    }
 }

@@ -4,9 +4,17 @@
 
 mod codes;
 mod columns;
+mod convert;
 mod decode;
 mod derived;
+mod envelope;
+mod fields;
+mod json;
+mod schema;
+pub mod table;
 
 pub use codes::{CODES, CORRECTION_TIME, Code};
 pub use columns::to_record_batch;
 pub use decode::{Cell, Counts, Event, Record, Reject, decode};
+pub use envelope::{HEADER_POINTER, Reporters};
+pub use schema::json_schema;

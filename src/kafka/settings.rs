@@ -1,7 +1,9 @@
 //! `[kafka]` of the configuration.
 
+use foreshock_core::Feed;
+use foreshock_feeds::Reporters;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// `[kafka]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -15,6 +17,11 @@ pub struct Kafka {
     pub properties: BTreeMap<String, String>,
     /// Reporter of records that name none, by topic.
     pub default_reporter: BTreeMap<String, String>,
+    /// The reporters that a topic may carry, by topic; a record of another one is refused. A topic that is not named
+    /// carries all.
+    pub reporters: BTreeMap<String, BTreeSet<String>>,
+    /// Institution id of a CloudEvents `source` that is no such id itself.
+    pub sources: BTreeMap<String, String>,
     /// How results go out.
     pub delivery: Delivery,
     /// A process that stands by takes over after so many milliseconds without a sign of the one that writes.
@@ -34,12 +41,36 @@ impl Default for Kafka {
             group_id: "foreshock".into(),
             properties: BTreeMap::new(),
             default_reporter: BTreeMap::new(),
+            reporters: BTreeMap::new(),
+            sources: BTreeMap::new(),
             delivery: Delivery::Transactions,
             failover_ms: 3_000,
             topic_made_anew: TopicMadeAnew::Stop,
             partitions: 4,
             replication: 1,
         }
+    }
+}
+
+impl Kafka {
+    /// Who may report on a feed's topic, and what their sources are called.
+    pub fn reporters_of(&self, feed: Feed) -> Reporters {
+        Reporters { sources: self.sources.clone(), allowed: self.reporters.get(feed.topic()).cloned() }
+    }
+
+    /// What is wrong with topics and reporters.
+    pub fn fault(&self) -> Option<String> {
+        let topics = Feed::ALL.map(Feed::topic);
+        let mut named = self.reporters.keys().chain(self.default_reporter.keys());
+        if let Some(topic) = named.find(|topic| !topics.contains(&topic.as_str())) {
+            return Some(format!("kafka: no incoming topic `{topic}`; there are {}", topics.join(", ")));
+        }
+        let faults = Feed::ALL.into_iter().find_map(|feed| self.reporters_of(feed).fault());
+        if let Some(fault) = faults {
+            return Some(format!("kafka.reporters, kafka.sources: {fault}"));
+        }
+        let wrong = self.default_reporter.values().find(|name| !foreshock_core::ids::is_reporter(name));
+        wrong.map(|name| format!("kafka.default_reporter: `{name}` is no institution id: 1 to 64 of A-Z a-z 0-9 . _ -"))
     }
 }
 

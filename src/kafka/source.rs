@@ -221,16 +221,14 @@ impl KafkaSource {
 }
 
 /// What a record holds by its topic and headers, and who sent it; `None` for one that is not ours.
-fn read_headers(message: &impl Message, place: &Place) -> Option<(Kind, Option<String>)> {
-    let header = |name: &str| {
-        let found = message.headers()?.iter().find(|x| x.key == name)?;
-        std::str::from_utf8(found.value?).ok()
-    };
+fn read_headers(message: &impl Message, place: &Place) -> Option<(Kind, Option<Vec<u8>>)> {
+    let raw = |name: &str| message.headers()?.iter().find(|x| x.key == name).map(|found| found.value);
+    let header = |name: &str| std::str::from_utf8(raw(name)??).ok();
     let horizon_us = header(HORIZON).and_then(|us| us.parse().ok()).filter(|_| place.0 == EVENTS);
     let is_of = |f: &Feed| f.topic() == place.0 || place.0 == EVENTS && header(FEED) == Some(f.table());
     let feed = || Feed::ALL.into_iter().find(is_of).map(Kind::Event);
     let kind = horizon_us.map(Kind::Horizon).or_else(feed)?;
-    Some((kind, header(SOURCE).map(str::to_owned)))
+    Some((kind, raw(SOURCE).map(|value| value.unwrap_or_default().to_vec())))
 }
 
 impl Source for KafkaSource {

@@ -60,7 +60,9 @@ pub fn event(record: &SourceRecord, event_id: &str, partition: u32) -> Message {
     if let Kind::Event(feed) = record.kind {
         headers.insert(0, (FEED, feed.table().to_owned()));
     }
-    headers.extend(record.source.iter().map(|source| (SOURCE, source.clone())));
+    // Of an event that was decoded, so it is a text.
+    let source = record.source.iter().map(|source| String::from_utf8_lossy(source).into_owned());
+    headers.extend(source.map(|source| (SOURCE, source)));
     let (key, payload) = (event_id.to_owned(), record.bytes.clone());
     Message { topic: EVENTS, partition: Some(partition.cast_signed()), key, headers, payload }
 }

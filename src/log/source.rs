@@ -14,8 +14,8 @@ pub struct SourceRecord {
     pub partition: usize,
     /// Content.
     pub bytes: Vec<u8>,
-    /// CloudEvents binary mode: `ce_source`.
-    pub source: Option<String>,
+    /// CloudEvents binary mode: the bytes of header `ce_source`, empty for a null one.
+    pub source: Option<Vec<u8>>,
     /// Record timestamp, microseconds.
     pub time_us: Option<i64>,
     /// What it holds.

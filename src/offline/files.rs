@@ -1,12 +1,13 @@
 //! Event files: NDJSON, `.gz` of it, and Parquet with the SQL columns. A file is read whole into columns, in its order.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
 use foreshock_compiler::feed_schema;
 use foreshock_core::limits::BATCH_EVENTS_MAX;
 use foreshock_core::{Feed, ReportAction};
 use foreshock_engine::FeedBatch;
+use foreshock_feeds::table::{RowRefused, feed_of, take};
 use foreshock_feeds::{Counts, Event, Record, decode, to_record_batch};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -45,8 +46,8 @@ pub struct Loaded {
     pub files: Vec<EventFile>,
     /// Refused lines.
     pub refused: Vec<Refused>,
-    /// Codes of open sets that became `OTHER`.
-    pub unknown_codes: u64,
+    /// What was tolerated.
+    pub counts: Counts,
 }
 
 impl Loaded {
@@ -58,7 +59,7 @@ impl Loaded {
         let mut loaded = Loaded::default();
         for path in paths {
             let file = if path.extension().is_some_and(|e| e == "parquet") {
-                read_parquet(path)?
+                read_parquet(path, &mut loaded)?
             } else {
                 read_ndjson(path, &mut loaded)?
             };
@@ -123,7 +124,7 @@ fn read_ndjson(path: &Path, loaded: &mut Loaded) -> anyhow::Result<EventFile> {
             }),
         }
     }
-    loaded.unknown_codes += counts.unknown_codes;
+    loaded.counts += counts;
     Ok(builder.finish())
 }
 
@@ -180,24 +181,28 @@ pub fn from_events(events: Vec<Event>) -> EventFile {
     builder.finish()
 }
 
-fn read_parquet(path: &Path) -> anyhow::Result<EventFile> {
+fn read_parquet(path: &Path, loaded: &mut Loaded) -> anyhow::Result<EventFile> {
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let place = || path.display().to_string();
     let builder = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file)
         .with_context(|| format!("{} is no Parquet file", path.display()))?;
-    let found = builder.schema().clone();
-    let has_columns = |feed: &Feed| feed.columns().iter().all(|c| found.field_with_name(c.name).is_ok());
-    let Some(feed) = Feed::ALL.into_iter().find(has_columns) else {
-        bail!("{}: the columns are those of no feed table", path.display());
-    };
+    let feed = feed_of(builder.schema()).map_err(anyhow::Error::msg).with_context(place)?;
     let schema = feed_schema(feed);
-    let mut parts = Vec::new();
+    let (mut parts, mut before) = (Vec::new(), 0);
     for batch in builder.build()? {
-        let batch = batch?;
-        let columns = schema.fields().iter().map(|f| {
-            let column = batch.column_by_name(f.name()).context("the column was there a moment ago")?;
-            arrow::compute::cast(column, f.data_type()).context("a column is of another type than in the feed table")
-        });
-        parts.push(RecordBatch::try_new(schema.clone(), columns.collect::<anyhow::Result<Vec<_>>>()?)?);
+        let batch = batch.with_context(place)?;
+        let taken = take(feed, schema.clone(), &batch).with_context(place)?;
+        for RowRefused { row, code, column } in taken.refused {
+            loaded.refused.push(Refused {
+                place: format!("{}:row {}", path.display(), before + row + 1),
+                code: code.code,
+                pointer: column.to_owned(),
+                reason: code.en,
+            });
+        }
+        loaded.counts += taken.counts;
+        before += batch.num_rows();
+        parts.push(taken.batch);
     }
     let rows = arrow::compute::concat_batches(&schema, &parts)?;
     let times = rows.column(1).as_primitive::<TimestampMicrosecondType>().values().to_vec();

@@ -230,6 +230,7 @@ impl Config {
         if !config.snapshots.object_store.is_empty() {
             Bucket::open(&config.snapshots.object_store, None)?;
         }
+        config.kafka.fault().map_or(Ok(()), |fault| Err(anyhow::anyhow!(fault)))?;
         anyhow::ensure!(config.kafka.failover_ms >= 1_000, "kafka.failover_ms must be 1000 or more");
         for name in config.engine.feed_lateness_s.keys() {
             let tables = Feed::ALL.map(Feed::table);

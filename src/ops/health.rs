@@ -47,6 +47,12 @@ pub struct Health {
     pub late_of: DashMap<String, u64>,
     /// Payments in a currency that no rule asks for.
     pub other_currency: AtomicU64,
+    /// Codes of open lists that became `OTHER`.
+    pub unknown_codes: AtomicU64,
+    /// Fields of records that no feed reads.
+    pub unknown_fields: AtomicU64,
+    /// Payments that name another one's UETR without being its confirmation.
+    pub clashes: AtomicU64,
     /// Records refused.
     pub rejected: AtomicU64,
     /// Values that could not be computed.
@@ -109,6 +115,7 @@ impl Health {
             (&self.accepted, facts.accepted),
             (&self.duplicates, facts.duplicates),
             (&self.confirmations, facts.confirmations),
+            (&self.clashes, facts.payment_clashes),
             (&self.replaced, facts.replaced),
             (&self.withdrawn, facts.withdrawn),
             (&self.late, facts.late),
@@ -140,6 +147,9 @@ impl Health {
             &self.withdrawn,
             &self.late,
             &self.other_currency,
+            &self.unknown_codes,
+            &self.unknown_fields,
+            &self.clashes,
             &self.rejected,
             &self.faults,
             &self.shed,
@@ -219,6 +229,13 @@ impl Health {
             ("facts_withdrawn", "Facts withdrawn.", &self.withdrawn),
             ("events_late", "Events beyond the lateness.", &self.late),
             ("payments_other_currency", "Payments in a currency that no rule asks for.", &self.other_currency),
+            ("codes_unknown", "Codes of open lists that became OTHER.", &self.unknown_codes),
+            ("fields_unknown", "Fields of records that no feed reads.", &self.unknown_fields),
+            (
+                "payments_clash",
+                "Payments that name another one's UETR without being its confirmation: they count.",
+                &self.clashes,
+            ),
             ("records_rejected", "Records refused.", &self.rejected),
             ("expression_faults", "Values that could not be computed.", &self.faults),
             (

@@ -8,7 +8,7 @@ use arrow::array::{AsArray, StringArray};
 use foreshock_compiler::{Pack, feed_schema};
 use foreshock_core::Feed;
 use foreshock_engine::{FeedBatch, Output};
-use foreshock_feeds::{CORRECTION_TIME, Counts, Event, Record, Reject, decode, to_record_batch};
+use foreshock_feeds::{CORRECTION_TIME, Counts, Event, Record, Reject, Reporters, decode, to_record_batch};
 use foreshock_log::{Kind, Message, SourceRecord, late, rejected};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 pub(super) struct Decoder {
     /// Reporter of records that name none, by topic.
     default_reporter: BTreeMap<String, String>,
+    /// Who may report, by feed.
+    reporters: BTreeMap<Feed, Reporters>,
     checks_future: bool,
     leaders: Leaders,
     currencies: Currencies,
@@ -44,9 +46,10 @@ impl Decoder {
     pub(super) fn new(config: &Config, pack: &Pack, health: Arc<Health>) -> Decoder {
         let is_behind = pack.part.is_some();
         let default_reporter = config.kafka.default_reporter.clone();
+        let reporters = Feed::ALL.map(|feed| (feed, config.kafka.reporters_of(feed))).into();
         let (leaders, currencies, told) = (Leaders::default(), Currencies::of(pack), None);
         let checks_future = config.engine.refuse_future && !is_behind;
-        Decoder { default_reporter, checks_future, leaders, currencies, told, health }
+        Decoder { default_reporter, reporters, checks_future, leaders, currencies, told, health }
     }
 
     /// The events of records, and a message for each that is none.
@@ -78,10 +81,15 @@ impl Decoder {
             bytes: &record.bytes,
             feed: Some(feed),
             source: record.source.as_deref(),
+            reporters: self.reporters.get(&feed),
             default_reporter: self.default_reporter.get(feed.topic()).map(String::as_str),
             record_time: record.time_us.filter(|_| self.checks_future),
         };
-        decode(&raw, &mut Counts::default())
+        let mut counts = Counts::default();
+        let event = decode(&raw, &mut counts);
+        self.health.unknown_codes.fetch_add(counts.unknown_codes, Ordering::Relaxed);
+        self.health.unknown_fields.fetch_add(counts.unknown_fields, Ordering::Relaxed);
+        event
     }
 
     fn refuse(&self, record: &SourceRecord, reject: &Reject) -> Message {
