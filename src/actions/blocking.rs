@@ -1,7 +1,7 @@
 //! Drafts of blocking requests for `blocking.draft.v1`. An officer checks one, another approves it, elsewhere.
 
 use crate::message::Bilingual;
-use crate::{Verdict, ids, limits};
+use crate::{Finding, ids, limits};
 use foreshock_core::time::{SECOND_US, format_rfc3339};
 use foreshock_core::{Detection, Value, money};
 use schemars::JsonSchema;
@@ -88,8 +88,8 @@ pub struct BlockingDraft {
 }
 
 /// The draft that a new episode leads to.
-pub(crate) fn draft(alert: u128, verdict: &Verdict) -> BlockingDraft {
-    let (rule, detection) = (verdict.rule, verdict.detection);
+pub(crate) fn draft(alert: u128, finding: &Finding) -> BlockingDraft {
+    let (rule, detection) = (finding.rule, finding.detection);
     let text = |name| text_value(detection, name).map(str::to_owned);
     BlockingDraft {
         request_id: ids::request_id(alert),
@@ -107,7 +107,7 @@ pub(crate) fn draft(alert: u128, verdict: &Verdict) -> BlockingDraft {
         legal_basis: rule.legal_basis.iter().take(limits::LEGAL_BASIS_MAX).cloned().collect(),
         fraud_type: rule.fraud_type.clone(),
         evidence: Evidence {
-            detection_id: verdict.detection_id.to_owned(),
+            detection_id: finding.detection_id.to_owned(),
             event_ids: vec![detection.event_id.clone()],
             values: evidence_values(detection),
         },

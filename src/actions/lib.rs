@@ -1,28 +1,28 @@
 //! What a detection leads to: alert episodes, drafts of blocking requests, drafts of public warnings.
 //!
-//! Comes from the engine as one verdict after the other, goes to the sinks as [`Act`]s. Knows no transport, clock,
-//! file or random number: time is event time in microseconds, and the same verdicts in the same order give the same
+//! Comes from the engine as one finding after the other, goes to the sinks as [`Act`]s. Knows no transport, clock,
+//! file or random number: time is event time in microseconds, and the same findings in the same order give the same
 //! acts, byte for byte. Nothing here takes effect: a person approves what is drafted.
 
+mod areas;
 mod blocking;
 mod episode;
 mod ids;
+mod issuer;
 pub mod limits;
 mod message;
 mod personal;
-mod places;
 mod save;
-mod settings;
 mod taking;
 mod warning;
 mod xml;
 
 pub use blocking::{BlockingDraft, DraftState, Evidence, RuleRef, Target};
 pub use ids::detection_id;
+pub use issuer::Issuer;
 pub use message::{AlertMessage, AlertState, Bilingual};
 pub use personal::personal_data;
-pub use settings::Settings;
-pub use taking::{Actions, Counts};
+pub use taking::{Actions, Tally};
 
 use foreshock_core::Detection;
 
@@ -40,8 +40,8 @@ pub struct RuleFacts {
     /// `low`, `medium`, `high` or `critical`.
     pub severity: String,
     /// What an episode leads to.
-    pub action: Action,
-    /// Proposed measure, for [`Action::Block`].
+    pub follow_up: FollowUp,
+    /// Proposed measure, for [`FollowUp::Block`].
     pub measure: Option<String>,
     /// Code of the fraud type.
     pub fraud_type: String,
@@ -53,18 +53,18 @@ pub struct RuleFacts {
 
 /// What an episode leads to, besides its alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
+pub enum FollowUp {
     /// Nothing more.
-    Detect,
+    AlertOnly,
     /// A draft of a public warning.
     Warn,
     /// A draft of a blocking request.
     Block,
 }
 
-/// One verdict of the engine on one event.
+/// What the engine says of one event under one rule.
 #[derive(Debug, Clone, Copy)]
-pub struct Verdict<'a> {
+pub struct Finding<'a> {
     /// See [`detection_id`].
     pub detection_id: &'a str,
     /// `false`: the detection is taken back.

@@ -1,4 +1,4 @@
-//! From verdicts to acts: finds the episode a verdict belongs to and says what follows.
+//! From findings to acts: finds the episode a finding belongs to and says what follows.
 //!
 //! An episode closes only when the horizon passes its deadline, when all its detections are taken back, or when a
 //! limit is reached. So a detection that comes late, but before the horizon, still finds its episode, and where an
@@ -8,13 +8,13 @@ use crate::episode::Episode;
 use crate::limits::{DETECTIONS_TRACKED_TOTAL_MAX, EPISODES_OPEN_MAX, EPISODES_PER_SUBJECT_MAX};
 use crate::message::AlertState;
 use crate::warning::{Identifiers, warning};
-use crate::{Act, Action, DraftState, Settings, Verdict, blocking, ids};
+use crate::{Act, DraftState, Finding, FollowUp, Issuer, blocking, ids};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What did not go the usual way; for metrics.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Counts {
-    /// Warnings that were not drafted: a text failed the filter, or the settings make no valid message.
+pub struct Tally {
+    /// Warnings that were not drafted: a text failed the filter, or the issuer makes no valid message.
     pub warnings_withheld: u64,
     /// Episodes closed early because there were too many.
     pub episodes_evicted: u64,
@@ -23,9 +23,9 @@ pub struct Counts {
 /// The open episodes.
 #[derive(Debug)]
 pub struct Actions {
-    settings: Settings,
+    issuer: Issuer,
     pub(crate) identifiers: Identifiers,
-    counts: Counts,
+    tally: Tally,
     pub(crate) episodes: BTreeMap<u128, Episode>,
     /// Open episodes of one rule and subject, in the order they opened.
     pub(crate) by_subject: BTreeMap<(String, String), Vec<u128>>,
@@ -37,11 +37,11 @@ pub struct Actions {
 
 impl Actions {
     /// Without episodes.
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(issuer: Issuer) -> Self {
         Actions {
-            settings,
+            issuer,
             identifiers: Identifiers::default(),
-            counts: Counts::default(),
+            tally: Tally::default(),
             episodes: BTreeMap::new(),
             by_subject: BTreeMap::new(),
             deadlines: BTreeSet::new(),
@@ -52,30 +52,30 @@ impl Actions {
     }
 
     /// What did not go the usual way so far.
-    pub fn counts(&self) -> Counts {
-        self.counts
+    pub fn tally(&self) -> Tally {
+        self.tally
     }
 
-    /// What follows from a verdict.
-    pub fn take(&mut self, verdict: &Verdict) -> Vec<Act> {
-        let key = (verdict.rule.id.clone(), verdict.detection.subject.clone());
+    /// What follows from a finding.
+    pub fn take(&mut self, finding: &Finding) -> Vec<Act> {
+        let key = (finding.rule.id.clone(), finding.detection.subject.clone());
         let open = self.by_subject.get(&key).cloned().unwrap_or_default();
-        let detection = ids::member_key(verdict.detection_id);
-        let at_us = verdict.detection.event_time;
+        let detection = ids::member_key(finding.detection_id);
+        let at_us = finding.detection.event_time;
         let holder = open.iter().copied().find(|alert| self.is_in(*alert, |episode| episode.has(detection, at_us)));
-        if !verdict.detected {
-            return self.take_back(&open, holder, detection, verdict);
+        if !finding.detected {
+            return self.take_back(&open, holder, detection, finding);
         }
         if holder.is_some() {
             return Vec::new(); // a revision of its values: the alert carries none
         }
         // The first event of an episode names it, also after its detection was taken back and the episode has shrunk.
-        let own = ids::alert_id(&key.0, &key.1, &verdict.detection.event_id);
+        let own = ids::alert_id(&key.0, &key.1, &finding.detection.event_id);
         let is_its = |alert: &u128| *alert == own || self.is_in(*alert, |episode| episode.covers(at_us));
         let Some(alert) = open.iter().copied().find(is_its) else {
-            return self.open(key, detection, verdict);
+            return self.open(key, detection, finding);
         };
-        self.add(alert, detection, verdict);
+        self.add(alert, detection, finding);
         self.change(alert, |episode| Act::Alert(episode.say(AlertState::Updated)))
     }
 
@@ -92,44 +92,44 @@ impl Actions {
         acts
     }
 
-    fn open(&mut self, key: (String, String), detection: u128, verdict: &Verdict) -> Vec<Act> {
+    fn open(&mut self, key: (String, String), detection: u128, finding: &Finding) -> Vec<Act> {
         let mut acts = self.make_room(&key);
-        let at = verdict.detection;
+        let at = finding.detection;
         let alert = ids::alert_id(&key.0, &key.1, &at.event_id);
         debug_assert!(!self.episodes.contains_key(&alert), "`take` found no open episode of this name");
-        let mut episode = Episode::new(alert, verdict.rule, &at.subject, at.event_time);
+        let mut episode = Episode::new(alert, finding.rule, &at.subject, at.event_time);
         let mut follows = None;
-        match verdict.rule.action {
-            Action::Detect => {}
-            Action::Block => {
-                let draft = Box::new(blocking::draft(alert, verdict));
+        match finding.rule.follow_up {
+            FollowUp::AlertOnly => {}
+            FollowUp::Block => {
+                let draft = Box::new(blocking::draft(alert, finding));
                 episode.draft = Some(draft.clone());
                 follows = Some(Act::BlockingDraft(draft));
             }
-            Action::Warn => {
-                follows = warning(&self.settings, &mut self.identifiers, alert, verdict)
+            FollowUp::Warn => {
+                follows = warning(&self.issuer, &mut self.identifiers, alert, finding)
                     .map(|(key, xml)| Act::WarningDraft { key, xml });
-                self.counts.warnings_withheld += u64::from(follows.is_none());
+                self.tally.warnings_withheld += u64::from(follows.is_none());
             }
         }
         self.deadlines.insert((episode.deadline(), alert));
         self.episodes.insert(alert, episode);
         self.by_subject.entry(key).or_default().push(alert);
-        self.add(alert, detection, verdict);
+        self.add(alert, detection, finding);
         acts.extend(self.change(alert, |episode| Act::Alert(episode.say(AlertState::Opened))));
         acts.extend(follows);
         acts
     }
 
-    fn take_back(&mut self, open: &[u128], holder: Option<u128>, detection: u128, verdict: &Verdict) -> Vec<Act> {
-        let at_us = verdict.detection.event_time;
+    fn take_back(&mut self, open: &[u128], holder: Option<u128>, detection: u128, finding: &Finding) -> Vec<Act> {
+        let at_us = finding.detection.event_time;
         let may_hold = |episode: &Episode| episode.has_untracked() && episode.covers(at_us);
         let counted_by = || open.iter().copied().find(|alert| self.is_in(*alert, may_hold));
         let Some(alert) = holder.or_else(counted_by) else {
             return Vec::new(); // its episode is closed
         };
         self.tracked_count -= usize::from(holder.is_some());
-        self.change_times(alert, |episode| episode.remove(detection, verdict.detection_id, at_us));
+        self.change_times(alert, |episode| episode.remove(detection, finding.detection_id, at_us));
         if self.is_in(alert, |episode| episode.message.count > 0) {
             return self.change(alert, |episode| Act::Alert(episode.say(AlertState::Updated)));
         }
@@ -142,11 +142,11 @@ impl Actions {
         acts
     }
 
-    fn add(&mut self, alert: u128, detection: u128, verdict: &Verdict) {
+    fn add(&mut self, alert: u128, detection: u128, finding: &Finding) {
         let is_room_left = self.tracked_count < self.tracked_max;
-        let at_us = verdict.detection.event_time;
+        let at_us = finding.detection.event_time;
         let before = self.episodes.get(&alert).map_or(0, Episode::tracked_count);
-        self.change_times(alert, |episode| episode.add(detection, verdict.detection_id, at_us, is_room_left));
+        self.change_times(alert, |episode| episode.add(detection, finding.detection_id, at_us, is_room_left));
         self.tracked_count += self.episodes.get(&alert).map_or(0, Episode::tracked_count) - before;
     }
 
@@ -157,13 +157,13 @@ impl Actions {
         if of_subject.len() >= EPISODES_PER_SUBJECT_MAX {
             let deadline = |alert: &&u128| self.episodes.get(*alert).map(Episode::deadline);
             if let Some(alert) = of_subject.iter().min_by_key(deadline).copied() {
-                self.counts.episodes_evicted += 1;
+                self.tally.episodes_evicted += 1;
                 acts.extend(self.close(alert));
             }
         }
         while self.episodes.len() >= self.open_max {
             let Some(&(_, alert)) = self.deadlines.first() else { break };
-            self.counts.episodes_evicted += 1;
+            self.tally.episodes_evicted += 1;
             acts.extend(self.close(alert));
         }
         acts

@@ -5,14 +5,14 @@ use foreshock_core::{Detection, Value};
 const MINUTE_US: i64 = 60_000_000;
 const START_US: i64 = 1_767_225_600_000_000;
 
-fn rule(action: Action) -> RuleFacts {
+fn rule(action: FollowUp) -> RuleFacts {
     RuleFacts {
         id: "M05".into(),
         version: "v1".into(),
         title_zh: "快进快出".into(),
         title_en: "Money in, money out".into(),
         severity: "high".into(),
-        action,
+        follow_up: action,
         measure: Some("STOP_PAYMENT".into()),
         fraud_type: "OTHER".into(),
         legal_basis: vec!["regulation-30".into()],
@@ -37,12 +37,12 @@ fn detection(event: &str, minute: i64, subject: &str) -> Detection {
 
 fn take(actions: &mut Actions, rule: &RuleFacts, detection: &Detection, detected: bool) -> Vec<Act> {
     let id = detection_id(&rule.id, &rule.version, &detection.event_id, &detection.subject);
-    actions.take(&Verdict { detection_id: &id, detected, rule, detection })
+    actions.take(&Finding { detection_id: &id, detected, rule, detection })
 }
 
 /// Takes events given as (event, minute, detected) of one subject and says in short what followed.
-fn story(action: Action, events: &[(&str, i64, bool)]) -> String {
-    let (mut actions, rule) = (Actions::new(Settings::default()), rule(action));
+fn story(action: FollowUp, events: &[(&str, i64, bool)]) -> String {
+    let (mut actions, rule) = (Actions::new(Issuer::default()), rule(action));
     let acts = events.iter().flat_map(|(event, minute, detected)| {
         take(&mut actions, &rule, &detection(event, *minute, "acc-1"), *detected)
     });
@@ -69,13 +69,13 @@ fn draft(acts: &[Act]) -> &BlockingDraft {
 
 #[test]
 fn an_episode_opens_with_the_first_detection_and_further_ones_update_it() {
-    let story = story(Action::Detect, &[("1", 0, true), ("2", 60, true), ("3", 30, true)]);
+    let story = story(FollowUp::AlertOnly, &[("1", 0, true), ("2", 60, true), ("3", 30, true)]);
     assert_eq!(story, "Opened 1 (0..0), Updated 2 (0..60), Updated 3 (0..60)");
 }
 
 #[test]
 fn an_episode_closes_once_event_time_has_passed_its_quiet_time_and_not_before() {
-    let (mut actions, rule) = (Actions::new(Settings::default()), rule(Action::Detect));
+    let (mut actions, rule) = (Actions::new(Issuer::default()), rule(FollowUp::AlertOnly));
     take(&mut actions, &rule, &detection("1", 0, "acc-1"), true);
     take(&mut actions, &rule, &detection("2", 10, "acc-1"), true);
     let deadline = START_US + 70 * MINUTE_US;
@@ -88,7 +88,7 @@ fn an_episode_closes_once_event_time_has_passed_its_quiet_time_and_not_before() 
 
 #[test]
 fn a_gap_longer_than_the_quiet_time_makes_two_episodes_even_when_nobody_closed_the_first() {
-    let (mut actions, rule) = (Actions::new(Settings::default()), rule(Action::Block));
+    let (mut actions, rule) = (Actions::new(Issuer::default()), rule(FollowUp::Block));
     let first = take(&mut actions, &rule, &detection("1", 0, "acc-1"), true);
     let second = take(&mut actions, &rule, &detection("2", 61, "acc-1"), true);
     assert_eq!(short(&second), "Opened 1 (61..61), Draft");
@@ -102,7 +102,7 @@ fn a_gap_longer_than_the_quiet_time_makes_two_episodes_even_when_nobody_closed_t
 
 #[test]
 fn subjects_and_rules_have_episodes_of_their_own() {
-    let (mut actions, mut rule) = (Actions::new(Settings::default()), rule(Action::Detect));
+    let (mut actions, mut rule) = (Actions::new(Issuer::default()), rule(FollowUp::AlertOnly));
     let mut ids = BTreeSet::new();
     for (id, subject) in [("M05", "acc-1"), ("M05", "acc-2"), ("M04", "acc-1")] {
         rule.id = id.into();
@@ -115,7 +115,7 @@ fn subjects_and_rules_have_episodes_of_their_own() {
 
 #[test]
 fn a_revision_of_values_changes_no_count() {
-    let story = story(Action::Block, &[("1", 0, true), ("1", 0, true)]);
+    let story = story(FollowUp::Block, &[("1", 0, true), ("1", 0, true)]);
     assert_eq!(story, "Opened 1 (0..0), Draft");
 }
 
@@ -123,19 +123,19 @@ fn a_revision_of_values_changes_no_count() {
 fn one_retraction_of_several_shrinks_the_episode_and_the_last_one_closes_it() {
     let events = [("1", 0, true), ("2", 20, true), ("2", 20, false), ("1", 0, false), ("1", 0, false)];
     let expected = "Opened 1 (0..0), Updated 2 (0..20), Updated 1 (0..0), Closed 0 (0..0)";
-    assert_eq!(story(Action::Detect, &events), expected);
+    assert_eq!(story(FollowUp::AlertOnly, &events), expected);
 }
 
 #[test]
 fn a_blocking_draft_is_made_once_and_withdrawn_with_its_last_detection() {
     let events = [("1", 0, true), ("2", 5, true), ("1", 0, false), ("2", 5, false)];
     let expected = "Opened 1 (0..0), Draft, Updated 2 (0..5), Updated 1 (5..5), Closed 0 (5..5), Withdrawn";
-    assert_eq!(story(Action::Block, &events), expected);
+    assert_eq!(story(FollowUp::Block, &events), expected);
 }
 
 #[test]
 fn a_withdrawal_names_the_request_it_withdraws_and_a_return_opens_it_again() {
-    let (mut actions, rule) = (Actions::new(Settings::default()), rule(Action::Block));
+    let (mut actions, rule) = (Actions::new(Issuer::default()), rule(FollowUp::Block));
     let one = detection("1", 0, "acc-1");
     let opened = take(&mut actions, &rule, &one, true);
     let withdrawn = take(&mut actions, &rule, &one, false);
@@ -147,7 +147,7 @@ fn a_withdrawal_names_the_request_it_withdraws_and_a_return_opens_it_again() {
 
 #[test]
 fn a_retraction_after_the_episode_has_closed_says_nothing() {
-    let (mut actions, rule) = (Actions::new(Settings::default()), rule(Action::Block));
+    let (mut actions, rule) = (Actions::new(Issuer::default()), rule(FollowUp::Block));
     take(&mut actions, &rule, &detection("1", 0, "acc-1"), true);
     actions.close_before(i64::MAX);
     assert_eq!(take(&mut actions, &rule, &detection("1", 0, "acc-1"), false), []);
@@ -155,7 +155,7 @@ fn a_retraction_after_the_episode_has_closed_says_nothing() {
 
 #[test]
 fn a_blocking_draft_has_the_fields_of_the_contract() {
-    let (mut actions, rule) = (Actions::new(Settings::default()), rule(Action::Block));
+    let (mut actions, rule) = (Actions::new(Issuer::default()), rule(FollowUp::Block));
     let acts = take(&mut actions, &rule, &detection("1", 0, "acc-1"), true);
     let json = serde_json::to_value(draft(&acts)).unwrap();
     assert_eq!(draft(&acts).subject, "acc-1");
@@ -187,7 +187,7 @@ fn a_blocking_draft_has_the_fields_of_the_contract() {
 
 #[test]
 fn an_amount_without_its_currency_is_no_amount() {
-    let (mut actions, rule) = (Actions::new(Settings::default()), rule(Action::Block));
+    let (mut actions, rule) = (Actions::new(Issuer::default()), rule(FollowUp::Block));
     let mut one = detection("1", 0, "acc-1");
     one.values.retain(|(name, _)| name != "currency");
     let acts = take(&mut actions, &rule, &one, true);
@@ -196,7 +196,7 @@ fn an_amount_without_its_currency_is_no_amount() {
 
 #[test]
 fn an_alert_has_the_fields_of_the_contract() {
-    let (mut actions, rule) = (Actions::new(Settings::default()), rule(Action::Detect));
+    let (mut actions, rule) = (Actions::new(Issuer::default()), rule(FollowUp::AlertOnly));
     let acts = take(&mut actions, &rule, &detection("1", 0, "acc-1"), true);
     let expected = serde_json::json!({
         "alert_id": crate::ids::uuid_text(crate::ids::alert_id("M05", "acc-1", "tx:bank-a:1")),
@@ -218,7 +218,7 @@ fn an_alert_has_the_fields_of_the_contract() {
 #[test]
 fn the_same_verdicts_give_the_same_bytes() {
     let run = || {
-        let (mut actions, rule) = (Actions::new(Settings::default()), rule(Action::Warn));
+        let (mut actions, rule) = (Actions::new(Issuer::default()), rule(FollowUp::Warn));
         let mut acts = Vec::new();
         for i in 0..200_i64 {
             let one = detection(&i.to_string(), i * 37 % 400, if i % 3 == 0 { "440304" } else { "SZ-DAPENG" });
@@ -233,7 +233,7 @@ fn the_same_verdicts_give_the_same_bytes() {
 #[test]
 fn an_alert_lists_the_first_ids_and_counts_all() {
     use crate::limits::{DETECTIONS_LISTED_MAX, DETECTIONS_TRACKED_MAX};
-    let (mut actions, rule) = (Actions::new(Settings::default()), rule(Action::Detect));
+    let (mut actions, rule) = (Actions::new(Issuer::default()), rule(FollowUp::AlertOnly));
     let extra = 5;
     let mut last = Vec::new();
     for i in 0..DETECTIONS_TRACKED_MAX + extra {
@@ -250,7 +250,7 @@ fn an_alert_lists_the_first_ids_and_counts_all() {
 
 #[test]
 fn beyond_the_limit_the_episode_that_would_close_first_is_closed_and_counted() {
-    let (mut actions, rule) = (Actions::new(Settings::default()), rule(Action::Detect));
+    let (mut actions, rule) = (Actions::new(Issuer::default()), rule(FollowUp::AlertOnly));
     actions.open_max = 2;
     for (minute, subject) in [(5, "acc-1"), (3, "acc-2")] {
         take(&mut actions, &rule, &detection("1", minute, subject), true);
@@ -260,22 +260,22 @@ fn beyond_the_limit_the_episode_that_would_close_first_is_closed_and_counted() {
     for i in 0..20 {
         take(&mut actions, &rule, &detection(&i.to_string(), 100 * i, "acc-4"), true);
     }
-    assert_eq!((actions.episodes.len(), actions.counts().episodes_evicted), (2, 21));
+    assert_eq!((actions.episodes.len(), actions.tally().episodes_evicted), (2, 21));
 }
 
 #[test]
 fn one_subject_cannot_hold_more_episodes_than_its_limit() {
-    let (mut actions, rule) = (Actions::new(Settings::default()), rule(Action::Detect));
+    let (mut actions, rule) = (Actions::new(Issuer::default()), rule(FollowUp::AlertOnly));
     for i in 0..20 {
         take(&mut actions, &rule, &detection(&i.to_string(), 100 * i, "acc-1"), true);
     }
     assert_eq!(actions.episodes.len(), EPISODES_PER_SUBJECT_MAX);
-    assert_eq!(actions.counts().episodes_evicted, 4);
+    assert_eq!(actions.tally().episodes_evicted, 4);
 }
 
 #[test]
 fn without_room_to_tell_detections_apart_they_are_still_counted() {
-    let (mut actions, rule) = (Actions::new(Settings::default()), rule(Action::Detect));
+    let (mut actions, rule) = (Actions::new(Issuer::default()), rule(FollowUp::AlertOnly));
     actions.tracked_max = 1;
     take(&mut actions, &rule, &detection("1", 0, "acc-1"), true);
     let acts = take(&mut actions, &rule, &detection("2", 1, "acc-1"), true);
@@ -285,7 +285,7 @@ fn without_room_to_tell_detections_apart_they_are_still_counted() {
 
 #[test]
 fn an_event_that_named_an_open_episode_comes_back_to_it_though_the_episode_has_shrunk() {
-    let (mut actions, rule) = (Actions::new(Settings::default()), rule(Action::Block));
+    let (mut actions, rule) = (Actions::new(Issuer::default()), rule(FollowUp::Block));
     let found = [("e1", 0), ("e2", 60), ("e3", 120)].map(|(event, minute)| detection(event, minute, "acc-1"));
     found.iter().for_each(|found| drop(take(&mut actions, &rule, found, true)));
     found[..2].iter().for_each(|found| drop(take(&mut actions, &rule, found, false)));
@@ -306,8 +306,8 @@ fn the_schemas_of_alert_and_draft_come_from_the_types() {
 
 #[test]
 fn saved_episodes_go_on_as_if_nothing_had_happened() {
-    let rule = rule(Action::Block);
-    let (mut one, mut two) = (Actions::new(Settings::default()), Actions::new(Settings::default()));
+    let rule = rule(FollowUp::Block);
+    let (mut one, mut two) = (Actions::new(Issuer::default()), Actions::new(Issuer::default()));
     take(&mut one, &rule, &detection("e1", 0, "acc-1"), true);
     two.load(&one.save()).unwrap();
     for (event, minute, detected) in [("e2", 1, true), ("e1", 0, false), ("e2", 1, false), ("e3", 120, true)] {

@@ -1,15 +1,15 @@
 //! Drafts of public warnings: CAP 1.2 in the profile `sz-fraud-warning:1.0`, `status` Draft.
 //!
 //! The texts say which pattern was seen and where, never who, how many or by which event. A text that fails
-//! [`personal_data`] or settings that make no valid message withhold the whole draft.
+//! [`personal_data`] or an issuer that makes no valid message withhold the whole draft.
 
+use crate::areas::{self, Area};
 use crate::blocking::text_value;
 use crate::limits::{
     HEADLINE_CHARS_MAX, TITLE_CHARS_MAX, WARNING_HOURS, WARNING_IDENTIFIER_SECONDS_MAX, WARNING_IDENTIFIERS_MAX,
 };
-use crate::places::{self, Area};
 use crate::xml::Xml;
-use crate::{Settings, Verdict, personal_data};
+use crate::{Finding, Issuer, personal_data};
 use foreshock_core::time::{DAY_US, SECOND_US, civil_from_days};
 use std::collections::BTreeMap;
 
@@ -66,28 +66,28 @@ struct Block {
 
 /// The area and the XML of a warning, or nothing when it has to be withheld.
 pub(crate) fn warning(
-    settings: &Settings,
+    issuer: &Issuer,
     identifiers: &mut Identifiers,
     alert: u128,
-    verdict: &Verdict,
+    finding: &Finding,
 ) -> Option<(String, String)> {
-    let second = verdict.detection.event_time.div_euclid(SECOND_US);
+    let second = finding.detection.event_time.div_euclid(SECOND_US);
     let (sent, expires) = (local(second)?, local(second.saturating_add(WARNING_HOURS * 3_600))?);
-    let area = area(settings, verdict)?;
-    let blocks = [block_zh(settings, verdict, &area), block_en(settings, verdict, &area)];
-    let texts = blocks.iter().flat_map(Block::texts).chain([settings.contact.as_str(), &verdict.rule.fraud_type]);
-    let is_withheld = settings.fault().is_some() || texts.into_iter().any(|text| personal_data(text).is_some());
+    let area = area(issuer, finding)?;
+    let blocks = [block_zh(issuer, finding, &area), block_en(issuer, finding, &area)];
+    let texts = blocks.iter().flat_map(Block::texts).chain([issuer.contact.as_str(), &finding.rule.fraud_type]);
+    let is_withheld = issuer.fault().is_some() || texts.into_iter().any(|text| personal_data(text).is_some());
     if is_withheld {
         return None;
     }
     let (slot_second, number) = identifiers.give(second, alert)?;
     let digits: String = local(slot_second)?.chars().take(19).filter(char::is_ascii_digit).collect();
-    let identifier = format!("{}{}00000_{digits}_{number}", settings.place_code, settings.agency_code);
+    let identifier = format!("{}{}00000_{digits}_{number}", issuer.place_code, issuer.agency_code);
 
     let mut xml = Xml::new();
     xml.nest("alert", CAP, |xml| {
         xml.leaf("identifier", &identifier);
-        xml.leaf("sender", &settings.sender);
+        xml.leaf("sender", &issuer.sender);
         xml.leaf("sent", &sent);
         xml.leaf("status", "Draft");
         xml.leaf("msgType", "Alert");
@@ -95,7 +95,7 @@ pub(crate) fn warning(
         xml.leaf("code", PROFILE);
         xml.leaf("note", NOTE);
         for block in &blocks {
-            xml.nest("info", "", |xml| block.write(xml, verdict, settings, &area, (&sent, &expires)));
+            xml.nest("info", "", |xml| block.write(xml, finding, issuer, &area, (&sent, &expires)));
         }
     });
     Some((area.code, xml.finish()))
@@ -106,16 +106,16 @@ impl Block {
         [&self.event, &self.sender, &self.headline, &self.description, &self.instruction, &self.area]
     }
 
-    fn write(&self, xml: &mut Xml, verdict: &Verdict, settings: &Settings, area: &Area, times: (&str, &str)) {
+    fn write(&self, xml: &mut Xml, finding: &Finding, issuer: &Issuer, area: &Area, times: (&str, &str)) {
         xml.leaf("language", self.language);
         xml.leaf("category", "Security");
         xml.leaf("event", &self.event);
         xml.leaf("responseType", "Avoid");
         xml.leaf("responseType", "Monitor");
         xml.leaf("urgency", "Expected");
-        xml.leaf("severity", cap_severity(&verdict.rule.severity));
+        xml.leaf("severity", cap_severity(&finding.rule.severity));
         xml.leaf("certainty", "Observed");
-        xml.pair("eventCode", EVENT_CODE, &verdict.rule.fraud_type);
+        xml.pair("eventCode", EVENT_CODE, &finding.rule.fraud_type);
         xml.leaf("effective", times.0);
         xml.leaf("expires", times.1);
         xml.leaf("senderName", &self.sender);
@@ -123,7 +123,7 @@ impl Block {
         xml.leaf("description", &self.description);
         xml.leaf("instruction", &self.instruction);
         xml.leaf("web", &self.web);
-        xml.leaf("contact", &settings.contact);
+        xml.leaf("contact", &issuer.contact);
         xml.pair("parameter", "sz-fraud:taxonomy-version", TAXONOMY);
         xml.nest("area", "", |xml| {
             xml.leaf("areaDesc", &self.area);
@@ -134,53 +134,53 @@ impl Block {
     }
 }
 
-fn block_zh(settings: &Settings, verdict: &Verdict, area: &Area) -> Block {
-    let title = cut(&verdict.rule.title_zh, TITLE_CHARS_MAX);
+fn block_zh(issuer: &Issuer, finding: &Finding, area: &Area) -> Block {
+    let title = cut(&finding.rule.title_zh, TITLE_CHARS_MAX);
     Block {
         language: "zh-CN",
         event: format!("电信网络诈骗预警：{title}"),
-        sender: settings.agency_zh.clone(),
+        sender: issuer.agency_zh.clone(),
         headline: cut(&format!("{}：发现“{title}”，谨防诈骗", area.zh), HEADLINE_CHARS_MAX),
         description: format!("监测到{}出现异常情况：{title}。该情况可能与电信网络诈骗有关。", area.zh),
         instruction: format!(
             "不点击陌生链接，不共享屏幕，不透露验证码，不向陌生账户转账。如有疑问请拨打{}咨询，被骗请立即拨打110报警。",
-            settings.contact
+            issuer.contact
         ),
-        web: web(settings, "zh"),
+        web: web(issuer, "zh"),
         area: area.zh.clone(),
     }
 }
 
-fn block_en(settings: &Settings, verdict: &Verdict, area: &Area) -> Block {
-    let title = cut(&verdict.rule.title_en, TITLE_CHARS_MAX);
+fn block_en(issuer: &Issuer, finding: &Finding, area: &Area) -> Block {
+    let title = cut(&finding.rule.title_en, TITLE_CHARS_MAX);
     Block {
         language: "en-US",
         event: format!("Telecom and online fraud warning: {title}"),
-        sender: settings.agency_en.clone(),
+        sender: issuer.agency_en.clone(),
         headline: cut(&format!("Beware of fraud in {}: {title}", area.en), HEADLINE_CHARS_MAX),
         description: format!("An unusual pattern was seen in {}: {title}. It may be part of a fraud.", area.en),
         instruction: format!(
             "Open no link from a stranger, share neither your screen nor a code, and send no money to an unknown \
              account. If in doubt call {}; if you have lost money call 110 at once.",
-            settings.contact
+            issuer.contact
         ),
-        web: web(settings, "en"),
+        web: web(issuer, "en"),
         area: area.en.clone(),
     }
 }
 
 /// The area the rule selects. A subject is used only if it is a place we know, for it may be an account; else the
-/// warning is for the whole place in the settings.
-fn area(settings: &Settings, verdict: &Verdict) -> Option<Area> {
-    if let Some(code) = text_value(verdict.detection, "district") {
-        return places::any(code);
+/// warning is for the whole place of the issuer.
+fn area(issuer: &Issuer, finding: &Finding) -> Option<Area> {
+    if let Some(code) = text_value(finding.detection, "district") {
+        return areas::any(code);
     }
-    places::known(&verdict.detection.subject).or_else(|| places::any(&settings.place_code))
+    areas::known(&finding.detection.subject).or_else(|| areas::any(&issuer.place_code))
 }
 
-fn web(settings: &Settings, language: &str) -> String {
-    let joint = if settings.web.contains('?') { '&' } else { '?' };
-    format!("{}{joint}lang={language}", settings.web)
+fn web(issuer: &Issuer, language: &str) -> String {
+    let joint = if issuer.web.contains('?') { '&' } else { '?' };
+    format!("{}{joint}lang={language}", issuer.web)
 }
 
 fn cap_severity(severity: &str) -> &'static str {

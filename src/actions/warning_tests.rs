@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Act, Action, Actions, RuleFacts, detection_id};
+use crate::{Act, Actions, FollowUp, RuleFacts, detection_id};
 use foreshock_core::{Detection, Value};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +13,7 @@ fn rule() -> RuleFacts {
         title_zh: "同一模板短信在一地集中群发".into(),
         title_en: "Burst of one <message> template & more in one district".into(),
         severity: "high".into(),
-        action: Action::Warn,
+        follow_up: FollowUp::Warn,
         measure: None,
         fraud_type: "OTHER".into(),
         legal_basis: vec![],
@@ -36,12 +36,12 @@ fn detection(subject: &str, district: Option<&str>) -> Detection {
 
 fn take(actions: &mut Actions, rule: &RuleFacts, detection: &Detection) -> Option<(String, String)> {
     let id = detection_id(&rule.id, &rule.version, &detection.event_id, &detection.subject);
-    let acts = actions.take(&Verdict { detection_id: &id, detected: true, rule, detection });
+    let acts = actions.take(&Finding { detection_id: &id, detected: true, rule, detection });
     acts.into_iter().find_map(|act| if let Act::WarningDraft { key, xml } = act { Some((key, xml)) } else { None })
 }
 
 fn draft(rule: &RuleFacts, detection: &Detection) -> Option<(String, String)> {
-    take(&mut Actions::new(Settings::default()), rule, detection)
+    take(&mut Actions::new(Issuer::default()), rule, detection)
 }
 
 /// The texts of all elements of a name.
@@ -72,7 +72,7 @@ fn a_warning_is_a_draft_at_event_time_in_two_languages() {
 #[test]
 fn a_warning_tells_nothing_of_subject_event_or_values() {
     let (key, xml) = draft(&rule(), &detection("acc-secret-1", None)).unwrap();
-    assert_eq!(key, "440300", "without a district it is for the place of the settings");
+    assert_eq!(key, "440300", "without a district it is for the place of the issuer");
     for secret in ["acc-secret-1", "77001122", "carrier-a", "9f86d081884c7d65", "12345678", "12_345_678"] {
         assert!(!xml.contains(secret), "{secret}");
     }
@@ -84,12 +84,12 @@ fn a_warning_tells_nothing_of_subject_event_or_values() {
 #[test]
 fn a_text_with_personal_data_or_bad_settings_withhold_the_draft_and_are_counted() {
     let with_number = RuleFacts { title_en: "Calls from 13800138000".into(), ..rule() };
-    let mut actions = Actions::new(Settings::default());
+    let mut actions = Actions::new(Issuer::default());
     assert_eq!(take(&mut actions, &with_number, &detection("440304", None)), None);
-    assert_eq!(actions.counts().warnings_withheld, 1);
-    let mut actions = Actions::new(Settings { sender: "no good".into(), ..Settings::default() });
+    assert_eq!(actions.tally().warnings_withheld, 1);
+    let mut actions = Actions::new(Issuer { sender: "no good".into(), ..Issuer::default() });
     assert_eq!(take(&mut actions, &rule(), &detection("440304", None)), None);
-    assert_eq!(actions.counts().warnings_withheld, 1);
+    assert_eq!(actions.tally().warnings_withheld, 1);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 /// Who speaks in a warning, and for which place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+pub struct Issuer {
     /// CAP `sender`: no space, comma, `<` or `&`.
     pub sender: String,
     /// Agency in Chinese.
@@ -19,9 +19,9 @@ pub struct Settings {
     pub agency_code: String,
 }
 
-impl Default for Settings {
+impl Default for Issuer {
     fn default() -> Self {
-        Settings {
+        Issuer {
             sender: "fraud-warning@example.invalid".to_owned(),
             agency_zh: "示例反诈中心".to_owned(),
             agency_en: "Example Anti-Fraud Centre".to_owned(),
@@ -33,8 +33,8 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
-    /// What keeps these settings from making a valid warning, if anything. While there is such a fault every draft
+impl Issuer {
+    /// What keeps this issuer from making a valid warning, if anything. While there is such a fault every draft
     /// of a warning is withheld, so check it at the start.
     pub fn fault(&self) -> Option<&'static str> {
         let digits = |text: &str, count: usize| text.len() == count && text.bytes().all(|c| c.is_ascii_digit());
@@ -69,16 +69,16 @@ mod tests {
 
     #[test]
     fn the_default_settings_are_valid_and_each_bad_one_is_named() {
-        assert_eq!(Settings::default().fault(), None);
+        assert_eq!(Issuer::default().fault(), None);
         let bad = [
-            ("sender", Settings { sender: "a b".into(), ..Settings::default() }),
-            ("web", Settings { web: "warnings".into(), ..Settings::default() }),
-            ("place_code", Settings { place_code: "4403".into(), ..Settings::default() }),
-            ("agency_code", Settings { agency_code: "0a0".into(), ..Settings::default() }),
-            ("contact", Settings { contact: "0755-84460000".into(), ..Settings::default() }),
+            ("sender", Issuer { sender: "a b".into(), ..Issuer::default() }),
+            ("web", Issuer { web: "warnings".into(), ..Issuer::default() }),
+            ("place_code", Issuer { place_code: "4403".into(), ..Issuer::default() }),
+            ("agency_code", Issuer { agency_code: "0a0".into(), ..Issuer::default() }),
+            ("contact", Issuer { contact: "0755-84460000".into(), ..Issuer::default() }),
         ];
-        for (name, settings) in bad {
-            assert!(settings.fault().is_some_and(|fault| fault.contains(name)), "{name}");
+        for (name, issuer) in bad {
+            assert!(issuer.fault().is_some_and(|fault| fault.contains(name)), "{name}");
         }
     }
 }
