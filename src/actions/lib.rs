@@ -6,23 +6,36 @@
 
 mod areas;
 mod blocking;
+mod cap;
+mod drafts;
+mod ending;
 mod episode;
+#[cfg(test)]
+mod hostile_tests;
+mod identifiers;
 mod ids;
 mod issuer;
 pub mod limits;
 mod message;
 mod personal;
+#[cfg(test)]
+mod replay_tests;
 mod save;
+mod save_first;
 mod taking;
+mod tally;
+#[cfg(test)]
+mod testing;
 mod warning;
 mod xml;
 
 pub use blocking::{BlockingDraft, DraftState, Evidence, RuleRef, Target};
 pub use ids::detection_id;
-pub use issuer::Issuer;
-pub use message::{AlertMessage, AlertState, Bilingual};
+pub use issuer::{Issuer, IssuerFault};
+pub use message::{AlertMessage, AlertState, Bilingual, EndReason};
 pub use personal::personal_data;
-pub use taking::{Actions, Tally};
+pub use taking::Actions;
+pub use tally::Tally;
 
 use foreshock_core::Detection;
 
@@ -51,6 +64,12 @@ pub struct RuleFacts {
     pub quiet_us: i64,
 }
 
+impl RuleFacts {
+    pub(crate) fn title(&self) -> Bilingual {
+        Bilingual { zh: self.title_zh.clone(), en: self.title_en.clone() }
+    }
+}
+
 /// What an episode leads to, besides its alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FollowUp {
@@ -75,14 +94,14 @@ pub struct Finding<'a> {
     pub detection: &'a Detection,
 }
 
-/// What is to be published.
+/// What is to be published. The large ones are boxed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Act {
     /// For `alert.v1`.
-    Alert(AlertMessage),
-    /// For `blocking.draft.v1`. Boxed: it is much larger than the others.
+    Alert(Box<AlertMessage>),
+    /// For `blocking.draft.v1`.
     BlockingDraft(Box<BlockingDraft>),
-    /// For `warning.draft.v1`.
+    /// For `warning.draft.v1`: a warning, or the CAP Cancel that withdraws one.
     WarningDraft {
         /// The area.
         key: String,
