@@ -12,6 +12,9 @@ pub(crate) struct Identifiers {
     given: BTreeSet<Slot>,
     /// The last one that is not remembered any more: neither it nor one before it is given.
     forgotten: Option<Slot>,
+    /// The second asked for last with the slot given: all from the one to the other are taken. So many warnings of one
+    /// second need no walk each.
+    last: Option<(i64, Slot)>,
 }
 
 impl Identifiers {
@@ -22,7 +25,7 @@ impl Identifiers {
 
     /// What was saved.
     pub fn load(given: impl IntoIterator<Item = Slot>, forgotten: Option<Slot>) -> Self {
-        Identifiers { given: given.into_iter().collect(), forgotten }
+        Identifiers { given: given.into_iter().collect(), forgotten, last: None }
     }
 
     /// The first free slot from a second on, and whether another one had to be forgotten for it. An eleventh warning of
@@ -32,6 +35,9 @@ impl Identifiers {
         if let Some(forgotten) = self.forgotten {
             slot = slot.max(after(forgotten)?);
         }
+        if let Some((_, taken)) = self.last.filter(|(from, _)| *from == second) {
+            slot = slot.max(after(taken)?);
+        }
         for taken in self.given.range(slot..) {
             if *taken != slot {
                 break;
@@ -39,6 +45,7 @@ impl Identifiers {
             slot = after(slot)?;
         }
         self.given.insert(slot);
+        self.last = Some((second, slot));
         let is_full = self.given.len() > WARNING_IDENTIFIERS_MAX;
         if is_full {
             self.forgotten = self.given.pop_first().max(self.forgotten);

@@ -154,3 +154,78 @@ fn is_web(text: &str) -> bool {
         && path.bytes().all(is_plain)
         && escapes.all(is_escape)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    fn field(issuer: &Issuer) -> &'static str {
+        issuer.check().map_or_else(|fault| fault.field, |()| "none")
+    }
+
+    #[test]
+    fn the_default_issuer_is_valid_and_each_bad_field_is_named_with_what_to_do() {
+        assert_eq!(Issuer::default().check(), Ok(()));
+        for (name, issuer) in [
+            ("sender", Issuer { sender: "a b".into(), ..Issuer::default() }),
+            ("sender", Issuer { sender: "x".repeat(129), ..Issuer::default() }),
+            ("place_code", Issuer { place_code: "4403".into(), ..Issuer::default() }),
+            ("agency_code", Issuer { agency_code: "0a0".into(), ..Issuer::default() }),
+            ("agency_zh", Issuer { agency_zh: " ".into(), ..Issuer::default() }),
+            ("agency_en", Issuer { agency_en: "two\nlines".into(), ..Issuer::default() }),
+            ("contact", Issuer { contact: "0755-84460000".into(), ..Issuer::default() }),
+        ] {
+            assert_eq!(field(&issuer), name);
+            let text = issuer.check().unwrap_err().to_string();
+            assert!(text.contains(name) && text.contains("withheld") && text.contains("; write "), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_only_its_neighbours_make_personal_data_is_found_at_the_start() {
+        for contact in ["@x.cn", "a@b.", "110 1234567"] {
+            let issuer = Issuer { contact: contact.into(), ..Issuer::default() };
+            assert_eq!(field(&issuer), "contact", "{contact}");
+        }
+        for contact in ["96110", "12381", "110", "0755-110", "宝安分局 96110"] {
+            let issuer = Issuer { contact: contact.into(), ..Issuer::default() };
+            assert_eq!(field(&issuer), "none", "{contact}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_whole_and_plain() {
+        let is_valid = |web: &str| field(&Issuer { web: web.into(), ..Issuer::default() }) == "none";
+        for web in ["https://a.example", "http://a.example:8080/w?p=1", "https://a.example/%E5%8F%8D/@x"] {
+            assert!(is_valid(web), "{web}");
+        }
+        for web in [
+            "warnings",
+            "https://",
+            "https:///path",
+            "https://user:word@a.example/",
+            "https://a.example:port/",
+            "https://a.example:99999/",
+            "https://a.example/#top",
+            "https://a.example/a b",
+            "https://a.example/%zz",
+            "https://a.example/%4",
+            "https://预警.example/",
+            "https://[::1",
+            "ftp://a.example/",
+        ] {
+            assert!(!is_valid(web), "{web}");
+        }
+    }
+
+    #[test]
+    fn a_rule_whose_own_texts_fail_the_filter_is_found_before_it_runs() {
+        let (issuer, rule) = (Issuer::default(), testing::rule(crate::FollowUp::Warn));
+        assert_eq!(issuer.check_rule(&rule), Ok(()));
+        let named = RuleFacts { title_zh: "冒充138 0013 8000".into(), ..rule.clone() };
+        assert_eq!(issuer.check_rule(&named), Err("phone number"));
+        let coded = RuleFacts { fraud_type: "20260101".into(), ..rule };
+        assert_eq!(issuer.check_rule(&coded), Err("seven or more digits in a row"));
+    }
+}

@@ -48,20 +48,5 @@ tally! {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_count_is_listed_once_with_a_sentence_and_sums_do_not_wrap() {
-        let mut tally = Tally { drafts_forgotten: u64::MAX, amounts_omitted: 2, ..Tally::default() };
-        tally.add(&Tally { drafts_forgotten: 1, amounts_omitted: 3, ..Tally::default() });
-        assert_eq!((tally.drafts_forgotten, tally.amounts_omitted), (u64::MAX, 5));
-        let metrics = tally.metrics();
-        let mut names: Vec<&str> = metrics.iter().map(|(name, _, _)| *name).collect();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len() * size_of::<u64>(), size_of::<Tally>(), "every field has its line");
-        assert!(metrics.iter().all(|(_, help, _)| help.ends_with('.')));
-        assert!(metrics.contains(&("drafts_forgotten", metrics[3].1, u64::MAX)));
-    }
-}
+#[path = "tally_tests.rs"]
+mod tests;

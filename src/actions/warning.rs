@@ -63,8 +63,8 @@ impl Desk {
             identifier: String::new(),
             sent_s: finding.detection.event_time.div_euclid(SECOND_US),
         };
-        let message = Message { draft: &draft, area: &area, sent_s: draft.sent_s, note: NOTE, references: None };
-        let (act, identifier) = self.write(&message, tally)?;
+        let notice = Notice { draft: &draft, area: &area, sent_s: draft.sent_s, note: NOTE, references: None };
+        let (act, identifier) = self.write(&notice, tally)?;
         draft.identifier = identifier;
         Some((draft, act))
     }
@@ -82,8 +82,8 @@ impl Desk {
         let note = format!("{NOTE_WITHDRAWN} {reason}");
         let at_s = at_us.div_euclid(SECOND_US).max(draft.sent_s);
         let sent_s = if times(at_s).is_some() { at_s } else { draft.sent_s };
-        let message = Message { draft, area: &area, sent_s, note: &note, references: Some(&references) };
-        self.write(&message, tally).map(|(act, _)| act)
+        let notice = Notice { draft, area: &area, sent_s, note: &note, references: Some(&references) };
+        self.write(&notice, tally).map(|(act, _)| act)
     }
 
     /// A draft of before drafts were saved: only its identifier and its episode are known.
@@ -101,8 +101,8 @@ impl Desk {
         })
     }
 
-    fn write(&mut self, message: &Message, tally: &mut Tally) -> Option<(Act, String)> {
-        match self.try_write(message, tally) {
+    fn write(&mut self, notice: &Notice, tally: &mut Tally) -> Option<(Act, String)> {
+        match self.try_write(notice, tally) {
             Ok(written) => Some(written),
             Err(Withheld::Time) => {
                 tally.warnings_withheld_time += 1;
@@ -119,8 +119,8 @@ impl Desk {
         }
     }
 
-    fn try_write(&mut self, message: &Message, tally: &mut Tally) -> Result<(Act, String), Withheld> {
-        let Message { draft, area, sent_s, note, references } = *message;
+    fn try_write(&mut self, notice: &Notice, tally: &mut Tally) -> Result<(Act, String), Withheld> {
+        let Notice { draft, area, sent_s, note, references } = *notice;
         let content = Content {
             issuer: &self.issuer,
             area,
@@ -166,7 +166,7 @@ impl Desk {
 
 /// What is written once.
 #[derive(Clone, Copy)]
-struct Message<'a> {
+struct Notice<'a> {
     draft: &'a WarningDraft,
     area: &'a Area,
     sent_s: i64,
