@@ -21,9 +21,9 @@ impl Actions {
         acts
     }
 
-    /// Closes the episodes of all rules but these (id, version), and withdraws what they drafted and nobody waits in
-    /// vain for yet. `at_us` is the newest event time: warnings are withdrawn at it. The acts belong to the first batch
-    /// under the new rules; there are at most three for each open episode and one for each draft that stands.
+    /// Closes the episodes of all rules but these (id, version), and withdraws their drafts, also those of closed episodes
+    /// that have not expired. `at_us` is the newest event time. The acts belong to the first batch under the new rules:
+    /// at most two for each open episode and one for each of those drafts, in the order of their ids.
     #[must_use = "alerts and drafts of rules that are gone stay open for whoever reads the topics"]
     pub fn keep_rules(&mut self, at_us: i64, is_kept: impl Fn(&str, &str) -> bool) -> Vec<Act> {
         let of_others = |episode: &Episode| !is_kept(&episode.message.rule_id, &episode.message.rule_version);
@@ -35,8 +35,9 @@ impl Actions {
         }
         let of_others = |draft: &Draft| !is_kept(&draft.rule().id, &draft.rule().version);
         let gone: Vec<u128> = self.drafts.iter().filter(|(_, d)| of_others(d)).map(|(alert, _)| *alert).collect();
-        for draft in gone.into_iter().filter_map(|alert| self.drafts.remove(alert)).collect::<Vec<_>>() {
-            acts.extend(self.withdraw(draft, EndReason::RuleChanged, at_us));
+        for alert in gone {
+            let draft = self.drafts.remove(alert);
+            acts.extend(draft.and_then(|draft| self.withdraw(draft, EndReason::RuleChanged, at_us)));
         }
         acts
     }
@@ -66,7 +67,9 @@ impl Actions {
         self.deadlines.remove(&(episode.deadline(), alert));
         self.tracked_count -= episode.tracked_count();
         let draft = episode.draft.take();
-        let message = episode.end(why, (why == EndReason::RuleChanged).then_some(at_us));
+        let is_rule_changed = why == EndReason::RuleChanged;
+        let closed_at = is_rule_changed.then(|| at_us.max(episode.message.last));
+        let message = episode.end(why, closed_at);
         let key = (message.rule_id.clone(), message.subject.clone());
         if let Some(open) = self.by_subject.get_mut(&key) {
             open.retain(|other| *other != alert);
@@ -91,7 +94,10 @@ impl Actions {
     fn withdraw(&mut self, draft: Draft, why: EndReason, at_us: i64) -> Option<Act> {
         let is_rule_changed = why == EndReason::RuleChanged;
         let act = match draft {
-            Draft::Blocking(draft) => Act::BlockingDraft(draft.withdraw(why, is_rule_changed.then_some(at_us))),
+            Draft::Blocking(draft) => {
+                let withdrawn_at = is_rule_changed.then(|| at_us.max(draft.created_at));
+                Act::BlockingDraft(draft.withdraw(why, withdrawn_at))
+            }
             Draft::Warning(draft) => self.desk.withdraw(&draft, at_us, why, &mut self.tally)?,
         };
         let count =

@@ -49,6 +49,7 @@ fn what_an_unknown_newest_time_withdraws_is_sent_when_the_warning_was() {
         take(&mut actions, &rule(FollowUp::Warn), &detection("1", 0, "440304"), true);
         let acts = actions.keep_rules(at_us, |_, _| false);
         assert_eq!(text(xml(&acts), "sent"), "2026-01-01T08:00:00+08:00", "{at_us}");
+        assert!(alert(&acts).closed_at >= Some(START_US), "not before its last detection: {at_us}");
     }
 }
 

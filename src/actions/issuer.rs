@@ -70,11 +70,7 @@ impl Issuer {
         }
         if !is_web(&self.web) {
             let why = "is no plain address";
-            return fault(
-                "web",
-                why,
-                "write `https://` or `http://`, a host name and a path, in ASCII and without `#`",
-            );
+            return fault("web", why, "write `https://`, a host name and a path, in ASCII and without `#`");
         }
         if !digits(&self.place_code, 6) {
             return fault("place_code", "is no code of GB/T 2260", "write six digits, such as `440300`");
@@ -87,7 +83,7 @@ impl Issuer {
         self.check_text("contact", &self.contact, |other, text| other.contact = text)
     }
 
-    /// Can this rule's warnings be made, as far as its own texts go? For whoever reads rules.
+    /// Can this rule's warnings be made, as far as its own texts go? Ask at the start for each rule that warns.
     ///
     /// # Errors
     /// What of personal data its title or fraud type seem to have.

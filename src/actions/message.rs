@@ -22,7 +22,7 @@ pub enum AlertState {
 pub enum EndReason {
     /// Event time has passed its quiet time. What it drafted stands.
     Quiet,
-    /// All its detections were taken back.
+    /// All its detections were taken back (`count` is 0).
     Retracted,
     /// There were too many: it was closed early. What it drafted stands.
     Evicted,

@@ -1,7 +1,7 @@
 //! From findings to acts: finds the episode a finding belongs to and says what follows.
 //!
-//! An episode closes only when the horizon passes its deadline, when all its detections are taken back, or when a
-//! limit is reached. So a detection that comes late, but before the horizon, still finds its episode, and where an
+//! An episode closes only when the horizon passes its deadline, when all its detections are taken back, when its rule
+//! leaves force, or when a limit is reached. So a detection that comes late, but before the horizon, still finds its episode, and where an
 //! episode ends does not depend on how the stream was cut into batches.
 
 use crate::drafts::{Draft, Drafts};

@@ -246,5 +246,11 @@ fn the_schemas_of_alert_and_draft_come_from_the_types() {
     {
         assert!(schema.as_value()["properties"].get(field).is_some(), "{field}");
         assert!(schema.as_value()["properties"].get("createdAt").is_none_or(|at| at["type"] == "string"));
+        let required = schema.as_value()["required"].to_string();
+        let of_the_end = ["closed_at", "withdrawnBecause", "withdrawnAt"];
+        assert!(
+            of_the_end.iter().all(|field| !required.contains(field)),
+            "a message that stands lacks them: {required}"
+        );
     }
 }

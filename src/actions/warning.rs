@@ -72,7 +72,10 @@ impl Desk {
     /// The draft of a CAP Cancel. `at_us`: event time; it is not sent before what it withdraws.
     pub fn withdraw(&mut self, draft: &WarningDraft, at_us: i64, why: EndReason, tally: &mut Tally) -> Option<Act> {
         let area = areas::known(&draft.area).unwrap_or_else(|| areas::of_issuer(&draft.area));
-        let sent = local(draft.sent_s)?;
+        let Some(sent) = local(draft.sent_s) else {
+            tally.warnings_withheld_time += 1;
+            return None;
+        };
         let references = format!("{},{},{sent}", draft.sender, draft.identifier);
         let reason = if why == EndReason::RuleChanged {
             "its rule is no longer in force."
