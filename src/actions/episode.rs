@@ -1,24 +1,33 @@
 //! One alert episode: which detections stand, from when to when.
 
+use crate::drafts::Draft;
 use crate::limits::{DETECTIONS_LISTED_MAX, DETECTIONS_TRACKED_MAX};
-use crate::message::{AlertMessage, AlertState};
-use crate::{BlockingDraft, RuleFacts, ids};
-use serde::{Deserialize, Serialize};
+use crate::message::{AlertMessage, AlertState, EndReason};
+use crate::{Act, RuleFacts, ids};
 use std::collections::BTreeSet;
 
+/// What became of a detection that was taken in.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Added {
+    /// It is told apart from others.
+    pub is_tracked: bool,
+    /// The alert lists its id.
+    pub is_listed: bool,
+}
+
 /// An open episode.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct Episode {
     /// What is published of it, as it stands.
     pub message: AlertMessage,
-    /// The blocking draft it led to.
-    pub draft: Option<Box<BlockingDraft>>,
-    quiet_us: i64,
+    /// What it led to.
+    pub draft: Option<Draft>,
+    pub quiet_us: i64,
     /// Event time and key of the detections that are told apart. An event keeps its time, so both find it.
-    tracked: BTreeSet<(i64, u128)>,
+    pub tracked: BTreeSet<(i64, u128)>,
     /// Times of the others: first and last that ever were, for they cannot be told apart.
-    untracked: Option<(i64, i64)>,
-    untracked_count: u64,
+    pub untracked: Option<(i64, i64)>,
+    pub untracked_count: u64,
 }
 
 impl Episode {
@@ -60,21 +69,24 @@ impl Episode {
     }
 
     /// Takes in a detection that is not in it yet.
-    pub fn add(&mut self, detection: u128, detection_id: &str, at_us: i64, is_room_left: bool) {
+    pub fn add(&mut self, detection: u128, detection_id: &str, at_us: i64, is_room_left: bool) -> Added {
         debug_assert!(!self.has(detection, at_us), "a revision of a detection is not a further one");
-        if is_room_left && self.tracked.len() < DETECTIONS_TRACKED_MAX {
+        let is_tracked = is_room_left && self.tracked.len() < DETECTIONS_TRACKED_MAX;
+        let is_listed = is_tracked && self.message.detection_ids.len() < DETECTIONS_LISTED_MAX;
+        if is_tracked {
             self.tracked.insert((at_us, detection));
-            if self.message.detection_ids.len() < DETECTIONS_LISTED_MAX {
-                self.message.detection_ids.push(detection_id.to_owned());
-            }
         } else {
             let (first, last) = self.untracked.unwrap_or((at_us, at_us));
             self.untracked = Some((first.min(at_us), last.max(at_us)));
-            self.untracked_count += 1;
+            self.untracked_count = self.untracked_count.saturating_add(1);
+        }
+        if is_listed {
+            self.message.detection_ids.push(detection_id.to_owned());
         }
         self.message.first = self.message.first.min(at_us);
         self.message.last = self.message.last.max(at_us);
         self.recount();
+        Added { is_tracked, is_listed }
     }
 
     /// Takes a detection out; one that is not told apart is taken for one of those that are counted only.
@@ -92,12 +104,21 @@ impl Episode {
     }
 
     /// The message after a change.
-    pub fn say(&mut self, state: AlertState) -> AlertMessage {
+    pub fn say(&mut self, state: AlertState) -> Act {
         self.message.state = state;
-        self.message.clone()
+        Act::Alert(Box::new(self.message.clone()))
     }
 
-    fn recount(&mut self) {
+    /// The last message.
+    pub fn end(mut self, why: EndReason, closed_at: Option<i64>) -> AlertMessage {
+        self.message.state = AlertState::Closed;
+        self.message.reason = Some(why);
+        self.message.closed_at = closed_at;
+        self.message
+    }
+
+    /// Counts what stands.
+    pub fn recount(&mut self) {
         let tracked = u64::try_from(self.tracked.len()).unwrap_or(u64::MAX);
         self.message.count = tracked.saturating_add(self.untracked_count);
     }

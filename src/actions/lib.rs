@@ -1,28 +1,41 @@
 //! What a detection leads to: alert episodes, drafts of blocking requests, drafts of public warnings.
 //!
-//! Comes from the engine as one verdict after the other, goes to the sinks as [`Act`]s. Knows no transport, clock,
-//! file or random number: time is event time in microseconds, and the same verdicts in the same order give the same
+//! Comes from the engine as one finding after the other, goes to the sinks as [`Act`]s. Knows no transport, clock,
+//! file or random number: time is event time in microseconds, and the same findings in the same order give the same
 //! acts, byte for byte. Nothing here takes effect: a person approves what is drafted.
 
+mod areas;
 mod blocking;
+mod cap;
+mod drafts;
+mod ending;
 mod episode;
+#[cfg(test)]
+mod hostile_tests;
+mod identifiers;
 mod ids;
+mod issuer;
 pub mod limits;
 mod message;
 mod personal;
-mod places;
+#[cfg(test)]
+mod replay_tests;
 mod save;
-mod settings;
+mod save_first;
 mod taking;
+mod tally;
+#[cfg(test)]
+mod testing;
 mod warning;
 mod xml;
 
 pub use blocking::{BlockingDraft, DraftState, Evidence, RuleRef, Target};
 pub use ids::detection_id;
-pub use message::{AlertMessage, AlertState, Bilingual};
+pub use issuer::{Issuer, IssuerFault};
+pub use message::{AlertMessage, AlertState, Bilingual, EndReason};
 pub use personal::personal_data;
-pub use settings::Settings;
-pub use taking::{Actions, Counts};
+pub use taking::Actions;
+pub use tally::Tally;
 
 use foreshock_core::Detection;
 
@@ -40,8 +53,8 @@ pub struct RuleFacts {
     /// `low`, `medium`, `high` or `critical`.
     pub severity: String,
     /// What an episode leads to.
-    pub action: Action,
-    /// Proposed measure, for [`Action::Block`].
+    pub follow_up: FollowUp,
+    /// Proposed measure, for [`FollowUp::Block`].
     pub measure: Option<String>,
     /// Code of the fraud type.
     pub fraud_type: String,
@@ -51,20 +64,26 @@ pub struct RuleFacts {
     pub quiet_us: i64,
 }
 
+impl RuleFacts {
+    pub(crate) fn title(&self) -> Bilingual {
+        Bilingual { zh: self.title_zh.clone(), en: self.title_en.clone() }
+    }
+}
+
 /// What an episode leads to, besides its alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
+pub enum FollowUp {
     /// Nothing more.
-    Detect,
+    AlertOnly,
     /// A draft of a public warning.
     Warn,
     /// A draft of a blocking request.
     Block,
 }
 
-/// One verdict of the engine on one event.
+/// What the engine says of one event under one rule.
 #[derive(Debug, Clone, Copy)]
-pub struct Verdict<'a> {
+pub struct Finding<'a> {
     /// See [`detection_id`].
     pub detection_id: &'a str,
     /// `false`: the detection is taken back.
@@ -75,14 +94,14 @@ pub struct Verdict<'a> {
     pub detection: &'a Detection,
 }
 
-/// What is to be published.
+/// What is to be published. The large ones are boxed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Act {
     /// For `alert.v1`.
-    Alert(AlertMessage),
-    /// For `blocking.draft.v1`. Boxed: it is much larger than the others.
+    Alert(Box<AlertMessage>),
+    /// For `blocking.draft.v1`.
     BlockingDraft(Box<BlockingDraft>),
-    /// For `warning.draft.v1`.
+    /// For `warning.draft.v1`: a warning, or the CAP Cancel that withdraws one.
     WarningDraft {
         /// The area.
         key: String,

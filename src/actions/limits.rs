@@ -16,8 +16,12 @@ pub const EVIDENCE_VALUES_MAX: usize = 64;
 pub const LEGAL_BASIS_MAX: usize = 16;
 /// Identifiers of warnings remembered so that none is given twice; beyond it the oldest is forgotten.
 pub const WARNING_IDENTIFIERS_MAX: usize = 4_096;
-/// Seconds after `sent` in which a free identifier is looked for (ten a second).
-pub const WARNING_IDENTIFIER_SECONDS_MAX: i64 = 60;
+/// Drafts of closed episodes that can still be withdrawn; beyond it the one that expires first is forgotten and counted.
+pub const DRAFTS_STANDING_MAX: usize = 10_000;
+/// Characters of the sender, of an agency's name and of the number to call in a warning.
+pub const ISSUER_CHARS_MAX: usize = 128;
+/// Characters of the address of the page with the warnings.
+pub const WEB_CHARS_MAX: usize = 1_000;
 /// Characters of a headline (profile of warnings).
 pub const HEADLINE_CHARS_MAX: usize = 140;
 /// Characters of a rule's title in a warning.

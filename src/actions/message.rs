@@ -12,8 +12,22 @@ pub enum AlertState {
     Opened,
     /// A further detection has come, or one of several was taken back.
     Updated,
-    /// Event time has passed its quiet time, or all its detections were taken back (`count` is 0).
+    /// It is over: see `reason`.
     Closed,
+}
+
+/// Why an episode is closed, or a draft withdrawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// Event time has passed its quiet time. What it drafted stands.
+    Quiet,
+    /// All its detections were taken back (`count` is 0).
+    Retracted,
+    /// There were too many: it was closed early. What it drafted stands.
+    Evicted,
+    /// Its rule is no longer in force in this version.
+    RuleChanged,
 }
 
 /// A text in both languages.
@@ -56,6 +70,13 @@ pub struct AlertMessage {
     pub count: u64,
     /// The first of their ids, at most [`crate::limits::DETECTIONS_LISTED_MAX`].
     pub detection_ids: Vec<String>,
+    /// Why it is closed; absent while it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<EndReason>,
+    /// Newest event time when its rule left force; only for the reason `rule_changed`.
+    #[serde(default, with = "crate::message::optional", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub closed_at: Option<i64>,
 }
 
 impl AlertMessage {
@@ -66,7 +87,7 @@ impl AlertMessage {
             state: AlertState::Opened,
             rule_id: rule.id.clone(),
             rule_version: rule.version.clone(),
-            title: Bilingual { zh: rule.title_zh.clone(), en: rule.title_en.clone() },
+            title: rule.title(),
             severity: rule.severity.clone(),
             fraud_type: rule.fraud_type.clone(),
             subject: subject.to_owned(),
@@ -74,6 +95,8 @@ impl AlertMessage {
             last: at_us,
             count: 0,
             detection_ids: Vec::new(),
+            reason: None,
+            closed_at: None,
         }
     }
 }
@@ -92,5 +115,22 @@ pub(crate) mod rfc3339 {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
         let text = String::deserialize(deserializer)?;
         parse_rfc3339(&text).ok_or_else(|| D::Error::custom("not a time"))
+    }
+}
+
+/// The same where there may be none.
+pub(crate) mod optional {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Time(#[serde(with = "super::rfc3339")] i64);
+
+    #[allow(clippy::ref_option)] // serde asks for a reference
+    pub fn serialize<S: Serializer>(us: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
+        us.map(Time).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+        Ok(Option::<Time>::deserialize(deserializer)?.map(|time| time.0))
     }
 }

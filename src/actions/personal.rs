@@ -132,9 +132,12 @@ fn has_email(chars: &[char]) -> bool {
 fn has_number_plate(chars: &[char]) -> bool {
     chars.windows(2).enumerate().any(|(at, pair)| {
         let starts = matches!(pair, [a, b] if PROVINCES.contains(*a) && b.is_ascii_uppercase());
+        if !starts {
+            return false;
+        }
         let rest = chars.iter().skip(at + 2).filter(|c| !matches!(c, ' ' | '·' | '-'));
         let rest: Vec<&char> = rest.take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit()).collect();
-        starts && rest.len() >= 5 && rest.iter().any(|c| c.is_ascii_digit())
+        rest.len() >= 5 && rest.iter().any(|c| c.is_ascii_digit())
     })
 }
 

@@ -1,188 +1,141 @@
-//! From verdicts to acts: finds the episode a verdict belongs to and says what follows.
+//! From findings to acts: finds the episode a finding belongs to and says what follows.
 //!
-//! An episode closes only when the horizon passes its deadline, when all its detections are taken back, or when a
-//! limit is reached. So a detection that comes late, but before the horizon, still finds its episode, and where an
+//! An episode closes only when the horizon passes its deadline, when all its detections are taken back, when its rule
+//! leaves force, or when a limit is reached. So a detection that comes late, but before the horizon, still finds its episode, and where an
 //! episode ends does not depend on how the stream was cut into batches.
 
-use crate::episode::Episode;
-use crate::limits::{DETECTIONS_TRACKED_TOTAL_MAX, EPISODES_OPEN_MAX, EPISODES_PER_SUBJECT_MAX};
-use crate::message::AlertState;
-use crate::warning::{Identifiers, warning};
-use crate::{Act, Action, DraftState, Settings, Verdict, blocking, ids};
+use crate::drafts::{Draft, Drafts};
+use crate::episode::{Added, Episode};
+use crate::limits::{DETECTIONS_TRACKED_TOTAL_MAX, EPISODES_OPEN_MAX};
+use crate::message::{AlertState, EndReason};
+use crate::warning::Desk;
+use crate::{Act, Finding, FollowUp, Issuer, Tally, blocking, ids};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What did not go the usual way; for metrics.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Counts {
-    /// Warnings that were not drafted: a text failed the filter, or the settings make no valid message.
-    pub warnings_withheld: u64,
-    /// Episodes closed early because there were too many.
-    pub episodes_evicted: u64,
-}
+/// Rule id and subject: what an episode is of.
+pub(crate) type Key = (String, String);
 
 /// The open episodes.
 #[derive(Debug)]
 pub struct Actions {
-    settings: Settings,
-    pub(crate) identifiers: Identifiers,
-    counts: Counts,
+    pub(crate) desk: Desk,
+    pub(crate) tally: Tally,
     pub(crate) episodes: BTreeMap<u128, Episode>,
     /// Open episodes of one rule and subject, in the order they opened.
-    pub(crate) by_subject: BTreeMap<(String, String), Vec<u128>>,
+    pub(crate) by_subject: BTreeMap<Key, Vec<u128>>,
     pub(crate) deadlines: BTreeSet<(i64, u128)>,
+    pub(crate) drafts: Drafts,
     pub(crate) tracked_count: usize,
     tracked_max: usize,
-    open_max: usize,
+    pub(crate) open_max: usize,
 }
 
 impl Actions {
-    /// Without episodes.
-    pub fn new(settings: Settings) -> Self {
+    /// Without episodes. Ask [`Issuer::check`] first: under an issuer with a fault every warning is withheld.
+    pub fn new(issuer: Issuer) -> Self {
         Actions {
-            settings,
-            identifiers: Identifiers::default(),
-            counts: Counts::default(),
+            desk: Desk::new(issuer),
+            tally: Tally::default(),
             episodes: BTreeMap::new(),
             by_subject: BTreeMap::new(),
             deadlines: BTreeSet::new(),
+            drafts: Drafts::default(),
             tracked_count: 0,
             tracked_max: DETECTIONS_TRACKED_TOTAL_MAX,
             open_max: EPISODES_OPEN_MAX,
         }
     }
 
-    /// What did not go the usual way so far.
-    pub fn counts(&self) -> Counts {
-        self.counts
+    /// What did not go the usual way since this was asked last.
+    pub fn take_tally(&mut self) -> Tally {
+        std::mem::take(&mut self.tally)
     }
 
-    /// What follows from a verdict.
-    pub fn take(&mut self, verdict: &Verdict) -> Vec<Act> {
-        let key = (verdict.rule.id.clone(), verdict.detection.subject.clone());
+    /// What follows from a finding.
+    pub fn take(&mut self, finding: &Finding) -> Vec<Act> {
+        let key = (finding.rule.id.clone(), finding.detection.subject.clone());
         let open = self.by_subject.get(&key).cloned().unwrap_or_default();
-        let detection = ids::member_key(verdict.detection_id);
-        let at_us = verdict.detection.event_time;
+        let detection = ids::member_key(finding.detection_id);
+        let at_us = finding.detection.event_time;
         let holder = open.iter().copied().find(|alert| self.is_in(*alert, |episode| episode.has(detection, at_us)));
-        if !verdict.detected {
-            return self.take_back(&open, holder, detection, verdict);
+        if !finding.detected {
+            return self.take_back(&open, holder, detection, finding);
         }
         if holder.is_some() {
-            return Vec::new(); // a revision of its values: the alert carries none
+            self.tally.revisions_unsaid += 1; // the alert carries no values
+            return Vec::new();
         }
         // The first event of an episode names it, also after its detection was taken back and the episode has shrunk.
-        let own = ids::alert_id(&key.0, &key.1, &verdict.detection.event_id);
+        let own = ids::alert_id(&key.0, &key.1, &finding.detection.event_id);
         let is_its = |alert: &u128| *alert == own || self.is_in(*alert, |episode| episode.covers(at_us));
         let Some(alert) = open.iter().copied().find(is_its) else {
-            return self.open(key, detection, verdict);
+            return self.open(key, detection, finding);
         };
-        self.add(alert, detection, verdict);
-        self.change(alert, |episode| Act::Alert(episode.say(AlertState::Updated)))
+        self.add(alert, detection, finding);
+        self.change(alert, |episode| episode.say(AlertState::Updated))
     }
 
-    /// Closes the episodes that event time has left behind: nothing at or before their deadline will come any more.
-    pub fn close_before(&mut self, horizon_us: i64) -> Vec<Act> {
-        let mut acts = Vec::new();
-        while let Some(&(deadline, alert)) = self.deadlines.first() {
-            if deadline >= horizon_us {
-                break;
-            }
-            self.deadlines.remove(&(deadline, alert));
-            acts.extend(self.close(alert));
-        }
-        acts
-    }
-
-    fn open(&mut self, key: (String, String), detection: u128, verdict: &Verdict) -> Vec<Act> {
+    fn open(&mut self, key: Key, detection: u128, finding: &Finding) -> Vec<Act> {
         let mut acts = self.make_room(&key);
-        let at = verdict.detection;
+        let at = finding.detection;
         let alert = ids::alert_id(&key.0, &key.1, &at.event_id);
         debug_assert!(!self.episodes.contains_key(&alert), "`take` found no open episode of this name");
-        let mut episode = Episode::new(alert, verdict.rule, &at.subject, at.event_time);
-        let mut follows = None;
-        match verdict.rule.action {
-            Action::Detect => {}
-            Action::Block => {
-                let draft = Box::new(blocking::draft(alert, verdict));
-                episode.draft = Some(draft.clone());
-                follows = Some(Act::BlockingDraft(draft));
-            }
-            Action::Warn => {
-                follows = warning(&self.settings, &mut self.identifiers, alert, verdict)
-                    .map(|(key, xml)| Act::WarningDraft { key, xml });
-                self.counts.warnings_withheld += u64::from(follows.is_none());
-            }
-        }
+        let mut episode = Episode::new(alert, finding.rule, &at.subject, at.event_time);
+        let (draft, act) = match self.drafts.remove(alert) {
+            Some(draft) => (Some(draft), None), // it was closed early, and what it drafted stands
+            None => self.draft(alert, finding).unzip(),
+        };
+        episode.draft = draft;
         self.deadlines.insert((episode.deadline(), alert));
         self.episodes.insert(alert, episode);
         self.by_subject.entry(key).or_default().push(alert);
-        self.add(alert, detection, verdict);
-        acts.extend(self.change(alert, |episode| Act::Alert(episode.say(AlertState::Opened))));
-        acts.extend(follows);
+        self.add(alert, detection, finding);
+        acts.extend(self.change(alert, |episode| episode.say(AlertState::Opened)));
+        acts.extend(act);
         acts
     }
 
-    fn take_back(&mut self, open: &[u128], holder: Option<u128>, detection: u128, verdict: &Verdict) -> Vec<Act> {
-        let at_us = verdict.detection.event_time;
+    /// What a new episode leads to besides its alert.
+    fn draft(&mut self, alert: u128, finding: &Finding) -> Option<(Draft, Act)> {
+        match finding.rule.follow_up {
+            FollowUp::AlertOnly => None,
+            FollowUp::Block => {
+                let draft = Box::new(blocking::draft(alert, finding, &mut self.tally));
+                Some((Draft::Blocking(draft.clone()), Act::BlockingDraft(draft)))
+            }
+            FollowUp::Warn => {
+                let (draft, act) = self.desk.draft(finding, &mut self.tally)?;
+                Some((Draft::Warning(Box::new(draft)), act))
+            }
+        }
+    }
+
+    fn take_back(&mut self, open: &[u128], holder: Option<u128>, detection: u128, finding: &Finding) -> Vec<Act> {
+        let at_us = finding.detection.event_time;
         let may_hold = |episode: &Episode| episode.has_untracked() && episode.covers(at_us);
         let counted_by = || open.iter().copied().find(|alert| self.is_in(*alert, may_hold));
         let Some(alert) = holder.or_else(counted_by) else {
-            return Vec::new(); // its episode is closed
+            self.tally.retractions_unmatched += 1; // its episode is closed
+            return Vec::new();
         };
         self.tracked_count -= usize::from(holder.is_some());
-        self.change_times(alert, |episode| episode.remove(detection, verdict.detection_id, at_us));
+        self.change_times(alert, |episode| episode.remove(detection, finding.detection_id, at_us));
         if self.is_in(alert, |episode| episode.message.count > 0) {
-            return self.change(alert, |episode| Act::Alert(episode.say(AlertState::Updated)));
+            return self.change(alert, |episode| episode.say(AlertState::Updated));
         }
-        let draft = self.episodes.get_mut(&alert).and_then(|episode| episode.draft.take());
-        let mut acts = self.close(alert);
-        acts.extend(draft.map(|mut draft| {
-            draft.state = DraftState::Withdrawn;
-            Act::BlockingDraft(draft)
-        }));
-        acts
+        self.close(alert, EndReason::Retracted, at_us)
     }
 
-    fn add(&mut self, alert: u128, detection: u128, verdict: &Verdict) {
+    fn add(&mut self, alert: u128, detection: u128, finding: &Finding) {
         let is_room_left = self.tracked_count < self.tracked_max;
-        let at_us = verdict.detection.event_time;
-        let before = self.episodes.get(&alert).map_or(0, Episode::tracked_count);
-        self.change_times(alert, |episode| episode.add(detection, verdict.detection_id, at_us, is_room_left));
-        self.tracked_count += self.episodes.get(&alert).map_or(0, Episode::tracked_count) - before;
-    }
-
-    /// Closes what would close first until there is room for one more episode.
-    fn make_room(&mut self, key: &(String, String)) -> Vec<Act> {
-        let mut acts = Vec::new();
-        let of_subject = self.by_subject.get(key).map_or(&[][..], Vec::as_slice);
-        if of_subject.len() >= EPISODES_PER_SUBJECT_MAX {
-            let deadline = |alert: &&u128| self.episodes.get(*alert).map(Episode::deadline);
-            if let Some(alert) = of_subject.iter().min_by_key(deadline).copied() {
-                self.counts.episodes_evicted += 1;
-                acts.extend(self.close(alert));
-            }
-        }
-        while self.episodes.len() >= self.open_max {
-            let Some(&(_, alert)) = self.deadlines.first() else { break };
-            self.counts.episodes_evicted += 1;
-            acts.extend(self.close(alert));
-        }
-        acts
-    }
-
-    pub(crate) fn close(&mut self, alert: u128) -> Vec<Act> {
-        let Some(mut episode) = self.episodes.remove(&alert) else { return Vec::new() };
-        self.deadlines.remove(&(episode.deadline(), alert));
-        self.tracked_count -= episode.tracked_count();
-        let message = episode.say(AlertState::Closed);
-        let key = (message.rule_id.clone(), message.subject.clone());
-        if let Some(open) = self.by_subject.get_mut(&key) {
-            open.retain(|other| *other != alert);
-            if open.is_empty() {
-                self.by_subject.remove(&key);
-            }
-        }
-        debug_assert_eq!(self.episodes.len(), self.deadlines.len());
-        vec![Act::Alert(message)]
+        let at_us = finding.detection.event_time;
+        let mut added = Added::default();
+        self.change_times(alert, |episode| {
+            added = episode.add(detection, finding.detection_id, at_us, is_room_left);
+        });
+        self.tracked_count += usize::from(added.is_tracked);
+        self.tally.detections_untracked += u64::from(!added.is_tracked);
+        self.tally.detections_unlisted += u64::from(!added.is_listed);
     }
 
     fn change(&mut self, alert: u128, act: impl FnOnce(&mut Episode) -> Act) -> Vec<Act> {

@@ -1,214 +1,195 @@
-//! Drafts of public warnings: CAP 1.2 in the profile `sz-fraud-warning:1.0`, `status` Draft.
+//! Drafts of public warnings and of their withdrawals.
 //!
-//! The texts say which pattern was seen and where, never who, how many or by which event. A text that fails
-//! [`personal_data`] or settings that make no valid message withhold the whole draft.
+//! A text that fails [`crate::personal_data`], an issuer that makes no valid message or a time that CAP cannot write
+//! withhold the whole draft; each is counted.
 
-use crate::blocking::text_value;
-use crate::limits::{
-    HEADLINE_CHARS_MAX, TITLE_CHARS_MAX, WARNING_HOURS, WARNING_IDENTIFIER_SECONDS_MAX, WARNING_IDENTIFIERS_MAX,
-};
-use crate::places::{self, Area};
-use crate::xml::Xml;
-use crate::{Settings, Verdict, personal_data};
-use foreshock_core::time::{DAY_US, SECOND_US, civil_from_days};
-use std::collections::BTreeMap;
+use crate::areas::{self, Area};
+use crate::blocking::{RuleRef, text_value};
+use crate::cap::{Content, Head, local};
+use crate::identifiers::{Identifiers, Slot};
+use crate::limits::WARNING_HOURS;
+use crate::message::EndReason;
+use crate::{Act, Bilingual, Finding, Issuer, Tally};
+use foreshock_core::time::SECOND_US;
+use serde::{Deserialize, Serialize};
 
-const CAP: &str = " xmlns=\"urn:oasis:names:tc:emergency:cap:1.2\"";
-const PROFILE: &str = "profile:sz-fraud-warning:1.0";
-const EVENT_CODE: &str = "profile:sz-fraud-warning:event:1.0";
-/// Version of the list that fraud type codes are from.
-const TAXONOMY: &str = "2025.1";
 const NOTE: &str =
     "规则自动生成的草稿，未经人工审核不得发布。Draft made by a rule, not to be published before a person approves it.";
-/// Shenzhen is at +08:00 all year.
-const OFFSET_S: i64 = 8 * 3_600;
+const NOTE_WITHDRAWN: &str =
+    "草稿撤回，未经人工审核不得发布。Withdrawal of a draft, not to be published before a person approves it:";
+const HOUR_S: i64 = 3_600;
 
-/// Identifiers given, by second and number within it, with the episode each is for.
-#[derive(Debug, Default)]
-pub(crate) struct Identifiers {
-    given: BTreeMap<(i64, u8), u128>,
+/// A warning that was drafted: what its withdrawal needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct WarningDraft {
+    pub rule: RuleRef,
+    pub title: Bilingual,
+    pub severity: String,
+    pub fraud_type: String,
+    /// Code of its area.
+    pub area: String,
+    pub sender: String,
+    pub identifier: String,
+    /// When it was sent, in seconds.
+    pub sent_s: i64,
 }
 
-impl Identifiers {
-    pub(crate) fn save(&self) -> Vec<((i64, u8), u128)> {
-        self.given.iter().map(|(slot, alert)| (*slot, *alert)).collect()
-    }
-
-    pub(crate) fn load(given: Vec<((i64, u8), u128)>) -> Self {
-        Identifiers { given: given.into_iter().collect() }
-    }
-
-    /// The first free (second, number); an episode that opens again gets its own back. The form has one digit for
-    /// the number, so an eleventh warning of one second takes the next second.
-    fn give(&mut self, second: i64, alert: u128) -> Option<(i64, u8)> {
-        let seconds = second..second.saturating_add(WARNING_IDENTIFIER_SECONDS_MAX);
-        let mut slots = seconds.flat_map(|second| (0..10).map(move |number| (second, number)));
-        let slot = slots.find(|slot| self.given.get(slot).is_none_or(|holder| *holder == alert))?;
-        self.given.insert(slot, alert);
-        if self.given.len() > WARNING_IDENTIFIERS_MAX {
-            self.given.pop_first();
-        }
-        Some(slot)
-    }
+/// Makes warnings: who speaks, and the identifiers there were.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    issuer: Issuer,
+    is_issuer_valid: bool,
+    pub identifiers: Identifiers,
 }
 
-/// One `info` block's language and texts.
-struct Block {
-    language: &'static str,
-    event: String,
-    sender: String,
-    headline: String,
-    description: String,
-    instruction: String,
-    web: String,
-    area: String,
-}
-
-/// The area and the XML of a warning, or nothing when it has to be withheld.
-pub(crate) fn warning(
-    settings: &Settings,
-    identifiers: &mut Identifiers,
-    alert: u128,
-    verdict: &Verdict,
-) -> Option<(String, String)> {
-    let second = verdict.detection.event_time.div_euclid(SECOND_US);
-    let (sent, expires) = (local(second)?, local(second.saturating_add(WARNING_HOURS * 3_600))?);
-    let area = area(settings, verdict)?;
-    let blocks = [block_zh(settings, verdict, &area), block_en(settings, verdict, &area)];
-    let texts = blocks.iter().flat_map(Block::texts).chain([settings.contact.as_str(), &verdict.rule.fraud_type]);
-    let is_withheld = settings.fault().is_some() || texts.into_iter().any(|text| personal_data(text).is_some());
-    if is_withheld {
-        return None;
-    }
-    let (slot_second, number) = identifiers.give(second, alert)?;
-    let digits: String = local(slot_second)?.chars().take(19).filter(char::is_ascii_digit).collect();
-    let identifier = format!("{}{}00000_{digits}_{number}", settings.place_code, settings.agency_code);
-
-    let mut xml = Xml::new();
-    xml.nest("alert", CAP, |xml| {
-        xml.leaf("identifier", &identifier);
-        xml.leaf("sender", &settings.sender);
-        xml.leaf("sent", &sent);
-        xml.leaf("status", "Draft");
-        xml.leaf("msgType", "Alert");
-        xml.leaf("scope", "Public");
-        xml.leaf("code", PROFILE);
-        xml.leaf("note", NOTE);
-        for block in &blocks {
-            xml.nest("info", "", |xml| block.write(xml, verdict, settings, &area, (&sent, &expires)));
-        }
-    });
-    Some((area.code, xml.finish()))
-}
-
-impl Block {
-    fn texts(&self) -> [&str; 6] {
-        [&self.event, &self.sender, &self.headline, &self.description, &self.instruction, &self.area]
+impl Desk {
+    /// Without warnings so far.
+    pub fn new(issuer: Issuer) -> Self {
+        let is_issuer_valid = issuer.check().is_ok();
+        Desk { issuer, is_issuer_valid, identifiers: Identifiers::default() }
     }
 
-    fn write(&self, xml: &mut Xml, verdict: &Verdict, settings: &Settings, area: &Area, times: (&str, &str)) {
-        xml.leaf("language", self.language);
-        xml.leaf("category", "Security");
-        xml.leaf("event", &self.event);
-        xml.leaf("responseType", "Avoid");
-        xml.leaf("responseType", "Monitor");
-        xml.leaf("urgency", "Expected");
-        xml.leaf("severity", cap_severity(&verdict.rule.severity));
-        xml.leaf("certainty", "Observed");
-        xml.pair("eventCode", EVENT_CODE, &verdict.rule.fraud_type);
-        xml.leaf("effective", times.0);
-        xml.leaf("expires", times.1);
-        xml.leaf("senderName", &self.sender);
-        xml.leaf("headline", &self.headline);
-        xml.leaf("description", &self.description);
-        xml.leaf("instruction", &self.instruction);
-        xml.leaf("web", &self.web);
-        xml.leaf("contact", &settings.contact);
-        xml.pair("parameter", "sz-fraud:taxonomy-version", TAXONOMY);
-        xml.nest("area", "", |xml| {
-            xml.leaf("areaDesc", &self.area);
-            for geocode in &area.geocodes {
-                xml.pair("geocode", "GB/T2260", geocode);
+    /// The warning that a new episode leads to, unless it has to be withheld.
+    pub fn draft(&mut self, finding: &Finding, tally: &mut Tally) -> Option<(WarningDraft, Act)> {
+        let rule = finding.rule;
+        let area = self.area(finding, tally);
+        let mut draft = WarningDraft {
+            rule: RuleRef { id: rule.id.clone(), version: rule.version.clone() },
+            title: rule.title(),
+            severity: rule.severity.clone(),
+            fraud_type: rule.fraud_type.clone(),
+            area: area.code.clone(),
+            sender: self.issuer.sender.clone(),
+            identifier: String::new(),
+            sent_s: finding.detection.event_time.div_euclid(SECOND_US),
+        };
+        let notice = Notice { draft: &draft, area: &area, sent_s: draft.sent_s, note: NOTE, references: None };
+        let (act, identifier) = self.write(&notice, tally)?;
+        draft.identifier = identifier;
+        Some((draft, act))
+    }
+
+    /// The draft of a CAP Cancel. `at_us`: event time; it is not sent before what it withdraws.
+    pub fn withdraw(&mut self, draft: &WarningDraft, at_us: i64, why: EndReason, tally: &mut Tally) -> Option<Act> {
+        let area = areas::known(&draft.area).unwrap_or_else(|| areas::of_issuer(&draft.area));
+        let Some(sent) = local(draft.sent_s) else {
+            tally.warnings_withheld_time += 1;
+            return None;
+        };
+        let references = format!("{},{},{sent}", draft.sender, draft.identifier);
+        let reason = if why == EndReason::RuleChanged {
+            "its rule is no longer in force."
+        } else {
+            "all its detections were taken back."
+        };
+        let note = format!("{NOTE_WITHDRAWN} {reason}");
+        let at_s = at_us.div_euclid(SECOND_US).max(draft.sent_s);
+        let sent_s = if times(at_s).is_some() { at_s } else { draft.sent_s };
+        let notice = Notice { draft, area: &area, sent_s, note: &note, references: Some(&references) };
+        self.write(&notice, tally).map(|(act, _)| act)
+    }
+
+    /// A draft of before drafts were saved: only its identifier and its episode are known.
+    pub fn of_before(&self, message: &crate::AlertMessage, slot: Slot) -> Option<WarningDraft> {
+        let area = areas::known(&message.subject).unwrap_or_else(|| areas::of_issuer(&self.issuer.place_code));
+        Some(WarningDraft {
+            rule: RuleRef { id: message.rule_id.clone(), version: message.rule_version.clone() },
+            title: message.title.clone(),
+            severity: message.severity.clone(),
+            fraud_type: message.fraud_type.clone(),
+            area: area.code,
+            sender: self.issuer.sender.clone(),
+            identifier: self.identifier(slot)?,
+            sent_s: slot.0,
+        })
+    }
+
+    fn write(&mut self, notice: &Notice, tally: &mut Tally) -> Option<(Act, String)> {
+        match self.try_write(notice, tally) {
+            Ok(written) => Some(written),
+            Err(Withheld::Time) => {
+                tally.warnings_withheld_time += 1;
+                None
             }
-        });
+            Err(Withheld::Issuer) => {
+                tally.warnings_withheld_issuer += 1;
+                None
+            }
+            Err(Withheld::Text) => {
+                tally.warnings_withheld_text += 1;
+                None
+            }
+        }
+    }
+
+    fn try_write(&mut self, notice: &Notice, tally: &mut Tally) -> Result<(Act, String), Withheld> {
+        let Notice { draft, area, sent_s, note, references } = *notice;
+        let content = Content {
+            issuer: &self.issuer,
+            area,
+            title: &draft.title,
+            severity: &draft.severity,
+            fraud_type: &draft.fraud_type,
+            is_withdrawn: references.is_some(),
+        };
+        let (sent, expires) = times(sent_s).ok_or(Withheld::Time)?;
+        if !self.is_issuer_valid {
+            return Err(Withheld::Issuer);
+        }
+        if content.refused().is_some() {
+            return Err(Withheld::Text);
+        }
+        let (slot, is_one_forgotten) = self.identifiers.give(sent_s).ok_or(Withheld::Time)?;
+        tally.warning_identifiers_forgotten += u64::from(is_one_forgotten);
+        let identifier = self.identifier(slot).ok_or(Withheld::Time)?;
+        let head = Head { identifier: &identifier, sent: &sent, expires: &expires, note, references };
+        let act = Act::WarningDraft { key: area.code.clone(), xml: content.write(&head, tally) };
+        Ok((act, identifier))
+    }
+
+    fn identifier(&self, (second, number): Slot) -> Option<String> {
+        let digits: String = local(second)?.chars().take(19).filter(char::is_ascii_digit).collect();
+        Some(format!("{}{}00000_{digits}_{number}", self.issuer.place_code, self.issuer.agency_code))
+    }
+
+    /// The area the rule selects, or the known one around it: a code that is in no table is whatever a producer wrote. A
+    /// subject is used only if it is a place we know, for it may be an account; else the warning is for the place of the
+    /// issuer.
+    fn area(&self, finding: &Finding, tally: &mut Tally) -> Area {
+        let district = text_value(finding.detection, "district", tally);
+        if let Some(area) = district.and_then(areas::known) {
+            return area;
+        }
+        tally.warning_areas_replaced += u64::from(district.is_some());
+        let around = district.and_then(areas::around);
+        let of_subject = || areas::known(&finding.detection.subject);
+        around.or_else(of_subject).unwrap_or_else(|| areas::of_issuer(&self.issuer.place_code))
     }
 }
 
-fn block_zh(settings: &Settings, verdict: &Verdict, area: &Area) -> Block {
-    let title = cut(&verdict.rule.title_zh, TITLE_CHARS_MAX);
-    Block {
-        language: "zh-CN",
-        event: format!("电信网络诈骗预警：{title}"),
-        sender: settings.agency_zh.clone(),
-        headline: cut(&format!("{}：发现“{title}”，谨防诈骗", area.zh), HEADLINE_CHARS_MAX),
-        description: format!("监测到{}出现异常情况：{title}。该情况可能与电信网络诈骗有关。", area.zh),
-        instruction: format!(
-            "不点击陌生链接，不共享屏幕，不透露验证码，不向陌生账户转账。如有疑问请拨打{}咨询，被骗请立即拨打110报警。",
-            settings.contact
-        ),
-        web: web(settings, "zh"),
-        area: area.zh.clone(),
-    }
+/// What is written once.
+#[derive(Clone, Copy)]
+struct Notice<'a> {
+    draft: &'a WarningDraft,
+    area: &'a Area,
+    sent_s: i64,
+    note: &'a str,
+    references: Option<&'a str>,
 }
 
-fn block_en(settings: &Settings, verdict: &Verdict, area: &Area) -> Block {
-    let title = cut(&verdict.rule.title_en, TITLE_CHARS_MAX);
-    Block {
-        language: "en-US",
-        event: format!("Telecom and online fraud warning: {title}"),
-        sender: settings.agency_en.clone(),
-        headline: cut(&format!("Beware of fraud in {}: {title}", area.en), HEADLINE_CHARS_MAX),
-        description: format!("An unusual pattern was seen in {}: {title}. It may be part of a fraud.", area.en),
-        instruction: format!(
-            "Open no link from a stranger, share neither your screen nor a code, and send no money to an unknown \
-             account. If in doubt call {}; if you have lost money call 110 at once.",
-            settings.contact
-        ),
-        web: web(settings, "en"),
-        area: area.en.clone(),
-    }
+/// Why a warning is not written.
+enum Withheld {
+    /// CAP cannot write its time.
+    Time,
+    /// See [`Issuer::check`].
+    Issuer,
+    /// A text seems to hold personal data.
+    Text,
 }
 
-/// The area the rule selects. A subject is used only if it is a place we know, for it may be an account; else the
-/// warning is for the whole place in the settings.
-fn area(settings: &Settings, verdict: &Verdict) -> Option<Area> {
-    if let Some(code) = text_value(verdict.detection, "district") {
-        return places::any(code);
-    }
-    places::known(&verdict.detection.subject).or_else(|| places::any(&settings.place_code))
-}
-
-fn web(settings: &Settings, language: &str) -> String {
-    let joint = if settings.web.contains('?') { '&' } else { '?' };
-    format!("{}{joint}lang={language}", settings.web)
-}
-
-fn cap_severity(severity: &str) -> &'static str {
-    match severity {
-        "low" => "Minor",
-        "medium" => "Moderate",
-        "high" => "Severe",
-        "critical" => "Extreme",
-        _ => "Unknown",
-    }
-}
-
-fn cut(text: &str, chars_max: usize) -> String {
-    if text.chars().count() <= chars_max {
-        return text.to_owned();
-    }
-    text.chars().take(chars_max - 1).chain(['…']).collect()
-}
-
-/// Seconds since 1970 as local time without fraction; CAP has four digits for the year and no `Z`.
-fn local(second: i64) -> Option<String> {
-    let shifted = second.checked_add(OFFSET_S)?;
-    let day_s = DAY_US / SECOND_US;
-    let (year, month, day) = civil_from_days(shifted.div_euclid(day_s));
-    let rest = shifted.rem_euclid(day_s);
-    let (h, m, s) = (rest / 3_600, rest / 60 % 60, rest % 60);
-    let has_four_digits = (1_000..=9_999).contains(&year);
-    has_four_digits.then(|| format!("{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}+08:00"))
+/// When a warning is sent and when it expires.
+fn times(sent_s: i64) -> Option<(String, String)> {
+    Some((local(sent_s)?, local(sent_s.saturating_add(WARNING_HOURS * HOUR_S))?))
 }
 
 #[cfg(test)]

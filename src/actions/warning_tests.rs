@@ -1,10 +1,11 @@
 use super::*;
-use crate::{Act, Action, Actions, RuleFacts, detection_id};
+use crate::cap::TAXONOMY;
+use crate::limits::HEADLINE_CHARS_MAX;
+use crate::testing::{START_US, actions, texts};
+use crate::{Actions, FollowUp, RuleFacts, detection_id, personal_data};
 use foreshock_core::{Detection, Value};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-const START_US: i64 = 1_767_225_600_000_000;
 
 fn rule() -> RuleFacts {
     RuleFacts {
@@ -13,7 +14,7 @@ fn rule() -> RuleFacts {
         title_zh: "同一模板短信在一地集中群发".into(),
         title_en: "Burst of one <message> template & more in one district".into(),
         severity: "high".into(),
-        action: Action::Warn,
+        follow_up: FollowUp::Warn,
         measure: None,
         fraud_type: "OTHER".into(),
         legal_basis: vec![],
@@ -34,20 +35,14 @@ fn detection(subject: &str, district: Option<&str>) -> Detection {
     }
 }
 
-fn take(actions: &mut Actions, rule: &RuleFacts, detection: &Detection) -> Option<(String, String)> {
+fn take(actions: &mut Actions, rule: &RuleFacts, detection: &Detection, detected: bool) -> Option<(String, String)> {
     let id = detection_id(&rule.id, &rule.version, &detection.event_id, &detection.subject);
-    let acts = actions.take(&Verdict { detection_id: &id, detected: true, rule, detection });
+    let acts = actions.take(&Finding { detection_id: &id, detected, rule, detection });
     acts.into_iter().find_map(|act| if let Act::WarningDraft { key, xml } = act { Some((key, xml)) } else { None })
 }
 
 fn draft(rule: &RuleFacts, detection: &Detection) -> Option<(String, String)> {
-    take(&mut Actions::new(Settings::default()), rule, detection)
-}
-
-/// The texts of all elements of a name.
-fn texts<'a>(xml: &'a str, name: &str) -> Vec<&'a str> {
-    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
-    xml.split(&open).skip(1).filter_map(|rest| rest.split(&close).next()).collect()
+    take(&mut actions(), rule, detection, true)
 }
 
 #[test]
@@ -72,7 +67,7 @@ fn a_warning_is_a_draft_at_event_time_in_two_languages() {
 #[test]
 fn a_warning_tells_nothing_of_subject_event_or_values() {
     let (key, xml) = draft(&rule(), &detection("acc-secret-1", None)).unwrap();
-    assert_eq!(key, "440300", "without a district it is for the place of the settings");
+    assert_eq!(key, "440300", "without a district it is for the place of the issuer");
     for secret in ["acc-secret-1", "77001122", "carrier-a", "9f86d081884c7d65", "12345678", "12_345_678"] {
         assert!(!xml.contains(secret), "{secret}");
     }
@@ -82,41 +77,96 @@ fn a_warning_tells_nothing_of_subject_event_or_values() {
 }
 
 #[test]
-fn a_text_with_personal_data_or_bad_settings_withhold_the_draft_and_are_counted() {
+fn a_district_that_is_in_no_table_stands_nowhere_in_a_warning() {
+    for (code, key) in [
+        ("CALL-13800138000", "440300"),
+        ("PAY-ACME-BANK", "440300"),
+        ("440304999", "440304"),
+        ("440307010007", "440307010"),
+        ("110101", "440300"),
+        ("<b>&amp;</b>", "440300"),
+        ("福田区", "440300"),
+        ("\u{202e}\u{0}", "440300"),
+    ] {
+        let mut actions = actions();
+        let (found, xml) = take(&mut actions, &rule(), &detection("acc-1", Some(code)), true).unwrap();
+        assert_eq!(found, key, "{code}");
+        assert!(!xml.contains(code), "{code}");
+        assert_eq!(actions.take_tally().warning_areas_replaced, 1, "{code}");
+    }
+    let mut known = actions();
+    take(&mut known, &rule(), &detection("acc-1", Some("440304011")), true).unwrap();
+    take(&mut known, &rule(), &detection("440305", None), true).unwrap();
+    assert_eq!(known.take_tally(), Tally::default());
+}
+
+#[test]
+fn a_subject_that_is_a_known_place_is_better_than_the_whole_city() {
+    let (key, _) = draft(&rule(), &detection("440305", Some("ZONE-7"))).unwrap();
+    assert_eq!(key, "440305");
+}
+
+#[test]
+fn a_district_that_is_no_text_is_counted_and_not_used() {
+    let mut odd = detection("acc-1", None);
+    odd.values[0].1 = Value::Int(440_304);
+    let mut actions = actions();
+    assert_eq!(take(&mut actions, &rule(), &odd, true).unwrap().0, "440300");
+    assert_eq!(actions.take_tally(), Tally { columns_ignored: 1, ..Tally::default() });
+}
+
+#[test]
+fn each_reason_that_withholds_a_warning_has_its_count() {
     let with_number = RuleFacts { title_en: "Calls from 13800138000".into(), ..rule() };
-    let mut actions = Actions::new(Settings::default());
-    assert_eq!(take(&mut actions, &with_number, &detection("440304", None)), None);
-    assert_eq!(actions.counts().warnings_withheld, 1);
-    let mut actions = Actions::new(Settings { sender: "no good".into(), ..Settings::default() });
-    assert_eq!(take(&mut actions, &rule(), &detection("440304", None)), None);
-    assert_eq!(actions.counts().warnings_withheld, 1);
+    let mut actions = actions();
+    assert_eq!(take(&mut actions, &with_number, &detection("440304", None), true), None);
+    assert_eq!(actions.take_tally(), Tally { warnings_withheld_text: 1, ..Tally::default() });
+    let coded = RuleFacts { fraud_type: "20260101".into(), ..rule() };
+    assert_eq!(take(&mut actions, &coded, &detection("440305", None), true), None);
+    assert_eq!(actions.take_tally(), Tally { warnings_withheld_text: 1, ..Tally::default() });
+    let mut actions = Actions::new(Issuer { sender: "no good".into(), ..Issuer::default() });
+    assert_eq!(take(&mut actions, &rule(), &detection("440304", None), true), None);
+    assert_eq!(actions.take_tally(), Tally { warnings_withheld_issuer: 1, ..Tally::default() });
+    for time in [i64::MAX, i64::MIN] {
+        let far = Detection { event_time: time, ..detection("440304", None) };
+        let mut actions = self::actions();
+        assert_eq!(take(&mut actions, &rule(), &far, true), None);
+        assert_eq!(actions.take_tally(), Tally { warnings_withheld_time: 1, ..Tally::default() });
+    }
 }
 
 #[test]
-fn no_identifier_is_given_twice_within_one_second() {
-    let mut identifiers = Identifiers::default();
-    let given: Vec<_> = (0..12).filter_map(|alert| identifiers.give(100, alert)).collect();
-    assert_eq!((given[0], given[9], given[10], given[11]), ((100, 0), (100, 9), (101, 0), (101, 1)));
-    assert_eq!(identifiers.give(100, 3), Some((100, 3)), "an episode that opens again keeps its own");
-    assert_eq!(identifiers.give(101, 99), Some((101, 2)));
-}
-
-#[test]
-fn a_long_title_is_cut_so_that_the_headline_keeps_its_limit() {
+fn a_long_title_is_cut_so_that_the_headline_keeps_its_limit_and_is_counted() {
     let long = RuleFacts { title_zh: "长".repeat(500), title_en: "long ".repeat(100), ..rule() };
-    let (_, xml) = draft(&long, &detection("SZ-SHENSHAN", None)).unwrap();
+    let mut actions = actions();
+    let (_, xml) = take(&mut actions, &long, &detection("SZ-SHENSHAN", None), true).unwrap();
     assert!(texts(&xml, "headline").iter().all(|text| text.chars().count() <= HEADLINE_CHARS_MAX));
+    assert_eq!(actions.take_tally(), Tally { warning_texts_cut: 2, ..Tally::default() });
 }
 
 #[test]
-fn a_time_that_cap_cannot_write_makes_no_warning() {
-    let mut far = detection("440304", None);
-    far.event_time = i64::MAX;
-    assert_eq!(draft(&rule(), &far), None);
+fn a_warning_whose_detections_are_taken_back_is_withdrawn_by_a_cancel_that_names_it() {
+    let (mut actions, one) = (actions(), detection("440304", None));
+    let (_, warning) = take(&mut actions, &rule(), &one, true).unwrap();
+    let (key, cancel) = take(&mut actions, &rule(), &one, false).unwrap();
+    assert_eq!(key, "440304");
+    assert_eq!(texts(&cancel, "msgType"), ["Cancel"]);
+    assert_eq!(texts(&cancel, "status"), ["Draft"]);
+    assert_eq!(
+        texts(&cancel, "references"),
+        ["fraud-warning@example.invalid,44030000000000_20260101080000_0,2026-01-01T08:00:00+08:00"]
+    );
+    assert_eq!(texts(&cancel, "identifier"), ["44030000000000_20260101080000_1"]);
+    assert_eq!(texts(&cancel, "responseType"), ["AllClear"; 2]);
+    assert_eq!(texts(&cancel, "areaDesc"), texts(&warning, "areaDesc"));
+    assert!(texts(&cancel, "note")[0].contains("taken back"));
+    let (_, again) = take(&mut actions, &rule(), &one, true).unwrap();
+    assert_eq!(texts(&again, "identifier"), ["44030000000000_20260101080000_2"], "not the one that was withdrawn");
+    assert_eq!(actions.take_tally(), Tally { drafts_retracted: 1, ..Tally::default() });
 }
 
 #[test]
-fn every_warning_is_valid_under_both_schemas() {
+fn every_warning_and_its_withdrawal_are_valid_under_both_schemas() {
     let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/cap/schema");
     let has_xmllint = Command::new("xmllint").arg("--version").output().is_ok();
     if !has_xmllint || !schemas.is_dir() {
@@ -128,10 +178,13 @@ fn every_warning_is_valid_under_both_schemas() {
     let places = [Some("440304"), Some("440307009"), Some("SZ-SHENSHAN"), Some("110101"), Some("ZONE-7"), None];
     for (i, district) in places.into_iter().enumerate() {
         let severity = ["low", "medium", "high", "critical", "odd"][i % 5].to_owned();
-        let (_, xml) = draft(&RuleFacts { severity, ..rule() }, &detection("acc-1", district)).unwrap();
-        let file = Scratch::new(i, &xml);
-        for schema in ["CAP-v1.2.xsd", "cap12_extended.xsd"] {
-            assert_valid(&schemas.join(schema), &file.0, &xml);
+        let (mut actions, rule, one) = (actions(), RuleFacts { severity, ..rule() }, detection("acc-1", district));
+        for detected in [true, false] {
+            let (_, xml) = take(&mut actions, &rule, &one, detected).unwrap();
+            let file = Scratch::new(i, &xml);
+            for schema in ["CAP-v1.2.xsd", "cap12_extended.xsd"] {
+                assert_valid(&schemas.join(schema), &file.0, &xml);
+            }
         }
     }
 }
