@@ -8,6 +8,7 @@ use crate::kafka::client::client_config;
 use crate::ops::config::Config;
 use crate::rules::files::{Choice, load, origin};
 use crate::state::folder::Folder;
+use crate::writer::messages::warning_fault;
 use foreshock_compiler::Status;
 use foreshock_log::{EVENTS, OWNER, PARTS_PROGRESS, PROGRESS};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -72,7 +73,6 @@ impl Check {
             Ok(config) => {
                 list.ok("configuration", self.config.config.display().to_string());
                 rules(&config, &mut list);
-                warnings(&config, &mut list);
                 disk(&config.snapshots.dir, &mut list);
                 encryption(&config, &mut list);
                 broker(&config, &mut list);
@@ -109,6 +109,10 @@ fn rules(config: &Config, list: &mut List) {
         Ok(Ok(pack)) => {
             let live = pack.rules.iter().filter(|rule| rule.header.status == Status::Live).count();
             list.ok("rules", format!("{} of {place} in force, {live} of them live", pack.rules.len()));
+            match warning_fault(&config.warnings.issuer(), &pack) {
+                None => list.ok("warnings", format!("from {}", config.warnings.sender)),
+                Some(fault) => list.fail(Exit::Invalid, "warnings", fault, "section [warnings], or the rule's header"),
+            }
         }
         Ok(Err(problems)) => {
             for problem in problems {
@@ -116,13 +120,6 @@ fn rules(config: &Config, list: &mut List) {
             }
         }
         Err(error) => list.fail(Exit::Invalid, "rules", format!("{error:#}"), "rules.dir"),
-    }
-}
-
-fn warnings(config: &Config, list: &mut List) {
-    match config.warnings.fault() {
-        None => list.ok("warnings", format!("from {}", config.warnings.sender)),
-        Some(fault) => list.fail(Exit::Invalid, "warnings", fault, "section [warnings] of the configuration"),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::ops::config::Config;
 use crate::ops::health::{Health, serve};
 use crate::rules::files::{Choice, Files, cut, origin};
 use crate::rules::work::Work;
+use crate::writer::messages::warning_fault;
 use crate::writer::share::{check_topics, share};
 use crate::writer::standby::{Begin, become_writer};
 use anyhow::Context;
@@ -61,6 +62,10 @@ impl Run {
                 "no rule of {origin} is in force: drafts and retired rules do not run; `status: shadow` or `status: live` in \
                  a rule's header puts it in force, `foreshock rules list` shows them: not started"
             );
+            return Ok(Exit::Invalid);
+        }
+        if let Some(fault) = warning_fault(&config.warnings.issuer(), &pack) {
+            eprintln!("{fault}: not started");
             return Ok(Exit::Invalid);
         }
         let stop = stop_flag()?;

@@ -3,6 +3,7 @@
 use crate::kafka::settings::Kafka;
 use crate::state::bucket::Bucket;
 use anyhow::Context;
+use foreshock_actions::Issuer;
 use foreshock_compiler::Settings;
 use foreshock_core::Feed;
 use foreshock_engine::Limits;
@@ -176,37 +177,16 @@ pub struct Warnings {
 
 impl Default for Warnings {
     fn default() -> Self {
-        let s = foreshock_actions::Settings::default();
-        Warnings {
-            sender: s.sender,
-            agency_zh: s.agency_zh,
-            agency_en: s.agency_en,
-            web: s.web,
-            contact: s.contact,
-            place_code: s.place_code,
-            agency_code: s.agency_code,
-        }
+        let Issuer { sender, agency_zh, agency_en, web, contact, place_code, agency_code } = Issuer::default();
+        Warnings { sender, agency_zh, agency_en, web, contact, place_code, agency_code }
     }
 }
 
 impl Warnings {
-    /// Why public warnings with these could never go out; `None` when they can.
-    pub fn fault(&self) -> Option<String> {
-        self.settings().fault().map(str::to_owned)
-    }
-
-    /// As the acts want them.
-    pub fn settings(&self) -> foreshock_actions::Settings {
-        let w = self.clone();
-        foreshock_actions::Settings {
-            sender: w.sender,
-            agency_zh: w.agency_zh,
-            agency_en: w.agency_en,
-            web: w.web,
-            contact: w.contact,
-            place_code: w.place_code,
-            agency_code: w.agency_code,
-        }
+    /// Who warns, as the acts want it.
+    pub fn issuer(&self) -> Issuer {
+        let Warnings { sender, agency_zh, agency_en, web, contact, place_code, agency_code } = self.clone();
+        Issuer { sender, agency_zh, agency_en, web, contact, place_code, agency_code }
     }
 }
 

@@ -5,10 +5,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use dashmap::DashMap;
+use foreshock_actions::Tally;
 use foreshock_engine::{Sizes, StepFacts};
 use std::fmt::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 /// So many reporters have a metric of their own.
@@ -83,6 +84,8 @@ pub struct Health {
     pub held_back: AtomicU64,
     /// Longest time for which a snapshot stopped the process, microseconds.
     pub snapshot_stall_us: AtomicU64,
+    /// What acts left out, cut or ended.
+    acts: Mutex<Tally>,
     /// Microseconds.
     pub horizon_us: AtomicI64,
 }
@@ -160,6 +163,7 @@ impl Health {
         ];
         counters.into_iter().for_each(|counter| counter.store(0, Ordering::Relaxed));
         self.late_of.clear();
+        *self.acts.lock().expect("nobody panics with this lock") = Tally::default();
     }
 
     /// Is every dependency up, and what each looks like.
@@ -213,6 +217,11 @@ impl Health {
         text
     }
 
+    /// Takes in what acts counted.
+    pub fn note_acts(&self, tally: &Tally) {
+        self.acts.lock().expect("nobody panics with this lock").add(tally);
+    }
+
     /// Counts an event that came too late. So many reporters are told apart, the others are counted as one.
     pub fn note_late(&self, reporter: &str) {
         let is_known = self.late_of.contains_key(reporter) || self.late_of.len() < REPORTERS_MAX;
@@ -221,6 +230,8 @@ impl Health {
 
     /// Name, kind, help and value of each metric.
     fn values(&self) -> Vec<(String, &'static str, &'static str, u64)> {
+        let acts = self.acts.lock().expect("nobody panics with this lock").metrics();
+        let acts = acts.into_iter().map(|(name, help, value)| (format!("{name}_total"), "counter", help, value));
         let counters = [
             ("events_accepted", "Events that count.", &self.accepted),
             ("events_duplicate", "Events seen before.", &self.duplicates),
@@ -269,7 +280,7 @@ impl Health {
         let gauges = gauges.map(|(name, help, value)| (name.to_owned(), "gauge", help, value));
         let all = counters.into_iter().chain(gauges);
         let all = all.map(|(name, kind, help, value)| (name, kind, help, value.load(Ordering::Relaxed)));
-        all.chain([(horizon.0, horizon.1, horizon.2, horizon_s)]).collect()
+        all.chain(acts).chain([(horizon.0, horizon.1, horizon.2, horizon_s)]).collect()
     }
 }
 

@@ -1,8 +1,8 @@
 //! Messages made from rules and what they found.
 
 use crate::ops::health::Health;
-use foreshock_actions::{Act, Action, RuleFacts};
-use foreshock_compiler::{Rule, header};
+use foreshock_actions::{Act, FollowUp, Issuer, RuleFacts};
+use foreshock_compiler::{Pack, Rule, header};
 use foreshock_core::Detection;
 use foreshock_core::time::format_rfc3339;
 use foreshock_engine::{State, Verdict};
@@ -58,6 +58,20 @@ pub(super) fn act_message(act: Act, health: &Health) -> Message {
     }
 }
 
+/// Why public warnings of these rules could never go out; `None` when they can. While it is so each would be withheld.
+pub fn warning_fault(issuer: &Issuer, pack: &Pack) -> Option<String> {
+    let warns = |rule: &&Rule| rule.header.action == header::Action::Warn;
+    let mut rules = pack.rules.iter().filter(warns).peekable();
+    rules.peek()?;
+    if let Err(fault) = issuer.check() {
+        return Some(format!("warnings.{fault}"));
+    }
+    rules.find_map(|rule| {
+        let why = issuer.check_rule(&rule_facts(rule)).err()?;
+        Some(format!("rule `{}` warns, but its title or fraud type would be refused in public: {why}", rule.header.id))
+    })
+}
+
 /// What acts need to know of a rule.
 pub(super) fn rule_facts(rule: &foreshock_compiler::Rule) -> RuleFacts {
     let h = &rule.header;
@@ -67,10 +81,10 @@ pub(super) fn rule_facts(rule: &foreshock_compiler::Rule) -> RuleFacts {
         title_zh: h.title.zh.clone(),
         title_en: h.title.en.clone(),
         severity: format!("{:?}", h.severity).to_lowercase(),
-        action: match h.action {
-            header::Action::Detect => Action::Detect,
-            header::Action::Warn => Action::Warn,
-            header::Action::Block => Action::Block,
+        follow_up: match h.action {
+            header::Action::Detect => FollowUp::AlertOnly,
+            header::Action::Warn => FollowUp::Warn,
+            header::Action::Block => FollowUp::Block,
         },
         measure: h.measure.clone(),
         fraud_type: h.fraud_type.clone(),

@@ -4,7 +4,7 @@ pub mod carry;
 mod decode;
 mod flow;
 pub mod keeper;
-mod messages;
+pub mod messages;
 mod outcome;
 pub mod pipeline;
 pub mod restore;

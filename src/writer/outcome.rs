@@ -3,7 +3,7 @@
 use crate::ops::health::Health;
 use crate::rules::identity::{acts_name, rule_name, rule_names};
 use crate::writer::messages::{act_message, detection, rule_facts};
-use foreshock_actions::{Actions, RuleFacts, Settings, detection_id};
+use foreshock_actions::{Act, Actions, Finding, Issuer, RuleFacts, detection_id};
 use foreshock_compiler::{Pack, Rule, Status};
 use foreshock_engine::{Engine, Output, RulePlan, State, Verdict};
 use foreshock_log::{Message, bounded};
@@ -26,16 +26,15 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    pub(super) fn new(pack: Pack, warnings: Settings, health: Arc<Health>) -> Outcome {
+    pub(super) fn new(pack: Pack, issuer: Issuer, health: Arc<Health>) -> Outcome {
         let facts = pack.rules.iter().map(|r| (r.header.id.clone(), rule_facts(r))).collect();
-        let (actions, names) = (Actions::new(warnings), rule_names(&pack));
+        let (actions, names) = (Actions::new(issuer), rule_names(&pack));
         Outcome { pack: Arc::new(pack), actions, facts, names, in_force: None, is_silent: false, health }
     }
 
     /// Begins with what was saved.
     pub(super) fn restore(&mut self, actions: &[u8], in_force: &BTreeSet<String>) -> Result<(), String> {
         self.actions.load(actions)?;
-        self.actions.keep_rules(|id, version| self.names.contains(&acts_name(id, version)));
         self.in_force = Some(in_force.clone());
         Ok(())
     }
@@ -46,15 +45,25 @@ impl Outcome {
     }
 
     /// From the next batch on these rules speak. Those that did not before begin to: what is noted of them was never said.
-    pub(super) fn come_into_force(&mut self, rules: &BTreeSet<String>, engine: &mut Engine) {
-        if let Some(before) = self.in_force.replace(rules.clone()) {
-            let begins = |rule: &RulePlan| {
-                let name = rule_name(&rule.id, &rule.version);
-                rules.contains(&name) && !before.contains(&name)
-            };
-            engine.begin_rules(begins);
-            self.actions.keep_rules(|id, version| rules.contains(&acts_name(id, version)));
-        }
+    /// What rules that no longer act have left open is closed and withdrawn: the messages.
+    pub(super) fn come_into_force(&mut self, rules: &BTreeSet<String>, engine: &mut Engine) -> Vec<Message> {
+        let Some(before) = self.in_force.replace(rules.clone()) else { return Vec::new() };
+        let begins = |rule: &RulePlan| {
+            let name = rule_name(&rule.id, &rule.version);
+            rules.contains(&name) && !before.contains(&name)
+        };
+        engine.begin_rules(begins);
+        let acts = self.actions.keep_rules(engine.newest(), |id, version| rules.contains(&acts_name(id, version)));
+        self.messages_of(acts)
+    }
+
+    fn messages_of(&self, acts: Vec<Act>) -> Vec<Message> {
+        acts.into_iter().map(|act| act_message(act, &self.health)).collect()
+    }
+
+    /// Forgets what was counted while a state was made again.
+    pub(super) fn forget_counts(&mut self) {
+        self.actions.take_tally();
     }
 
     fn is_in_force(&self, name: &str) -> bool {
@@ -71,7 +80,8 @@ impl Outcome {
             }
         }
         let acts = self.actions.close_before(horizon);
-        messages.extend(acts.into_iter().map(|act| act_message(act, &self.health)));
+        messages.extend(self.messages_of(acts));
+        self.health.note_acts(&self.actions.take_tally());
     }
 
     fn speak(&mut self, rule: &Rule, verdict: &Verdict, messages: &mut Vec<Message>) {
@@ -86,9 +96,9 @@ impl Outcome {
         let acts = is_live && self.is_in_force(&acts_name(&rule.header.id, &rule.version));
         if acts && !(detected && verdict.is_incomplete) {
             let facts = &self.facts[&rule.header.id];
-            let verdict = foreshock_actions::Verdict { detection_id: &id, detected, rule: facts, detection: &found };
-            let acts = self.actions.take(&verdict);
-            messages.extend(acts.into_iter().map(|act| act_message(act, &self.health)));
+            let finding = Finding { detection_id: &id, detected, rule: facts, detection: &found };
+            let acts = self.actions.take(&finding);
+            messages.extend(self.messages_of(acts));
         }
     }
 }

@@ -87,7 +87,7 @@ impl<S: Source> Pipeline<S> {
         Pipeline {
             decoder: Decoder::new(&config, &pack, health.clone()),
             flow: Flow::new(&config.engine, is_behind, health.clone()),
-            outcome: Outcome::new(pack, config.warnings.settings(), health.clone()),
+            outcome: Outcome::new(pack, config.warnings.issuer(), health.clone()),
             config,
             router,
             engine,
@@ -170,7 +170,8 @@ impl<S: Source> Pipeline<S> {
             let records = self.source.take_again(&progress.ranges)?;
             self.take_new_partitions();
             if !progress.in_force.is_empty() {
-                self.outcome.come_into_force(&progress.in_force, &mut self.engine);
+                // Said when it was written.
+                drop(self.outcome.come_into_force(&progress.in_force, &mut self.engine));
             }
             raise(&mut self.engine, &self.source, &progress.ticks);
             self.process(&records);
@@ -188,6 +189,7 @@ impl<S: Source> Pipeline<S> {
     pub fn lead(&mut self) -> anyhow::Result<()> {
         self.source.end_again()?;
         self.health.forget_counts();
+        self.outcome.forget_counts();
         self.answered();
         Ok(())
     }
@@ -256,12 +258,11 @@ impl<S: Source> Pipeline<S> {
         }
         let is_changed = self.outcome.is_changed();
         let in_force = if is_changed { self.outcome.names.clone() } else { BTreeSet::new() };
-        if is_changed {
-            self.outcome.come_into_force(&in_force, &mut self.engine);
-        }
+        let mut messages =
+            if is_changed { self.outcome.come_into_force(&in_force, &mut self.engine) } else { Vec::new() };
         raise(&mut self.engine, &self.source, &ticks);
         let newest = self.engine.newest();
-        let messages = self.process(&records);
+        messages.extend(self.process(&records));
         let progress = Progress {
             number: self.number,
             ranges: ranges(&records),
