@@ -1,8 +1,11 @@
 //! The batch: the same rule text in DataFusion over all events at once. The oracle of the live engine, and the backtest.
 
+use crate::dialect;
 use crate::pack::{Pack, Rule};
-use crate::session::{register_rows, session};
+use crate::problem::Problem;
+use crate::session::{raw_plan, register_rows, session};
 use datafusion::arrow::array::{ArrayRef, RecordBatch};
+use datafusion::common::plan_datafusion_err;
 use datafusion::error::Result;
 use foreshock_core::{Detection, Feed, Value};
 use foreshock_engine::value_at;
@@ -21,13 +24,20 @@ pub async fn run_rule(pack: &Pack, rule: &Rule, events: &BTreeMap<Feed, Vec<Reco
         ctx.sql(view).await?;
     }
     let mut detections = Vec::new();
-    for batch in ctx.sql(&rule.sql).await?.collect().await? {
+    // The text was checked when the rule was compiled; its named windows are written out here as there.
+    let checked = dialect::check(&rule.sql).map_err(|problems| plan_datafusion_err!("{}", first(&problems)))?;
+    let plan = raw_plan(&ctx, &checked.query).await?;
+    for batch in ctx.execute_logical_plan(plan).await?.collect().await? {
         for row in 0..batch.num_rows() {
             detections.push(detection(&batch, row));
         }
     }
     detections.sort_by(|a, b| (a.event_time, &a.event_id).cmp(&(b.event_time, &b.event_id)));
     Ok(detections)
+}
+
+fn first(problems: &[Problem]) -> String {
+    problems.first().map_or_else(String::new, ToString::to_string)
 }
 
 fn detection(batch: &RecordBatch, row: usize) -> Detection {

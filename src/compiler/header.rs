@@ -228,3 +228,24 @@ pub(crate) fn check_range(name: &str, param: &Param, value: &ParamValue) -> Resu
     }
     Ok(())
 }
+
+/// Line of a key of the header, else the first.
+pub(crate) fn line_of(text: &str, key: &str) -> u64 {
+    line_where(text, |line| line.starts_with(key) && line[key.len()..].trim_start().starts_with(':'))
+}
+
+/// Line of a parameter in the header, else the first.
+pub(crate) fn line_of_param(text: &str, name: &str) -> u64 {
+    let is_it = |line: &str| {
+        let line = line.trim_start().trim_start_matches(['"', '\'']);
+        line.strip_prefix(name).is_some_and(|rest| rest.trim_start_matches(['"', '\'']).trim_start().starts_with(':'))
+    };
+    let params = text.lines().position(|line| line.starts_with("params")).unwrap_or(0);
+    let after = text.lines().skip(params + 1).position(is_it);
+    after.map_or_else(|| params as u64 + 1, |at| (params + at) as u64 + 2)
+}
+
+fn line_where(text: &str, is_it: impl Fn(&str) -> bool) -> u64 {
+    let header = text.lines().take_while(|line| !line.starts_with("---*/"));
+    header.map(is_it).position(|found| found).map_or(1, |at| at as u64 + 1)
+}
