@@ -29,6 +29,7 @@ mod times;
 mod walk;
 mod warnings;
 mod windows;
+mod yaml;
 
 pub use header::{Header, Status};
 pub use pack::{Pack, Rule, RuleFile, ViewFile, compile, compile_part};
