@@ -5,7 +5,7 @@
 
 use crate::checked::CheckArithmetic;
 use crate::sums::Sum;
-use crate::times::{FoldTimes, time_type};
+use crate::casts::{FoldCasts, time_type};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Int64Type, TimestampMicrosecondType};
 use datafusion::common::config::ConfigOptions;
@@ -32,7 +32,7 @@ pub type Params = Arc<BTreeMap<String, ScalarValue>>;
 pub(crate) fn register(ctx: &mut SessionContext, params: &Params) -> Result<()> {
     ctx.register_udf(ScalarUDF::from(ParamFunction { signature: Signature::any(2, Volatility::Immutable) }));
     datafusion::execution::FunctionRegistry::register_function_rewrite(ctx, Arc::new(FoldParam(params.clone())))?;
-    datafusion::execution::FunctionRegistry::register_function_rewrite(ctx, Arc::new(FoldTimes))?;
+    datafusion::execution::FunctionRegistry::register_function_rewrite(ctx, Arc::new(FoldCasts))?;
     datafusion::execution::FunctionRegistry::register_function_rewrite(ctx, Arc::new(CheckArithmetic))?;
     ctx.register_udaf(AggregateUDF::from(Sum::new()));
     for (name, is_first) in [("earliest", true), ("latest", false)] {

@@ -172,8 +172,8 @@ fn time(at: &str) -> Result<i64, String> {
 
 /// Rows of one table of a case.
 const CASE_ROWS_MAX: usize = 100_000;
-/// A case plays within a hundred years.
-const CASE_US_MAX: i64 = 36_600 * DAY_US;
+/// A case plays within three hundred years.
+const CASE_US_MAX: i64 = 110_000 * DAY_US;
 
 fn no_such(what: &str, name: &str, known: impl Iterator<Item = &'static str>) -> String {
     let meant = near(name, known).map_or(String::new(), |close| format!("; did you mean `{close}`?"));

@@ -16,12 +16,19 @@ use datafusion::logical_expr::{
     Volatility, cast,
 };
 use datafusion::scalar::ScalarValue;
+use crate::guarded::guarded;
 use std::cell::Cell;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 thread_local! {
     /// Was a value missing since this was last asked? Evaluation stays on one thread.
     static FAULT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A value is missing.
+pub(crate) fn set_fault() {
+    FAULT.set(true);
 }
 
 /// Was a value missing in this thread since the last call?
@@ -49,6 +56,9 @@ impl FunctionRewrite for CheckArithmetic {
                 _ => return Ok(Transformed::no(expr)),
             },
             Expr::Negative(inner) => ("checked_neg", vec![inner]),
+            Expr::ScalarFunction(call) if matches!(call.name(), "date_part" | "date_trunc") => {
+                return Ok(guarded(expr));
+            }
             Expr::ScalarFunction(call) if call.name() == "abs" => ("checked_abs", call.args.iter().collect()),
             _ => return Ok(Transformed::no(expr)),
         };
@@ -114,7 +124,7 @@ impl Checked {
         let one = |(a, b): (Option<i64>, Option<i64>)| {
             let value = self.one(a?, b?);
             if value.is_none() {
-                FAULT.set(true);
+                set_fault();
             }
             value
         };
@@ -131,6 +141,13 @@ impl ScalarUDFImpl for Checked {
     }
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
         Ok(DataType::Int64)
+    }
+    /// A short name: DataFusion's own writes each level's text anew, which takes cubic time and much stack. The columns of
+    /// a rule keep their names, for these functions come in where names are given already.
+    fn schema_name(&self, arguments: &[Expr]) -> Result<String> {
+        let mut hasher = DefaultHasher::new();
+        arguments.hash(&mut hasher);
+        Ok(format!("{}#{:x}", self.name, hasher.finish()))
     }
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let (Some(left), Some(right)) = (args.args.first(), args.args.last()) else {

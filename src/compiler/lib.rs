@@ -4,6 +4,7 @@
 pub mod aggregates;
 pub mod batch;
 pub mod cases;
+mod casts;
 mod checked;
 mod checks;
 mod codes;
@@ -11,6 +12,7 @@ mod currency;
 mod dialect;
 mod expr;
 mod fingerprint;
+mod guarded;
 pub mod header;
 mod inline;
 mod locate;
@@ -25,7 +27,7 @@ mod source;
 mod spread;
 mod stream;
 mod sums;
-mod times;
+
 mod walk;
 mod warnings;
 mod windows;

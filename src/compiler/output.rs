@@ -4,7 +4,7 @@ use crate::currency::{fixed_currency, hint, reads_money};
 use crate::dialect::Checked;
 use crate::problem::Problem;
 use crate::stream::{StreamBuilder, windows_read};
-use crate::times::time_type;
+use crate::casts::time_type;
 use crate::walk::{Relation, is_key};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::logical_expr::{Expr, LogicalPlan};

@@ -10,7 +10,7 @@ use crate::inline::{Budget, substitute};
 use crate::nullness::is_never_null;
 use crate::problem::Problem;
 use crate::session::{analysed_plan, feed_schema, register_empty, session};
-use crate::times::time_type;
+use crate::casts::time_type;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::DFSchema;
 use datafusion::error::DataFusionError;

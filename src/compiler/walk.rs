@@ -153,7 +153,7 @@ impl Walker<'_> {
                 Some(ValueKind::Int | ValueKind::Text | ValueKind::Bool | ValueKind::Time)
             ) {
                 let message = format!("the partition key `{written}` is of type {data_type}, which is not kept");
-                let hint = "TEXT, BIGINT, BOOLEAN or TIMESTAMPTZ: CAST(.. AS BIGINT), date_trunc('day', event_time)";
+                let hint = "TEXT, BIGINT, BOOLEAN or TIMESTAMPTZ: CAST(.. AS BIGINT), coalesce(date_trunc('day', event_time), event_time)";
                 return Err(Problem::at(at, message, hint));
             }
             if !is_key(key, &relation.filters, stream) {

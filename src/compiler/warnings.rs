@@ -57,6 +57,11 @@ fn cannot_fire(relation: &Relation, source: &Source, columns: &DFSchema) -> bool
     }
     let context = SimplifyContext::builder().with_schema(Arc::new(columns.clone())).build();
     let simplifier = ExprSimplifier::new(context);
-    let simple = conjunction(relation.filters.clone()).map(|all| simplifier.simplify(all));
-    matches!(simple, Some(Ok(Expr::Literal(ScalarValue::Boolean(None | Some(false)) | ScalarValue::Null, _))))
+    // Alone, and together: `x AND NULL` is no constant and never true.
+    let together = conjunction(relation.filters.clone());
+    relation.filters.iter().cloned().chain(together).any(|condition| {
+        let simple = simplifier.simplify(condition);
+        let never = ScalarValue::Boolean(Some(false));
+        matches!(simple, Ok(Expr::Literal(value, _)) if value.is_null() || value == never)
+    })
 }

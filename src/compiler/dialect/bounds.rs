@@ -12,7 +12,7 @@ const TOKENS_MAX: usize = 60_000;
 /// Most levels of parentheses and CASE inside each other.
 const NESTING_MAX: usize = 48;
 /// Most operators between two leaves of an expression and its root.
-const DEPTH_MAX: usize = 400;
+const DEPTH_MAX: usize = 200;
 /// Most SELECTs of a file.
 const SELECTS_MAX: usize = 64;
 
@@ -22,8 +22,11 @@ const CHAIN_HINT: &str =
 /// One level of parentheses or of CASE. Depths are counted from above: no operand may be deeper than they say.
 #[derive(Default)]
 struct Level {
-    /// Operators of the expression that is read.
+    /// Operators of the term that is read, and of the longest one so far.
     operators: usize,
+    term: usize,
+    /// AND and OR between the terms.
+    joints: usize,
     /// Deepest operand in parentheses of the expression that is read.
     operand: usize,
     /// Deepest expression that is done.
@@ -32,12 +35,17 @@ struct Level {
 
 impl Level {
     fn depth(&self) -> usize {
-        self.operators + self.operand
+        self.joints + self.operators.max(self.term) + self.operand
+    }
+
+    fn next_term(&mut self) {
+        self.term = self.term.max(self.operators);
+        self.operators = 0;
+        self.joints += 1;
     }
 
     fn next_expression(&mut self) {
-        self.done = self.done.max(self.depth());
-        (self.operators, self.operand) = (0, 0);
+        *self = Level { done: self.done.max(self.depth()), ..Level::default() };
     }
 }
 
@@ -83,6 +91,7 @@ fn read(token: &Token, levels: &mut Vec<Level>) {
             Keyword::NoKeyword => {}
             Keyword::CASE => levels.push(Level::default()),
             Keyword::END => close(levels),
+            Keyword::AND | Keyword::OR => level.next_term(),
             Keyword::WHEN
             | Keyword::THEN
             | Keyword::ELSE

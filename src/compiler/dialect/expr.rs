@@ -84,6 +84,10 @@ impl Walk {
         match expr {
             Expr::AtTimeZone { timestamp, time_zone } => {
                 self.literal(time_zone, "a time zone");
+                if matches!(timestamp.as_ref(), Expr::TypedString(_) | Expr::Value(_)) {
+                    let hint = "TIMESTAMPTZ '2026-03-01T00:00:00+08:00'";
+                    self.refuse(expr, "a literal AT TIME ZONE", hint);
+                }
                 self.expr(timestamp, windows);
             }
             Expr::Extract { field, syntax: _, expr: inner } => {

@@ -53,7 +53,7 @@ impl Walk {
         }
         match &value.value {
             Value::SingleQuotedString(text) if string_to_timestamp_nanos(text).is_ok() => {}
-            other => self.refuse(value, format!("{other} is no time"), hint),
+            other => self.refuse(value, format!("{other} is no time from 1678 to 2261"), hint),
         }
     }
 

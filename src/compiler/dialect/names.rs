@@ -53,7 +53,6 @@ pub(super) const SCALARS: &[Scalar] = &[
     literal("right", 2, 2, 1),
     literal("split_part", 3, 3, 1),
     literal("substr", 2, 3, 1),
-    literal("to_char", 2, 2, 1),
     // Their first argument is the literal one.
     any("date_part", 2, 2),
     any("date_trunc", 2, 2),
@@ -112,6 +111,11 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         &["to_timestamp", "to_date", "to_time", "from_unixtime", "make_date", "make_time", "date_bin", "to_local_time"],
         "can fail for a value, or gives a type that is not kept",
         "try_cast(x AS TIMESTAMPTZ), date_trunc('day', event_time)",
+    ),
+    (
+        &["to_char", "date_format", "strftime"],
+        "has no text for times before 1677 and after 2262",
+        "CAST(event_time AS TEXT), date_part('hour', event_time), date_trunc('day', event_time)",
     ),
     (
         &["regexp_match", "regexp_replace", "regexp_count", "regexp_instr"],

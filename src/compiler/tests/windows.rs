@@ -3,11 +3,9 @@
 
 mod support;
 
-use foreshock_compiler::batch::run_rule;
-use foreshock_compiler::cases::read;
-use foreshock_compiler::{Pack, ViewFile};
-use foreshock_core::{Detection, Value};
-use support::{FIRST, FRAME, HEAD, assert_refused_at, compiled, problems, text};
+use foreshock_compiler::ViewFile;
+use foreshock_core::Value;
+use support::{FIRST, FRAME, HEAD, assert_refused_at, batch, compiled, problems, rows, text};
 
 /// One bank's payments: A to X, A to Y, A to X, A to Y.
 const GIVEN: &str = "- name: four payments\n  given:\n    transactions:\n\
@@ -15,13 +13,6 @@ const GIVEN: &str = "- name: four payments\n  given:\n    transactions:\n\
     \x20     - { at: '10:00:10', payer_account: A, payee_account: Y, amount: 1 }\n\
     \x20     - { at: '10:00:20', payer_account: A, payee_account: X, amount: 1 }\n\
     \x20     - { at: '10:00:21', payer_account: A, payee_account: Y, amount: 1 }\n  expect: []\n";
-
-fn batch(pack: &Pack, given: &str) -> Vec<Detection> {
-    let rows = read(given).unwrap()[0].batches().unwrap();
-    let rows = rows.into_iter().map(|(feed, rows)| (feed, vec![rows])).collect();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(run_rule(pack, &pack.rules[0], &rows)).unwrap()
-}
 
 fn counted(windows: &str, calls: &[&str]) -> Result<Vec<Vec<i64>>, String> {
     let names: Vec<String> = (0..calls.len()).map(|i| format!("c{i}")).collect();
@@ -38,7 +29,7 @@ fn counted(windows: &str, calls: &[&str]) -> Result<Vec<Vec<i64>>, String> {
         Value::Int(n) => *n,
         other => panic!("{other:?}"),
     };
-    Ok(batch(&pack, GIVEN).iter().map(|d| d.values.iter().map(number).collect()).collect())
+    Ok(batch(&pack, &rows(GIVEN)).unwrap().iter().map(|d| d.values.iter().map(number).collect()).collect())
 }
 
 #[test]
@@ -65,7 +56,7 @@ fn a_plain_named_window_works_also_in_an_inner_select_with_the_same_name() {
         "{HEAD}, n, m FROM (SELECT *, sum(n) OVER w AS m FROM (SELECT *, count(*) OVER w AS n FROM transactions {window}) AS a \
          WINDOW w AS (PARTITION BY payer_account ORDER BY event_time {FRAME})) AS b"
     );
-    let found = batch(&compiled(&body).unwrap(), GIVEN);
+    let found = batch(&compiled(&body).unwrap(), &rows(GIVEN)).unwrap();
     let sums: Vec<String> = found.iter().map(|d| d.values[1].1.to_string()).collect();
     assert_eq!(sums, ["1", "2", "4", "6"]);
 }

@@ -2,6 +2,11 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 use foreshock_compiler::{Pack, Problem, RuleFile, Settings, compile};
+use arrow::array::RecordBatch;
+use foreshock_compiler::batch::run_rule;
+use foreshock_core::{Detection, Feed};
+use foreshock_engine::{Engine, FeedBatch, Inline, Output, Presence, State};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The SQL files of a folder of `sql/`.
@@ -63,4 +68,45 @@ pub fn assert_refused_at(body: &str, word: &str, line: u64, column: u64) {
     let told =
         found.iter().any(|p| p.message.contains(word) && (p.line, p.column) == (line, column) && p.file == "R.sql");
     assert!(told, "{body}\nis not refused for `{word}` at {line}:{column}:\n{}", text(&found));
+}
+
+/// The rows of a case file's first case.
+pub fn rows(yaml: &str) -> BTreeMap<Feed, RecordBatch> {
+    foreshock_compiler::cases::read(yaml).unwrap()[0].batches().unwrap()
+}
+
+/// What the first rule of a pack says as a batch.
+pub fn batch(pack: &Pack, rows: &BTreeMap<Feed, RecordBatch>) -> Result<Vec<Detection>, String> {
+    let rows = rows.iter().map(|(feed, rows)| (*feed, vec![rows.clone()])).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let found = runtime.block_on(run_rule(pack, &pack.rules[0], &rows));
+    found.map_err(|e| e.to_string())
+}
+
+/// What it says live, with so many rows in a step; and the faults that were counted.
+pub fn live(pack: &Pack, rows: &BTreeMap<Feed, RecordBatch>, cut: usize) -> (Vec<Detection>, u64) {
+    let mut engine = Engine::new(pack.plan.clone(), 1, &vec![Presence::Expected; rows.len()], |_| i64::MAX / 4);
+    let mut standing = BTreeMap::new();
+    let mut faults = 0;
+    let mut take = |output: Output| {
+        faults += output.facts.faults;
+        for verdict in output.verdicts {
+            let key = (verdict.detection.event_time, verdict.detection.event_id.clone());
+            match verdict.state {
+                State::Detected => standing.insert(key, verdict.detection),
+                State::Retracted => standing.remove(&key),
+            };
+        }
+    };
+    for (partition, (feed, rows)) in rows.iter().enumerate() {
+        let mut from = 0;
+        while from < rows.num_rows() {
+            let count = cut.min(rows.num_rows() - from);
+            let batch = rows.slice(from, count);
+            take(engine.step(&[FeedBatch { feed: *feed, partition, batch, actions: Vec::new() }], &Inline));
+            from += count;
+        }
+    }
+    take(engine.finish());
+    (standing.into_values().collect(), faults)
 }

@@ -1,5 +1,6 @@
-//! Literals of time as microseconds, the unit of every time here. DataFusion reads them as nanoseconds and then casts the
-//! column, which has no nanoseconds before 1677 and after 2262; a text that is no time it finds on the first event.
+//! Casts and literals of time, made such that they have a value for every row. Times are microseconds everywhere: DataFusion
+//! reads literals as nanoseconds and then casts the column, which has none before 1677 and after 2262; and a text that is no
+//! time it finds on the first event. What is cast to text on purpose is told from what DataFusion casts on its own.
 
 use datafusion::arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
@@ -8,7 +9,7 @@ use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, plan_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
-use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable, TryCast, try_cast};
+use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable, TryCast, cast as to, try_cast};
 use datafusion::scalar::ScalarValue;
 
 /// The type of every time.
@@ -16,27 +17,31 @@ pub(crate) fn time_type() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-/// Turns texts that are used as times into times.
+/// Turns texts that are used as times into times, and a written cast to text into one that cannot fail.
 #[derive(Debug)]
-pub(crate) struct FoldTimes;
+pub(crate) struct FoldCasts;
 
-impl FunctionRewrite for FoldTimes {
+impl FunctionRewrite for FoldCasts {
     fn name(&self) -> &'static str {
-        "fold_times"
+        "fold_casts"
     }
 
     fn rewrite(&self, expr: Expr, schema: &DFSchema, _: &ConfigOptions) -> Result<Transformed<Expr>> {
         let is_time = |e: &Expr| e.get_type(schema).is_ok_and(|t| matches!(t, DataType::Timestamp(..)));
         match expr {
-            Expr::Cast(cast) if matches!(cast.field.data_type(), DataType::Timestamp(..)) => {
-                match text_of(&cast.expr) {
-                    Some(text) => Ok(Transformed::yes(literal(&text)?)),
-                    None if cast.expr.get_type(schema).is_ok_and(|t| t == time_type()) => {
-                        Ok(Transformed::yes(*cast.expr))
+            Expr::Cast(cast) => match (cast.field.data_type().clone(), text_of(&cast.expr)) {
+                (DataType::Timestamp(_, zone), Some(text)) if is_utc(zone.as_deref()) => Ok(Transformed::yes(literal(&text)?)),
+                (DataType::Timestamp(_, zone), None) if cast.expr.get_type(schema).is_ok_and(|t| t == time_type()) => {
+                    if is_utc(zone.as_deref()) {
+                        return Ok(Transformed::yes(*cast.expr));
                     }
-                    None => Ok(Transformed::no(Expr::Cast(cast))),
+                    Ok(Transformed::yes(to(*cast.expr, DataType::Timestamp(TimeUnit::Microsecond, zone))))
                 }
-            }
+                (DataType::Utf8, _) if cast.expr.get_type(schema).is_ok_and(|t| has_text(&t)) => {
+                    Ok(Transformed::yes(try_cast(*cast.expr, DataType::Utf8)))
+                }
+                _ => Ok(Transformed::no(Expr::Cast(cast))),
+            },
             Expr::TryCast(TryCast { expr, field })
                 if matches!(field.data_type(), DataType::Timestamp(TimeUnit::Nanosecond, _)) =>
             {
@@ -61,10 +66,19 @@ impl FunctionRewrite for FoldTimes {
     }
 }
 
+/// Types whose values all have a text.
+fn has_text(data_type: &DataType) -> bool {
+    use DataType::{Boolean, Float64, Int32, Int64, Timestamp, UInt64};
+    matches!(data_type, Boolean | Float64 | Int32 | Int64 | UInt64 | Timestamp(..))
+}
+
+fn is_utc(zone: Option<&str>) -> bool {
+    zone.is_none_or(|zone| matches!(zone, "UTC" | "+00:00"))
+}
+
 fn text_of(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Literal(value, _) => value.try_as_str().flatten().map(str::to_owned),
-        Expr::Cast(cast) => text_of(&cast.expr),
         _ => None,
     }
 }
@@ -81,7 +95,7 @@ fn folded(expr: Expr) -> Result<Expr> {
 
 fn literal(text: &str) -> Result<Expr> {
     let Ok(ns) = string_to_timestamp_nanos(text) else {
-        return plan_err!("'{text}' is no time");
+        return plan_err!("'{text}' is no time from 1678 to 2261");
     };
     let us = ScalarValue::TimestampMicrosecond(Some(ns.div_euclid(1_000)), Some("UTC".into()));
     Ok(Expr::Literal(us, None))
