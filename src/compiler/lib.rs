@@ -9,6 +9,7 @@ mod checked;
 mod checks;
 mod codes;
 mod currency;
+mod deep;
 mod dialect;
 mod expr;
 mod fingerprint;

@@ -2,6 +2,7 @@
 
 use crate::aggregates::Params;
 use crate::checks::{check_defaults, check_plan};
+use crate::deep::deep;
 use crate::dialect::{self, Checked};
 use crate::header::{self, Header};
 use crate::inline::Budget;
@@ -87,7 +88,8 @@ impl Pack {
         // What rules share is in the order in which they were compiled.
         rules.sort_by(|a, b| a.path.cmp(&b.path));
         let view = |text: &String| ViewFile { path: "view".into(), text: text.clone() };
-        compile_for(self.part, &rules, &self.views.iter().map(view).collect::<Vec<_>>(), settings)
+        let views: Vec<ViewFile> = self.views.iter().map(view).collect();
+        deep(|| compile_for(self.part, &rules, &views, settings))
     }
 }
 
@@ -96,7 +98,7 @@ impl Pack {
 /// # Errors
 /// Every problem found, of all files.
 pub fn compile(rules: &[RuleFile], views: &[ViewFile], settings: &Settings) -> Result<Pack, Vec<Problem>> {
-    compile_for(None, rules, views, settings)
+    deep(|| compile_for(None, rules, views, settings))
 }
 
 /// The same for the keys of one partition. Rules that do not spread are left out.
@@ -109,7 +111,7 @@ pub fn compile_part(
     views: &[ViewFile],
     settings: &Settings,
 ) -> Result<Pack, Vec<Problem>> {
-    compile_for(Some(part), rules, views, settings)
+    deep(|| compile_for(Some(part), rules, views, settings))
 }
 
 fn compile_for(
