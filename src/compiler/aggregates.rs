@@ -3,9 +3,9 @@
 //! `avg`, `var`, `stddev` and `median` replace DataFusion's: theirs keep floats and drift when rows leave a frame. Ours
 //! keep integers and use the engine's own last formula, so that live and batch agree bit for bit.
 
+use crate::casts::{FoldCasts, time_type};
 use crate::checked::CheckArithmetic;
 use crate::sums::Sum;
-use crate::casts::{FoldCasts, time_type};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Int64Type, TimestampMicrosecondType};
 use datafusion::common::config::ConfigOptions;

@@ -30,7 +30,9 @@ impl FunctionRewrite for FoldCasts {
         let is_time = |e: &Expr| e.get_type(schema).is_ok_and(|t| matches!(t, DataType::Timestamp(..)));
         match expr {
             Expr::Cast(cast) => match (cast.field.data_type().clone(), text_of(&cast.expr)) {
-                (DataType::Timestamp(_, zone), Some(text)) if is_utc(zone.as_deref()) => Ok(Transformed::yes(literal(&text)?)),
+                (DataType::Timestamp(_, zone), Some(text)) if is_utc(zone.as_deref()) => {
+                    Ok(Transformed::yes(literal(&text)?))
+                }
                 (DataType::Timestamp(_, zone), None) if cast.expr.get_type(schema).is_ok_and(|t| t == time_type()) => {
                     if is_utc(zone.as_deref()) {
                         return Ok(Transformed::yes(*cast.expr));

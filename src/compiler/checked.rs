@@ -2,6 +2,7 @@
 //! silently or ends the whole query; the analyser turns it into these functions in every session. Where there is no value
 //! the row's is NULL, in the batch as live; live it is counted besides ([`crate::expr`]).
 
+use crate::guarded::guarded;
 use datafusion::arrow::array::{ArrayRef, AsArray, Datum, Int64Array};
 use datafusion::arrow::compute::kernels::numeric::{add, div, mul, rem, sub};
 use datafusion::arrow::datatypes::{DataType, Int64Type};
@@ -16,7 +17,6 @@ use datafusion::logical_expr::{
     Volatility, cast,
 };
 use datafusion::scalar::ScalarValue;
-use crate::guarded::guarded;
 use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;

@@ -195,8 +195,7 @@ fn check_literals(expr: &Expr, arguments: &[Expr], checked: &Checked) -> Result<
     if !is_text_operation {
         return Ok(());
     }
-    let is_of_time =
-        matches!(expr, Expr::ScalarFunction(f) if matches!(f.name(), "date_part" | "date_trunc"));
+    let is_of_time = matches!(expr, Expr::ScalarFunction(f) if matches!(f.name(), "date_part" | "date_trunc"));
     let sample = match is_of_time {
         true => ScalarValue::TimestampMicrosecond(Some(0), Some("UTC".into())),
         false => ScalarValue::Utf8(Some("a".into())),

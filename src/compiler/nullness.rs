@@ -22,9 +22,7 @@ pub(crate) fn is_never_null(expr: &Expr, filters: &[Expr], is_not_null_column: &
             }
             Expr::ScalarFunction(f) if f.name() == "coalesce" => f.args.iter().any(inner),
             Expr::ScalarFunction(f) if crate::checked::is_total(f.name(), &f.args) => f.args.iter().all(inner),
-            Expr::ScalarFunction(f) if matches!(f.name(), "lower" | "upper" | "btrim") => {
-                f.args.iter().all(inner)
-            }
+            Expr::ScalarFunction(f) if matches!(f.name(), "lower" | "upper" | "btrim") => f.args.iter().all(inner),
             Expr::IsNull(_) | Expr::IsNotNull(_) | Expr::IsTrue(_) | Expr::IsNotTrue(_) => true,
             _ => false,
         }

@@ -1,10 +1,10 @@
 //! What a rule returns: the event, its subject, and values of types that are published.
 
+use crate::casts::time_type;
 use crate::currency::{fixed_currency, hint, reads_money};
 use crate::dialect::Checked;
 use crate::problem::Problem;
 use crate::stream::{StreamBuilder, windows_read};
-use crate::casts::time_type;
 use crate::walk::{Relation, is_key};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::logical_expr::{Expr, LogicalPlan};

@@ -1,6 +1,7 @@
 //! Tables, and views: stateless SELECTs over feed tables, joined by UNION ALL, each a branch of the stream of that name.
 
 use crate::aggregates::Params;
+use crate::casts::time_type;
 use crate::checks::check_plan;
 use crate::codes::{self, CodesByColumn};
 use crate::currency::{self, Lineage, money_of};
@@ -10,7 +11,6 @@ use crate::inline::{Budget, substitute};
 use crate::nullness::is_never_null;
 use crate::problem::Problem;
 use crate::session::{analysed_plan, feed_schema, register_empty, session};
-use crate::casts::time_type;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::DFSchema;
 use datafusion::error::DataFusionError;

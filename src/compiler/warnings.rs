@@ -9,7 +9,7 @@ use crate::walk::Relation;
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::simplify::SimplifyContext;
-use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::scalar::ScalarValue;
 use std::collections::BTreeSet;
@@ -57,11 +57,11 @@ fn cannot_fire(relation: &Relation, source: &Source, columns: &DFSchema) -> bool
     }
     let context = SimplifyContext::builder().with_schema(Arc::new(columns.clone())).build();
     let simplifier = ExprSimplifier::new(context);
-    // Alone, and together: `x AND NULL` is no constant and never true.
-    let together = conjunction(relation.filters.clone());
-    relation.filters.iter().cloned().chain(together).any(|condition| {
-        let simple = simplifier.simplify(condition);
+    let simple = conjunction(relation.filters.clone()).map(|together| simplifier.simplify(together));
+    let Some(Ok(simple)) = simple else { return false };
+    // `x AND NULL` is no constant and never true.
+    split_conjunction(&simple).into_iter().any(|condition| {
         let never = ScalarValue::Boolean(Some(false));
-        matches!(simple, Ok(Expr::Literal(value, _)) if value.is_null() || value == never)
+        matches!(condition, Expr::Literal(value, _) if value.is_null() || *value == never)
     })
 }

@@ -1,7 +1,7 @@
 //! One window expression of DataFusion's plan to a [`WindowSpec`], or the reason why not.
 
-use crate::stream::WindowSpec;
 use crate::casts::time_type;
+use crate::stream::WindowSpec;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::WindowFunction;

@@ -55,16 +55,14 @@ fn chains_of_every_operator_are_bounded() {
 fn what_a_person_writes_compiles_and_so_do_long_lists() {
     for condition in [
         chain(|i| format!("payee_account = 'a{i}'"), " OR ", 190),
-        chain(|_| "amount".into(), " + ", 190) + " > 3",
+        chain(|_| "amount".into(), " + ", 60) + " > 3",
         format!("payee_account IN ({})", chain(|i| format!("'a{i}'"), ", ", 8_000)),
         format!("payee_account NOT IN ({})", chain(|i| format!("'a{i}'"), ", ", 8_000)),
         format!("amount IN ({})", chain(|i| i.to_string(), ", ", 8_000)),
         format!("CASE {} ELSE 1 END > 3", chain(|i| format!("WHEN kind = 'k{i}' THEN amount + {i}"), " ", 150)),
         "(".repeat(30) + "amount" + &")".repeat(30) + " > 3",
     ] {
-        let t = std::time::Instant::now();
         let found = problems(&filtered(&condition));
-        eprintln!("{:?} {}", t.elapsed(), condition.chars().take(60).collect::<String>());
         assert!(found.is_empty(), "{}\n{}", condition.chars().take(60).collect::<String>(), text(&found));
     }
 }
@@ -74,7 +72,9 @@ fn columns_that_double_in_every_inner_select_are_refused_and_passed_on_they_are_
     let nested = |column: &str, levels: usize| {
         // Fewer levels than parentheses may have.
         (0..levels).fold("transactions".to_owned(), |from, level| {
-            format!("(SELECT event_id, event_time, payer_account, currency, {column} AS amount FROM {from}) AS l{level}")
+            format!(
+                "(SELECT event_id, event_time, payer_account, currency, {column} AS amount FROM {from}) AS l{level}"
+            )
         })
     };
     let body = |from: &str| format!("{HEAD}, amount FROM {from} WHERE currency = 'CNY'");

@@ -38,7 +38,10 @@ fn a_number_that_does_not_exist_is_null_and_counted() {
     assert_eq!(everywhere("-amount"), (vec![Int(-max), Null, Int(-7), Int(0), Int(-1)], 1));
     assert_eq!(everywhere("abs(amount)"), (vec![Int(max), Null, Int(7), Int(0), Int(1)], 1));
     assert_eq!(everywhere("amount / -1"), (vec![Int(-max), Null, Int(-7), Int(0), Int(-1)], 1));
-    assert_eq!(everywhere("amount / nullif(payer_balance_before, 0)"), (vec![Int(-max), Null, Int(1), Null, Int(0)], 0));
+    assert_eq!(
+        everywhere("amount / nullif(payer_balance_before, 0)"),
+        (vec![Int(-max), Null, Int(1), Null, Int(0)], 0)
+    );
     assert_eq!(everywhere("amount % nullif(payer_balance_before, 0)"), (vec![Int(0), Null, Int(0), Null, Int(1)], 0));
 }
 
@@ -54,23 +57,64 @@ fn a_row_whose_condition_has_a_value_without_the_missing_number_keeps_it() {
 #[test]
 fn what_is_accepted_never_ends_the_batch() {
     let values = [
-        "amount / 1000", "amount % 1000", "amount % -1", "1000 / nullif(amount, 0)", "amount / 2.5", "amount % 0.5",
-        "CAST(amount AS TEXT)", "CAST(amount AS DOUBLE)", "CAST(event_time AS BIGINT)", "CAST(event_time AS TEXT)",
-        "CAST(first_time_payee AS BIGINT)", "try_cast(payee_account AS BIGINT)", "try_cast(payee_account AS TIMESTAMPTZ)",
-        "try_cast(payee_account AS BOOLEAN)", "try_cast(CAST(amount AS DOUBLE) AS BIGINT)", "payee_account::text",
-        "event_time - INTERVAL '100 years'", "event_time + INTERVAL '36500 days'", "event_time - INTERVAL '1 month'",
-        "date_trunc('month', event_time)", "date_part('hour', event_time AT TIME ZONE 'Asia/Shanghai')",
-        "extract(dow FROM event_time)", "event_time > '2026-03-02 10:00:01'",
-        "event_time BETWEEN '2026-03-02' AND TIMESTAMPTZ '2200-01-01T00:00:00Z'", "event_time IN ('2026-03-02T10:00:00Z')",
-        "substr(payee_account, 2)", "substr(payee_account, -3, 5)", "substring(payee_account FROM 1 FOR 1)",
-        "left(payee_account, -1)", "right(payee_account, 10)", "split_part(payee_account, '_', 2)", "upper(payee_account)",
-        "replace(payee_account, '%', '')", "trim(payee_account)", "trim(BOTH '3' FROM payee_account)", "reverse(payee_account)",
-        "char_length(payee_account) * 9223372036854775807", "strpos(payee_account, '_')", "position('_' IN payee_account)",
-        "payee_account LIKE '%\\\\'", "payee_account ILIKE '_'", "payee_account ~ '^[0-9]+$'", "regexp_like(payee_account, '^.$')",
-        "starts_with(payee_account, '3')", "payee_account || ':' || payer_account", "concat(payee_account, payer_account)",
-        "greatest(amount, payer_balance_before)", "least(amount, 3)", "nullif(amount, 7)", "nvl(payer_balance_before, 0)",
-        "round(CAST(amount AS DOUBLE))", "floor(CAST(amount AS DOUBLE) / 3)", "ceil(amount)", "amount BETWEEN -1 AND 9",
-        "first_time_payee IS TRUE", "payee_account IN ('3', 'x')", "amount NOT IN (1, 2, 7)", "octet_length(payee_account)",
+        "amount / 1000",
+        "amount % 1000",
+        "amount % -1",
+        "1000 / nullif(amount, 0)",
+        "amount / 2.5",
+        "amount % 0.5",
+        "CAST(amount AS TEXT)",
+        "CAST(amount AS DOUBLE)",
+        "CAST(event_time AS BIGINT)",
+        "CAST(event_time AS TEXT)",
+        "CAST(first_time_payee AS BIGINT)",
+        "try_cast(payee_account AS BIGINT)",
+        "try_cast(payee_account AS TIMESTAMPTZ)",
+        "try_cast(payee_account AS BOOLEAN)",
+        "try_cast(CAST(amount AS DOUBLE) AS BIGINT)",
+        "payee_account::text",
+        "event_time - INTERVAL '100 years'",
+        "event_time + INTERVAL '36500 days'",
+        "event_time - INTERVAL '1 month'",
+        "date_trunc('month', event_time)",
+        "date_part('hour', event_time AT TIME ZONE 'Asia/Shanghai')",
+        "extract(dow FROM event_time)",
+        "event_time > '2026-03-02 10:00:01'",
+        "event_time BETWEEN '2026-03-02' AND TIMESTAMPTZ '2200-01-01T00:00:00Z'",
+        "event_time IN ('2026-03-02T10:00:00Z')",
+        "substr(payee_account, 2)",
+        "substr(payee_account, -3, 5)",
+        "substring(payee_account FROM 1 FOR 1)",
+        "left(payee_account, -1)",
+        "right(payee_account, 10)",
+        "split_part(payee_account, '_', 2)",
+        "upper(payee_account)",
+        "replace(payee_account, '%', '')",
+        "trim(payee_account)",
+        "trim(BOTH '3' FROM payee_account)",
+        "reverse(payee_account)",
+        "char_length(payee_account) * 9223372036854775807",
+        "strpos(payee_account, '_')",
+        "position('_' IN payee_account)",
+        "payee_account LIKE '%\\\\'",
+        "payee_account ILIKE '_'",
+        "payee_account ~ '^[0-9]+$'",
+        "regexp_like(payee_account, '^.$')",
+        "starts_with(payee_account, '3')",
+        "payee_account || ':' || payer_account",
+        "concat(payee_account, payer_account)",
+        "greatest(amount, payer_balance_before)",
+        "least(amount, 3)",
+        "nullif(amount, 7)",
+        "nvl(payer_balance_before, 0)",
+        "round(CAST(amount AS DOUBLE))",
+        "floor(CAST(amount AS DOUBLE) / 3)",
+        "ceil(amount)",
+        "amount BETWEEN -1 AND 9",
+        "first_time_payee IS TRUE",
+        "payee_account IN ('3', 'x')",
+        "amount NOT IN (1, 2, 7)",
+        "octet_length(payee_account)",
     ];
     for value in values {
         everywhere(value);
@@ -79,9 +123,13 @@ fn what_is_accepted_never_ends_the_batch() {
 
 #[test]
 fn a_sum_beyond_bigint_is_null_on_both_sides_and_comes_back() {
-    let given = EXTREMES.replace("amount: 7", "amount: 9000000000000000000").replace("amount: 0 ", "amount: 1000000000000000000 ");
-    let body = format!("{HEAD}, s, m FROM (SELECT *, sum(amount) OVER w AS s, avg(amount) OVER w AS m FROM transactions WHERE currency = 'CNY' AND amount > 0 \
-        WINDOW w AS (PARTITION BY payer_account ORDER BY event_time {FRAME})) AS a");
+    let given = EXTREMES
+        .replace("amount: 7", "amount: 9000000000000000000")
+        .replace("amount: 0 ", "amount: 1000000000000000000 ");
+    let body = format!(
+        "{HEAD}, s, m FROM (SELECT *, sum(amount) OVER w AS s, avg(amount) OVER w AS m FROM transactions WHERE currency = 'CNY' AND amount > 0 \
+        WINDOW w AS (PARTITION BY payer_account ORDER BY event_time {FRAME})) AS a"
+    );
     let pack = compiled(&body).unwrap();
     let expected = batch(&pack, &rows(&given)).unwrap();
     let sums: Vec<Value> = expected.iter().map(|d| d.values[0].1.clone()).collect();

@@ -71,16 +71,26 @@ fn a_wrong_use_of_a_named_window_is_refused_at_its_place() {
         ("w1 AS (PARTITION BY payee_account ORDER BY event_time ROWS 2 PRECEDING)", "(w1)", "take over its frame"),
     ];
     for (window, over, word) in cases {
-        let body = format!("{HEAD}, n FROM (\nSELECT *,\n  count(*) OVER {over} AS n\nFROM transactions WINDOW {window}) AS a");
+        let body = format!(
+            "{HEAD}, n FROM (\nSELECT *,\n  count(*) OVER {over} AS n\nFROM transactions WINDOW {window}) AS a"
+        );
         assert_refused_at(&body, word, FIRST + 2, 3);
     }
-    let later = format!("{HEAD}, n FROM (SELECT *, count(*) OVER w2 AS n FROM transactions\nWINDOW w2 AS (w1 ORDER BY event_time {FRAME}), w1 AS (PARTITION BY kind)) AS a");
+    let later = format!(
+        "{HEAD}, n FROM (SELECT *, count(*) OVER w2 AS n FROM transactions\nWINDOW w2 AS (w1 ORDER BY event_time {FRAME}), w1 AS (PARTITION BY kind)) AS a"
+    );
     assert_refused_at(&later, "unknown window `w1`", FIRST + 1, 8);
-    let twice = format!("{HEAD}, n FROM (SELECT *, count(*) OVER w AS n FROM transactions\nWINDOW w AS (PARTITION BY kind), W AS (PARTITION BY payee_account)) AS a");
+    let twice = format!(
+        "{HEAD}, n FROM (SELECT *, count(*) OVER w AS n FROM transactions\nWINDOW w AS (PARTITION BY kind), W AS (PARTITION BY payee_account)) AS a"
+    );
     assert_refused_at(&twice, "two windows are named `W`", FIRST + 1, 34);
-    let alias = format!("{HEAD}, n FROM (SELECT *, count(*) OVER w2 AS n FROM transactions\nWINDOW w1 AS (PARTITION BY kind), w2 AS w1) AS a");
+    let alias = format!(
+        "{HEAD}, n FROM (SELECT *, count(*) OVER w2 AS n FROM transactions\nWINDOW w1 AS (PARTITION BY kind), w2 AS w1) AS a"
+    );
     assert_refused_at(&alias, "`w2 AS w1`", FIRST + 1, 35);
-    let near = text(&problems(&format!("{HEAD}, n FROM (SELECT *, count(*) OVER last_hur AS n FROM transactions WINDOW last_hour AS (PARTITION BY kind)) AS a")));
+    let near = text(&problems(&format!(
+        "{HEAD}, n FROM (SELECT *, count(*) OVER last_hur AS n FROM transactions WINDOW last_hour AS (PARTITION BY kind)) AS a"
+    )));
     assert!(near.contains("did you mean `last_hour`?"), "{near}");
 }
 
@@ -131,7 +141,8 @@ fn clauses_that_datafusion_drops_are_refused_by_name() {
 
 #[test]
 fn a_view_is_accepted_by_the_same_list() {
-    let view = |tail: &str| format!("CREATE VIEW v AS SELECT event_id, event_time, payee_account FROM transactions {tail}");
+    let view =
+        |tail: &str| format!("CREATE VIEW v AS SELECT event_id, event_time, payee_account FROM transactions {tail}");
     let check = |view: &str| {
         let view = ViewFile { path: "v.sql".into(), text: view.into() };
         let found = foreshock_compiler::compile(&[], &[view], &Default::default()).err().unwrap_or_default();
@@ -151,6 +162,8 @@ fn a_view_is_accepted_by_the_same_list() {
         let found = check(&view(tail));
         assert!(found.contains(word), "{tail}\n{found}");
     }
-    assert!(check("CREATE OR REPLACE VIEW v AS SELECT event_id, event_time FROM transactions").contains("more than a name"));
+    assert!(
+        check("CREATE OR REPLACE VIEW v AS SELECT event_id, event_time FROM transactions").contains("more than a name")
+    );
     assert!(check("SELECT event_id, event_time FROM transactions").contains("CREATE VIEW"));
 }

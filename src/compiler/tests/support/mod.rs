@@ -1,11 +1,12 @@
 //! Rules of one line, and the files that are shipped.
 #![allow(dead_code, clippy::unwrap_used)]
 
-use foreshock_compiler::{Pack, Problem, RuleFile, Settings, compile};
 use arrow::array::RecordBatch;
 use foreshock_compiler::batch::run_rule;
+use foreshock_compiler::{Pack, Problem, RuleFile, Settings, compile};
 use foreshock_core::{Detection, Feed};
 use foreshock_engine::{Engine, FeedBatch, Inline, Output, Presence, State};
+use proptest::prelude::ProptestConfig;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -109,4 +110,10 @@ pub fn live(pack: &Pack, rows: &BTreeMap<Feed, RecordBatch>, cut: usize) -> (Vec
     }
     take(engine.finish());
     (standing.into_values().collect(), faults)
+}
+
+/// So many random tries, or as many as `PROPTEST_CASES` says.
+pub fn tries(cases: u32) -> ProptestConfig {
+    let default = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    if std::env::var_os("PROPTEST_CASES").is_some() { default } else { ProptestConfig { cases, ..default } }
 }
