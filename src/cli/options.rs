@@ -75,7 +75,10 @@ impl RuleOptions {
 /// When files cannot be read.
 pub fn load_pack(dir: &Path, choice: &Choice, settings: &Settings) -> anyhow::Result<Option<Pack>> {
     match load(dir, choice, settings)? {
-        Ok(pack) => Ok(Some(pack)),
+        Ok(pack) => {
+            pack.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+            Ok(Some(pack))
+        }
         Err(problems) => {
             problems.iter().for_each(|problem| eprintln!("{problem}"));
             eprintln!("{} problems in the rules", problems.len());

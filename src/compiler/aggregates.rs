@@ -3,9 +3,11 @@
 //! `avg`, `var`, `stddev` and `median` replace DataFusion's: theirs keep floats and drift when rows leave a frame. Ours
 //! keep integers and use the engine's own last formula, so that live and batch agree bit for bit.
 
+use crate::casts::{FoldCasts, time_type};
 use crate::checked::CheckArithmetic;
+use crate::sums::Sum;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Int64Type, TimeUnit, TimestampMicrosecondType};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Int64Type, TimestampMicrosecondType};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, exec_err, internal_err, plan_err};
@@ -30,7 +32,9 @@ pub type Params = Arc<BTreeMap<String, ScalarValue>>;
 pub(crate) fn register(ctx: &mut SessionContext, params: &Params) -> Result<()> {
     ctx.register_udf(ScalarUDF::from(ParamFunction { signature: Signature::any(2, Volatility::Immutable) }));
     datafusion::execution::FunctionRegistry::register_function_rewrite(ctx, Arc::new(FoldParam(params.clone())))?;
+    datafusion::execution::FunctionRegistry::register_function_rewrite(ctx, Arc::new(FoldCasts))?;
     datafusion::execution::FunctionRegistry::register_function_rewrite(ctx, Arc::new(CheckArithmetic))?;
+    ctx.register_udaf(AggregateUDF::from(Sum::new()));
     for (name, is_first) in [("earliest", true), ("latest", false)] {
         let signature = Signature::user_defined(Volatility::Immutable);
         ctx.register_udaf(AggregateUDF::from(Pick { name, is_first, signature }));
@@ -119,7 +123,7 @@ impl AggregateUDFImpl for Pick {
         Ok(types[0].clone())
     }
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        let time = time_type();
         match types {
             [x, t, DataType::Utf8] if *t == time => Ok(vec![x.clone(), time, DataType::Utf8]),
             _ => plan_err!("`{}` takes (x, event_time, event_id)", self.name),

@@ -1,7 +1,10 @@
 //! Test cases of a rule (`<id>.test.yaml`): what is given, what is expected.
 
 use crate::header::{ParamValue, parse_span};
+use crate::near::near;
+use crate::problem::Problem;
 use crate::session::feed_schema;
+use crate::yaml;
 use datafusion::arrow::array::{
     ArrayRef, BooleanBuilder, Int64Builder, RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
 };
@@ -67,9 +70,29 @@ pub struct Expected {
 /// Reads a case file.
 ///
 /// # Errors
-/// What is wrong with the YAML, with its line.
+/// What is wrong with the YAML, with its line and column.
 pub fn read(text: &str) -> Result<Vec<Case>, String> {
-    serde_saphyr::from_str(text).map_err(|e| e.to_string())
+    read_file("", text).map_err(|p| p.to_string().trim_start_matches(':').to_owned())
+}
+
+/// The same, with the file's name in the problem.
+///
+/// # Errors
+/// What is wrong with the YAML, with file, line and column.
+pub fn read_file(file: &str, text: &str) -> Result<Vec<Case>, Problem> {
+    yaml::read(text).map_err(|p| p.in_file(file))
+}
+
+/// What the cases of a rule do not show. A rule that no case lets fire may do anything.
+pub fn lacking(cases: &[Case]) -> Vec<&'static str> {
+    let mut lacking = Vec::new();
+    if !cases.iter().any(|case| !case.expect.is_empty()) {
+        lacking.push("no case expects a detection: write one with rows that make the rule fire");
+    }
+    if !cases.iter().any(|case| case.expect.is_empty()) {
+        lacking.push("no case is silent: write one with rows that almost make the rule fire, and `expect: []`");
+    }
+    lacking
 }
 
 impl Case {
@@ -80,8 +103,8 @@ impl Case {
     pub fn batches(&self) -> Result<BTreeMap<Feed, RecordBatch>, String> {
         let mut batches = BTreeMap::new();
         for (table, rows) in &self.given {
-            let feed =
-                Feed::ALL.into_iter().find(|f| f.table() == table).ok_or_else(|| format!("no table `{table}`"))?;
+            let feed = Feed::ALL.into_iter().find(|f| f.table() == table);
+            let feed = feed.ok_or_else(|| no_such("no table", table, Feed::ALL.into_iter().map(Feed::table)))?;
             batches.insert(feed, batch(feed, rows)?);
         }
         Ok(batches)
@@ -143,7 +166,18 @@ fn time(at: &str) -> Result<i64, String> {
         None => (0, at),
     };
     let us = parse_rfc3339(&format!("2026-03-02T{clock}Z")).ok_or_else(|| format!("`{at}` is no time"))?;
-    Ok(us + days * DAY_US)
+    let days_us = days.checked_mul(DAY_US).filter(|us| us.abs() <= CASE_US_MAX);
+    days_us.map(|days_us| us + days_us).ok_or_else(|| format!("`{at}` is too far away"))
+}
+
+/// Rows of one table of a case.
+const CASE_ROWS_MAX: usize = 100_000;
+/// A case plays within three hundred years.
+const CASE_US_MAX: i64 = 110_000 * DAY_US;
+
+fn no_such(what: &str, name: &str, known: impl Iterator<Item = &'static str>) -> String {
+    let meant = near(name, known).map_or(String::new(), |close| format!("; did you mean `{close}`?"));
+    format!("{what} `{name}`{meant}")
 }
 
 struct Written {
@@ -160,6 +194,13 @@ fn written(rows: &[Row]) -> Result<Vec<Written>, String> {
             Some(r) => (r.count, parse_span(&r.every).ok_or_else(|| format!("`{}` is no span of time", r.every))?),
         };
         let start = time(&row.at)?;
+        if all.len().saturating_add(count) > CASE_ROWS_MAX {
+            return Err(format!("a case has more than {CASE_ROWS_MAX} rows"));
+        }
+        let last = i64::try_from(count).ok().and_then(|count| every.checked_mul(count));
+        if last.is_none_or(|last| last > CASE_US_MAX) {
+            return Err(format!("`{}` repeated {count} times is too long", row.at));
+        }
         for n in 0..count {
             let mut columns = row.columns.clone();
             for name in row.repeat.iter().flat_map(|r| &r.suffix) {
@@ -179,7 +220,8 @@ fn batch(feed: Feed, rows: &[Row]) -> Result<RecordBatch, String> {
     rows.sort_by_key(|r| (r.time, r.number));
     for name in rows.iter().flat_map(|r| r.columns.keys()) {
         if !feed.columns().iter().any(|c| c.name == name) {
-            return Err(format!("table `{}` has no column `{name}`", feed.table()));
+            let what = format!("table `{}` has no column", feed.table());
+            return Err(no_such(&what, name, feed.columns().iter().map(|c| c.name)));
         }
     }
     let columns = feed.columns().iter().map(|c| column(feed, c.name, c.ty, &rows)).collect::<Result<_, _>>()?;

@@ -1,9 +1,11 @@
-//! Integer arithmetic that fails at overflow. DataFusion's `+`, `-` and `*` wrap silently; the analyser turns them into
-//! these functions in every session, so that the live engine and the batch fault alike (contract section 9).
+//! Integer arithmetic that has no value for some numbers: beyond BIGINT, or a division by 0. DataFusion's own wraps
+//! silently or ends the whole query; the analyser turns it into these functions in every session. Where there is no value
+//! the row's is NULL, in the batch as live; live it is counted besides ([`crate::expr`]).
 
-use datafusion::arrow::array::{ArrayRef, Datum};
-use datafusion::arrow::compute::kernels::numeric::{add, mul, sub};
-use datafusion::arrow::datatypes::DataType;
+use crate::guarded::guarded;
+use datafusion::arrow::array::{ArrayRef, AsArray, Datum, Int64Array};
+use datafusion::arrow::compute::kernels::numeric::{add, div, mul, rem, sub};
+use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
@@ -12,12 +14,29 @@ use datafusion::error::Result;
 use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
 use datafusion::logical_expr::{
     BinaryExpr, ColumnarValue, Expr, ExprSchemable, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-    Volatility,
+    Volatility, cast,
 };
 use datafusion::scalar::ScalarValue;
+use std::cell::Cell;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-/// Turns BIGINT `+`, `-`, `*` into their checked twins.
+thread_local! {
+    /// Was a value missing since this was last asked? Evaluation stays on one thread.
+    static FAULT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A value is missing.
+pub(crate) fn set_fault() {
+    FAULT.set(true);
+}
+
+/// Was a value missing in this thread since the last call?
+pub(crate) fn take_fault() -> bool {
+    FAULT.replace(false)
+}
+
+/// Turns BIGINT `+`, `-`, `*`, `/`, `%`, `abs` and the sign into their checked twins.
 #[derive(Debug)]
 pub(crate) struct CheckArithmetic;
 
@@ -27,27 +46,44 @@ impl FunctionRewrite for CheckArithmetic {
     }
 
     fn rewrite(&self, expr: Expr, schema: &DFSchema, _: &ConfigOptions) -> Result<Transformed<Expr>> {
-        let Expr::BinaryExpr(BinaryExpr { left, op, right }) = &expr else { return Ok(Transformed::no(expr)) };
-        let name = match op {
-            Operator::Plus => "checked_add",
-            Operator::Minus => "checked_sub",
-            Operator::Multiply => "checked_mul",
+        let (name, arguments): (_, Vec<&Expr>) = match &expr {
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) => match op {
+                Operator::Plus => ("checked_add", vec![left, right]),
+                Operator::Minus => ("checked_sub", vec![left, right]),
+                Operator::Multiply => ("checked_mul", vec![left, right]),
+                Operator::Divide => ("checked_div", vec![left, right]),
+                Operator::Modulo => ("checked_rem", vec![left, right]),
+                _ => return Ok(Transformed::no(expr)),
+            },
+            Expr::Negative(inner) => ("checked_neg", vec![inner]),
+            Expr::ScalarFunction(call) if matches!(call.name(), "date_part" | "date_trunc") => {
+                return Ok(guarded(expr));
+            }
+            Expr::ScalarFunction(call) if call.name() == "abs" => ("checked_abs", call.args.iter().collect()),
             _ => return Ok(Transformed::no(expr)),
         };
         // What has no type yet is refused by the analyser with its own words.
-        let is_bigint = |e: &Expr| e.get_type(schema).is_ok_and(|t| t == DataType::Int64);
-        if !is_bigint(left) || !is_bigint(right) {
-            return Ok(Transformed::no(expr));
+        let mut exact = Vec::new();
+        for argument in arguments {
+            match argument.get_type(schema) {
+                Ok(DataType::Int64) => exact.push(argument.clone()),
+                // Hours of a time, lengths of a text: fewer bits, so this cast always has a value.
+                Ok(DataType::Int32) => exact.push(cast(argument.clone(), DataType::Int64)),
+                _ => return Ok(Transformed::no(expr)),
+            }
         }
-        let signature = Signature::exact(vec![DataType::Int64; 2], Volatility::Immutable);
-        let function = ScalarUDF::from(Checked { name, signature });
-        Ok(Transformed::yes(function.call(vec![left.as_ref().clone(), right.as_ref().clone()])))
+        let signature = Signature::exact(vec![DataType::Int64; exact.len()], Volatility::Immutable);
+        Ok(Transformed::yes(ScalarUDF::from(Checked { name, signature }).call(exact)))
     }
 }
 
-/// Is it one of these functions? NULL comes only from NULL.
-pub(crate) fn is_checked(name: &str) -> bool {
-    matches!(name, "checked_add" | "checked_sub" | "checked_mul")
+/// Can it be NULL although its arguments are not? Only a division by a literal has a value for all numbers.
+pub(crate) fn is_total(name: &str, arguments: &[Expr]) -> bool {
+    let by = match arguments.last() {
+        Some(Expr::Literal(ScalarValue::Int64(Some(n)), _)) => *n,
+        _ => 0,
+    };
+    matches!(name, "checked_div" | "checked_rem") && by != 0 && by != -1
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -56,13 +92,43 @@ struct Checked {
     signature: Signature,
 }
 
+type Kernel = fn(&dyn Datum, &dyn Datum) -> std::result::Result<ArrayRef, ArrowError>;
+
 impl Checked {
-    fn kernel(&self) -> fn(&dyn Datum, &dyn Datum) -> std::result::Result<ArrayRef, ArrowError> {
+    /// All rows at once, or an error when one has no value.
+    fn kernel(&self) -> Option<Kernel> {
         match self.name {
-            "checked_add" => add,
-            "checked_sub" => sub,
-            _ => mul,
+            "checked_add" => Some(add),
+            "checked_sub" => Some(sub),
+            "checked_mul" => Some(mul),
+            "checked_div" => Some(div),
+            "checked_rem" => Some(rem),
+            _ => None,
         }
+    }
+
+    fn one(&self, a: i64, b: i64) -> Option<i64> {
+        match self.name {
+            "checked_add" => a.checked_add(b),
+            "checked_sub" => a.checked_sub(b),
+            "checked_mul" => a.checked_mul(b),
+            "checked_div" => a.checked_div(b),
+            "checked_rem" => (b != 0).then(|| a.wrapping_rem(b)),
+            "checked_neg" => a.checked_neg(),
+            _ => a.checked_abs(),
+        }
+    }
+
+    fn row_by_row(&self, left: &Int64Array, right: &Int64Array) -> Int64Array {
+        let pairs = left.iter().zip(right);
+        let one = |(a, b): (Option<i64>, Option<i64>)| {
+            let value = self.one(a?, b?);
+            if value.is_none() {
+                set_fault();
+            }
+            value
+        };
+        pairs.map(one).collect()
     }
 }
 
@@ -76,15 +142,34 @@ impl ScalarUDFImpl for Checked {
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
         Ok(DataType::Int64)
     }
+    /// A short name: DataFusion's own writes each level's text anew, which takes cubic time and much stack. The columns of
+    /// a rule keep their names, for these functions come in where names are given already.
+    fn schema_name(&self, arguments: &[Expr]) -> Result<String> {
+        let mut hasher = DefaultHasher::new();
+        arguments.hash(&mut hasher);
+        Ok(format!("{}#{:x}", self.name, hasher.finish()))
+    }
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let [left, right] = args.args.as_slice() else { return internal_err!("two arguments") };
-        let result = self.kernel()(datum(left)?.as_ref(), datum(right)?.as_ref())?;
-        match (left, right) {
-            (ColumnarValue::Scalar(_), ColumnarValue::Scalar(_)) => {
-                Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?))
+        let (Some(left), Some(right)) = (args.args.first(), args.args.last()) else {
+            return internal_err!("one or two arguments");
+        };
+        let at_once = self.kernel().and_then(|kernel| {
+            let (left, right) = (datum(left).ok()?, datum(right).ok()?);
+            kernel(left.as_ref(), right.as_ref()).ok()
+        });
+        let is_scalar = matches!((left, right), (ColumnarValue::Scalar(_), ColumnarValue::Scalar(_)));
+        let result = match at_once {
+            Some(result) => result,
+            None => {
+                let rows = if is_scalar { 1 } else { args.number_rows };
+                let (left, right) = (left.to_array(rows)?, right.to_array(rows)?);
+                Arc::new(self.row_by_row(left.as_primitive::<Int64Type>(), right.as_primitive::<Int64Type>()))
             }
-            _ => Ok(ColumnarValue::Array(result)),
+        };
+        if is_scalar {
+            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));
         }
+        Ok(ColumnarValue::Array(result))
     }
 }
 

@@ -1,26 +1,33 @@
-//! What a rule's plan must not hold, whatever its windows: volatile functions, implicit casts, floats for ratios,
-//! parameters that differ from the header.
+//! What a plan must not hold, whatever its windows: casts that can fail or that nobody wrote, floats for ratios, spans of
+//! time as values, literals that a function does not know, parameters that differ from the header.
 
+use crate::checked::take_fault;
+use crate::dialect::Checked;
 use crate::header::Header;
-use crate::pack::scalar;
 use crate::problem::Problem;
-use datafusion::arrow::datatypes::DataType;
+use crate::session::raw_plan;
+use crate::settings::scalar;
+use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Volatility};
+use datafusion::common::{DFSchema, DFSchemaRef};
+use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::logical_expr::{BinaryExpr, Cast, Expr, ExprSchemable, Like, LogicalPlan, Operator, Volatility};
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
+use std::sync::Arc;
+
+/// Longest INTERVAL added to a time, 100 years of long months: so many thousand of them still give a time.
+const INTERVAL_DAYS_MAX: i64 = 12 * 100 * 31;
 
 /// Every `param` of the body must stand in the header with the same default.
-pub(crate) fn check_defaults(
-    ctx: &SessionContext,
-    sql: &str,
-    header: &Header,
-    place: (u64, u64),
-) -> Result<(), Problem> {
-    let raw = futures::executor::block_on(ctx.state().create_logical_plan(sql))
-        .map_err(|e| Problem::from_datafusion(&e, place))?;
+pub(crate) fn check_defaults(ctx: &SessionContext, checked: &Checked, header: &Header) -> Result<(), Problem> {
+    let place = checked.select;
+    let raw = futures::executor::block_on(raw_plan(ctx, &checked.query));
+    let raw = raw.map_err(|e| crate::locate::problem(ctx, checked, &e))?;
     let mut found = Vec::new();
-    each_expr(&raw, &mut |e, _| {
+    each_expr(&raw, place, &mut |e, _| {
         if let Expr::ScalarFunction(call) = e
             && call.name() == "param"
             && let [Expr::Literal(name, _), Expr::Literal(default, _)] = call.args.as_slice()
@@ -31,12 +38,13 @@ pub(crate) fn check_defaults(
     })?;
     for (name, default) in found {
         let Some(Some(name)) = name.try_as_str() else { continue };
+        let place = checked.place_of_text(name);
         let Some(param) = header.params.get(name) else {
-            return Err(Problem::at(
-                place,
-                format!("parameter `{name}` is not in the header"),
-                "add it under `params`",
-            ));
+            let hint = match crate::near::near(name, header.params.keys().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`? else add it under `params`"),
+                None => "add it under `params`".into(),
+            };
+            return Err(Problem::at(place, format!("parameter `{name}` is not in the header"), hint));
         };
         if scalar(&param.default) != default {
             let message =
@@ -49,66 +57,161 @@ pub(crate) fn check_defaults(
 
 fn each_expr(
     plan: &LogicalPlan,
-    visit: &mut dyn FnMut(&Expr, &LogicalPlan) -> Result<(), Problem>,
+    place: (u64, u64),
+    visit: &mut dyn FnMut(&Expr, &DFSchemaRef) -> Result<(), Problem>,
 ) -> Result<(), Problem> {
     let mut found = None;
     let walked = plan.apply(|node| {
+        let schema = node.inputs().first().map_or_else(|| node.schema().clone(), |i| i.schema().clone());
         node.apply_expressions(|e| {
-            e.apply(|inner| {
-                if let Err(problem) = visit(inner, node) {
+            e.apply(|inner| match visit(inner, &schema) {
+                Ok(()) => Ok(TreeNodeRecursion::Continue),
+                Err(problem) => {
                     found.get_or_insert(problem);
+                    Ok(TreeNodeRecursion::Stop)
                 }
-                Ok(TreeNodeRecursion::Continue)
             })
         })
     });
-    walked.map_err(|e| Problem::from_datafusion(&e, (1, 1)))?;
+    walked.map_err(|e| Problem::from_datafusion(&e, place))?;
     found.map_or(Ok(()), Err)
 }
 
-/// Volatile functions and implicit or failing casts, wherever they stand.
-pub(crate) fn check_plan(plan: &LogicalPlan, place: (u64, u64)) -> Result<(), Problem> {
-    each_expr(plan, &mut |expr, node| match expr {
+/// All of it, wherever it stands.
+pub(crate) fn check_plan(plan: &LogicalPlan, checked: &Checked) -> Result<(), Problem> {
+    let place = |e: &Expr| place_of(e, checked);
+    each_expr(plan, checked.select, &mut |expr, schema| match expr {
         Expr::ScalarFunction(f) if f.func.signature().volatility != Volatility::Immutable => {
-            Err(Problem::at(place, format!("`{}` does not give the same answer each time", f.name()), "use event_time"))
+            let message = format!("`{}` does not give the same answer each time", f.name());
+            Err(Problem::at(place(expr), message, "use event_time"))
         }
-        Expr::BinaryExpr(b) => check_arithmetic(b, expr, node, place),
-        Expr::Cast(cast) => {
-            let schema = node.inputs().first().map_or_else(|| node.schema().clone(), |i| i.schema().clone());
-            let from = cast.expr.get_type(&schema).unwrap_or(DataType::Null);
-            let to = cast.field.data_type();
-            let is_text = |t: &DataType| matches!(t, DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8);
-            let is_time =
-                |t: &DataType| matches!(t, DataType::Timestamp(..) | DataType::Interval(_) | DataType::Duration(_));
-            let is_literal = matches!(cast.expr.as_ref(), Expr::Literal(..));
-            let mixes = is_text(&from) != is_text(to) && from != DataType::Null && !(is_literal && is_time(to));
-            if !mixes {
-                return Ok(());
+        Expr::ScalarFunction(f) => check_literals(expr, &f.args, checked),
+        Expr::Like(Like { expr: text, pattern, .. }) => {
+            check_literals(expr, &[text.as_ref().clone(), pattern.as_ref().clone()], checked)
+        }
+        Expr::BinaryExpr(b) => {
+            check_arithmetic(b, expr, schema, checked)?;
+            check_literals(expr, &[b.left.as_ref().clone(), b.right.as_ref().clone()], checked)
+        }
+        Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(i)), _) => {
+            let days =
+                i64::from(i.months).abs() * 31 + i64::from(i.days).abs() + i.nanoseconds.abs() / 86_400_000_000_000;
+            if days > INTERVAL_DAYS_MAX {
+                return Err(Problem::at(place(expr), "an INTERVAL of more than 100 years", "no event is so old"));
             }
-            let column = cast.expr.spans().and_then(|s| s.first()).map_or(place, |s| (s.start.line, s.start.column));
-            Err(Problem::at(
-                column,
-                format!("`{}` of type {from} is used as {to}", cast.expr),
-                "compare equal types, or write try_cast(x AS BIGINT)",
-            ))
+            Ok(())
         }
+        Expr::Cast(cast) => check_cast(cast, schema, checked),
         _ => Ok(()),
     })
 }
 
-/// Ratios as floats, and unsigned with signed numbers (which become decimals).
-fn check_arithmetic(b: &BinaryExpr, expr: &Expr, node: &LogicalPlan, place: (u64, u64)) -> Result<(), Problem> {
+/// Place of the first column or text in an expression.
+fn place_of(expr: &Expr, checked: &Checked) -> (u64, u64) {
+    let mut found = None;
+    let _ = expr.apply(|e| {
+        let at = match e {
+            Expr::Column(c) => c.spans.first().map(|s| (s.start.line, s.start.column)),
+            Expr::Literal(value, _) => value.try_as_str().flatten().and_then(|t| checked.find_text(t)),
+            _ => None,
+        };
+        found = found.or(at);
+        Ok(if found.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    });
+    found.unwrap_or(checked.select)
+}
+
+/// Between text and other types, and those that have no value for some.
+fn check_cast(cast: &Cast, schema: &DFSchema, checked: &Checked) -> Result<(), Problem> {
+    let from = cast.expr.get_type(schema).unwrap_or(DataType::Null);
+    let to = cast.field.data_type();
+    let is_text = |t: &DataType| matches!(t, DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8);
+    let is_whole = |t: &DataType| matches!(t, DataType::Int32 | DataType::Int64 | DataType::UInt64);
+    let place = place_of(&cast.expr, checked);
+    if let Expr::Literal(value, _) = cast.expr.as_ref()
+        && !is_text(&from)
+        && value.cast_to(to).is_ok()
+    {
+        return Ok(());
+    }
+    if is_text(&from) != is_text(to) && from != DataType::Null {
+        let hint = "compare equal types, or write try_cast(x AS BIGINT)";
+        return Err(Problem::at(place, format!("`{}` of type {from} is used as {to}", cast.expr), hint));
+    }
+    let can_fail = matches!((&from, to), (DataType::Float64 | DataType::Float32, t) if is_whole(t))
+        || matches!((&from, to), (f, DataType::Timestamp(..)) if is_whole(f))
+        || matches!((&from, to), (DataType::Timestamp(..), DataType::Timestamp(unit, _)) if *unit != TimeUnit::Microsecond);
+    if can_fail {
+        let message = format!("a cast of {from} to {to} has no value for some numbers");
+        return Err(Problem::at(place, message, "try_cast(x AS BIGINT) is NULL there"));
+    }
+    Ok(())
+}
+
+/// Ratios as floats, unsigned with signed numbers (which become decimals), and spans of time.
+fn check_arithmetic(b: &BinaryExpr, expr: &Expr, schema: &DFSchema, checked: &Checked) -> Result<(), Problem> {
+    let place = place_of(expr, checked);
     let is_float = |e: &Expr| matches!(e, Expr::Literal(ScalarValue::Float64(_) | ScalarValue::Float32(_), _));
     if b.op == Operator::Multiply && (is_float(&b.left) || is_float(&b.right)) {
         let hint = "multiply out in integers: 10 * a >= 8 * b instead of a >= 0.8 * b";
         return Err(Problem::at(place, format!("`{expr}` is computed in floats"), hint));
     }
-    let schema = node.inputs().first().map_or_else(|| node.schema().clone(), |i| i.schema().clone());
-    match expr.get_type(&schema) {
+    if !matches!(b.op, Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide | Operator::Modulo) {
+        return Ok(());
+    }
+    match expr.get_type(schema) {
         Ok(DataType::Decimal128(..) | DataType::Decimal256(..)) => {
             let hint = "CAST(row_number() OVER (..) AS BIGINT)";
             Err(Problem::at(place, format!("`{expr}` mixes unsigned and signed numbers"), hint))
         }
+        Ok(DataType::Duration(_) | DataType::Interval(_)) => {
+            let hint = "earlier <= event_time - INTERVAL '90 days'; \
+                        CAST(event_time AS BIGINT) - CAST(earlier AS BIGINT) gives microseconds";
+            Err(Problem::at(place, format!("`{expr}` is a span of time, which is not kept"), hint))
+        }
         _ => Ok(()),
+    }
+}
+
+/// Patterns, units and places that are no such: tried here on one value, for DataFusion finds them on the first event.
+fn check_literals(expr: &Expr, arguments: &[Expr], checked: &Checked) -> Result<(), Problem> {
+    let is_literal = |e: &Expr| matches!(e, Expr::Literal(..));
+    if !arguments.iter().any(is_literal) || arguments.iter().all(is_literal) {
+        return Ok(());
+    }
+    let is_text_operation = match expr {
+        Expr::ScalarFunction(ScalarFunction { func, .. }) => {
+            matches!(
+                func.name(),
+                "date_part" | "date_trunc" | "left" | "regexp_like" | "right" | "split_part" | "substr" | "to_char"
+            )
+        }
+        Expr::BinaryExpr(b) => matches!(
+            b.op,
+            Operator::RegexMatch | Operator::RegexIMatch | Operator::RegexNotMatch | Operator::RegexNotIMatch
+        ),
+        other => matches!(other, Expr::Like(_)),
+    };
+    if !is_text_operation {
+        return Ok(());
+    }
+    let is_of_time = matches!(expr, Expr::ScalarFunction(f) if matches!(f.name(), "date_part" | "date_trunc"));
+    let sample = match is_of_time {
+        true => ScalarValue::TimestampMicrosecond(Some(0), Some("UTC".into())),
+        false => ScalarValue::Utf8(Some("a".into())),
+    };
+    let tried = expr.clone().map_children(|child| {
+        let child = if is_literal(&child) { child } else { Expr::Literal(sample.clone(), None) };
+        Ok(datafusion::common::tree_node::Transformed::yes(child))
+    });
+    let context = SimplifyContext::builder().with_schema(Arc::new(DFSchema::empty())).build();
+    take_fault();
+    let value = tried.and_then(|tried| ExprSimplifier::new(context).simplify(tried.data));
+    match value {
+        Ok(Expr::Literal(..)) if !take_fault() => Ok(()),
+        Ok(_) | Err(_) => {
+            let message = format!("`{expr}` cannot be computed: a pattern, a unit or a number in it is not known");
+            Err(Problem::at(place_of(expr, checked), message, "docs/rules.md lists them"))
+        }
     }
 }

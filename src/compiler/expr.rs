@@ -1,5 +1,6 @@
 //! The engine's expression trait on DataFusion's physical expressions.
 
+use crate::checked::take_fault;
 use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -39,8 +40,13 @@ impl Expr for Compiled {
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(self.schema.clone(), columns.to_vec(), &options);
+        take_fault();
         let value = batch.map_err(Into::into).and_then(|b| self.expr.evaluate(&b)).and_then(|v| v.into_array(rows));
-        value.map_err(|e| e.strip_backtrace())
+        let value = value.map_err(|e| e.strip_backtrace())?;
+        // A part that has no value is NULL, as in the batch. Where that makes the whole NULL it is a fault to count, row by
+        // row; where it does not (`false AND ..`, `coalesce(..)`) the row has its value.
+        let is_fault = take_fault() && (rows > 1 || value.logical_null_count() > 0);
+        if is_fault { Err("a number beyond BIGINT, or a division by 0".into()) } else { Ok(value) }
     }
 }
 

@@ -88,10 +88,22 @@ fn text(expr: &Expr, windows: &HashMap<String, String>) -> Result<String> {
 
 /// An expression with all its parts: as SQL, `(a OR b) AND c` and `a OR (b AND c)` may look the same.
 fn structure(expr: &Expr) -> Result<String> {
-    let mut parts = Vec::new();
+    let mut text = String::new();
+    write_structure(expr, &mut text)?;
+    Ok(text)
+}
+
+/// Into one text: a text for each part, put together level by level, takes cubic time.
+fn write_structure(expr: &Expr, text: &mut String) -> Result<()> {
+    *text += &format!("{expr}[");
+    let mut is_first = true;
     expr.apply_children(|part| {
-        parts.push(structure(part)?);
+        if !std::mem::replace(&mut is_first, false) {
+            text.push_str("; ");
+        }
+        write_structure(part, text)?;
         Ok(TreeNodeRecursion::Continue)
     })?;
-    Ok(format!("{expr}[{}]", parts.join("; ")))
+    text.push(']');
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! The YAML header of a rule file: `/*--- .. ---*/` before the SELECT.
 
 use crate::problem::Problem;
+use crate::yaml;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -165,14 +166,11 @@ impl Header {
 
 /// `90s`, `30m`, `1h`, `2d` in microseconds.
 pub fn parse_span(text: &str) -> Option<i64> {
-    let (number, unit) = text.split_at(text.len().checked_sub(1)?);
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return None,
-    };
+    let units = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
+    let (number, seconds) = units.iter().find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, *seconds)))?;
+    if !number.bytes().all(|c| c.is_ascii_digit()) {
+        return None;
+    }
     number.parse::<i64>().ok()?.checked_mul(seconds * 1_000_000)
 }
 
@@ -185,33 +183,39 @@ pub(crate) fn read(file: &str, text: &str) -> Result<(Header, String), Problem> 
     let Some((yaml, body)) = rest.split_once("---*/") else {
         return Err(problem(1, "the header has no end".into(), "end it with `---*/`"));
     };
-    let header: Header = serde_saphyr::from_str(yaml).map_err(|e| {
-        let text = e.to_string();
-        let line = e.location().map_or(1, |l| l.line());
-        let first = text.lines().next().unwrap_or_default().to_owned();
-        problem(line, format!("header: {first}"), "docs/rules.md lists the keys of a header")
+    let header: Header = yaml::read(yaml).map_err(|found| {
+        // The YAML begins behind `/*---` of the first line.
+        let column = if found.line == 1 { found.column + 5 } else { found.column };
+        let hint = if found.hint.is_empty() { "docs/rules.md lists the keys of a header".into() } else { found.hint };
+        Problem { line: found.line, column, message: format!("header: {}", found.message), hint, file: file.into() }
     })?;
-    check(&header).map_err(|(message, hint)| problem(1, message, hint))?;
+    check(&header).map_err(|(key, message, hint)| problem(line_of_key(text, key), message, hint))?;
     Ok((header, body.to_owned()))
 }
 
-fn check(header: &Header) -> Result<(), (String, &'static str)> {
+/// The key or parameter that is wrong, what is, and what to do.
+fn check(header: &Header) -> Result<(), (&str, String, &'static str)> {
     if header.title.zh.trim().is_empty() || header.title.en.trim().is_empty() {
-        return Err(("the title needs both languages".into(), "fill `zh` and `en`"));
+        return Err(("title", "the title needs both languages".into(), "fill `zh` and `en`"));
     }
     if !foreshock_core::ids::is_token(&header.id) {
-        return Err((format!("`{}` is no rule id", header.id), "use 1 to 64 of A-Z a-z 0-9 . _ : -"));
+        return Err(("id", format!("`{}` is no rule id", header.id), "use 1 to 64 of A-Z a-z 0-9 . _ : -"));
     }
     if header.action == Action::Block && header.measure.is_none() {
-        return Err(("`action: block` needs a `measure`".into(), "for example STOP_PAYMENT"));
+        return Err(("action", "`action: block` needs a `measure`".into(), "for example STOP_PAYMENT"));
     }
-    if header.quiet.as_deref().is_some_and(|q| parse_span(q).is_none()) {
-        return Err(("`quiet` is no span of time".into(), "write for example 90s, 30m, 1h, 2d"));
+    if header.quiet.as_deref().is_some_and(|q| parse_span(q).is_none_or(|us| us <= 0)) {
+        return Err(("quiet", "`quiet` is no span of time".into(), "write for example 90s, 30m, 1h, 2d"));
     }
     for (name, param) in &header.params {
-        check_range(name, param, &param.default)?;
+        check_range(name, param, &param.default).map_err(|(message, hint)| (name.as_str(), message, hint))?;
     }
     Ok(())
+}
+
+/// Line of a key, or of a parameter.
+fn line_of_key(text: &str, key: &str) -> u64 {
+    if line_of(text, key) > 1 { line_of(text, key) } else { line_of_param(text, key) }
 }
 
 pub(crate) fn check_range(name: &str, param: &Param, value: &ParamValue) -> Result<(), (String, &'static str)> {
@@ -227,4 +231,25 @@ pub(crate) fn check_range(name: &str, param: &Param, value: &ParamValue) -> Resu
         return Err((format!("parameter `{name}`: {v} is outside {min} to {max}"), "choose a value in the range"));
     }
     Ok(())
+}
+
+/// Line of a key of the header, else the first.
+pub(crate) fn line_of(text: &str, key: &str) -> u64 {
+    line_where(text, |line| line.starts_with(key) && line[key.len()..].trim_start().starts_with(':'))
+}
+
+/// Line of a parameter in the header, else the first.
+pub(crate) fn line_of_param(text: &str, name: &str) -> u64 {
+    let is_it = |line: &str| {
+        let line = line.trim_start().trim_start_matches(['"', '\'']);
+        line.strip_prefix(name).is_some_and(|rest| rest.trim_start_matches(['"', '\'']).trim_start().starts_with(':'))
+    };
+    let params = text.lines().position(|line| line.starts_with("params")).unwrap_or(0);
+    let after = text.lines().skip(params + 1).position(is_it);
+    after.map_or_else(|| params as u64 + 1, |at| (params + at) as u64 + 2)
+}
+
+fn line_where(text: &str, is_it: impl Fn(&str) -> bool) -> u64 {
+    let header = text.lines().take_while(|line| !line.starts_with("---*/"));
+    header.map(is_it).position(|found| found).map_or(1, |at| at as u64 + 1)
 }

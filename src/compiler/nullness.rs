@@ -1,5 +1,6 @@
 //! Is an expression never NULL? DataFusion does not learn it from filters; this walk does.
 
+use datafusion::arrow::datatypes::DataType;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Expr, Operator};
 
@@ -11,6 +12,8 @@ pub(crate) fn is_never_null(expr: &Expr, filters: &[Expr], is_not_null_column: &
         || match expr {
             Expr::Alias(a) => inner(&a.expr),
             Expr::Cast(c) => inner(&c.expr),
+            // Only what is no text already has a text for every value; the dialect casts nothing else this way.
+            Expr::TryCast(c) if *c.field.data_type() == DataType::Utf8 => inner(&c.expr),
             Expr::Literal(value, _) => !value.is_null(),
             Expr::Column(c) => is_not_null_column(&c.name),
             Expr::BinaryExpr(b) => inner(&b.left) && inner(&b.right),
@@ -18,7 +21,8 @@ pub(crate) fn is_never_null(expr: &Expr, filters: &[Expr], is_not_null_column: &
                 c.when_then_expr.iter().all(|(_, then)| inner(then)) && c.else_expr.as_ref().is_some_and(|e| inner(e))
             }
             Expr::ScalarFunction(f) if f.name() == "coalesce" => f.args.iter().any(inner),
-            Expr::ScalarFunction(f) if crate::checked::is_checked(f.name()) => f.args.iter().all(inner),
+            Expr::ScalarFunction(f) if crate::checked::is_total(f.name(), &f.args) => f.args.iter().all(inner),
+            Expr::ScalarFunction(f) if matches!(f.name(), "lower" | "upper" | "btrim") => f.args.iter().all(inner),
             Expr::IsNull(_) | Expr::IsNotNull(_) | Expr::IsTrue(_) | Expr::IsNotTrue(_) => true,
             _ => false,
         }

@@ -4,12 +4,12 @@ use datafusion::common::Span;
 use datafusion::error::DataFusionError;
 use std::fmt;
 
-/// One reason why a rule or view is refused.
+/// One reason why a rule or view is refused, or one to look at it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// File.
+    /// File, or `settings` for what configuration or the command line says.
     pub file: String,
-    /// Line, from 1.
+    /// Line, from 1; 0 where there is none.
     pub line: u64,
     /// Column, from 1.
     pub column: u64,
@@ -24,23 +24,38 @@ impl Problem {
         Problem { file: String::new(), line: place.0, column: place.1, message: message.into(), hint: hint.into() }
     }
 
+    pub(crate) fn of_settings(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Problem::at((0, 0), message, hint).in_file("settings")
+    }
+
     pub(crate) fn in_file(mut self, file: &str) -> Self {
-        file.clone_into(&mut self.file);
+        if self.file.is_empty() {
+            file.clone_into(&mut self.file);
+        }
         self
     }
 
-    /// From DataFusion's error: its span where it has one, else the place in its text, else `fallback`.
+    /// Does DataFusion say where?
+    pub(crate) fn has_place(error: &DataFusionError) -> bool {
+        error.diagnostic().is_some_and(|d| d.span.is_some())
+    }
+
+    /// From DataFusion's error: its span where it has one, else `fallback`. Its advice is left out: it knows neither the
+    /// dialect nor who reads it.
     pub(crate) fn from_datafusion(error: &DataFusionError, fallback: (u64, u64)) -> Self {
-        let text = error.strip_backtrace();
-        let first = text.lines().next().unwrap_or_default();
-        let near = text.lines().find(|l| l.starts_with("Did you mean")).unwrap_or_default();
         if let Some(diagnostic) = error.diagnostic()
             && let Some(span) = diagnostic.span
         {
-            let helps: Vec<&str> = diagnostic.notes.iter().map(|n| n.message.as_str()).collect();
-            return Problem::at(start(span), diagnostic.message.clone(), helps.join("; "));
+            let near = diagnostic.notes.iter().map(|n| n.message.as_str()).filter_map(name_in_note);
+            let near: Vec<String> = near.take(3).map(|name| format!("`{name}`")).collect();
+            let hint = match near.is_empty() {
+                true => "docs/rules.md lists tables, views, columns and functions".to_owned(),
+                false => format!("did you mean {}?", near.join(" or ")),
+            };
+            return Problem::at(start(span), in_our_words(&diagnostic.message), hint);
         }
-        Problem::at(place_in_text(&text).unwrap_or(fallback), first, near)
+        let text = error.strip_backtrace();
+        Problem::at(fallback, in_our_words(&text), "docs/rules.md lists what a rule may hold")
     }
 }
 
@@ -48,17 +63,63 @@ fn start(span: Span) -> (u64, u64) {
     (span.start.line, span.start.column)
 }
 
-/// The parser tells the place only in its text: `.. at Line: 2, Column: 17`.
-fn place_in_text(text: &str) -> Option<(u64, u64)> {
-    let rest = text.split("Line: ").nth(1)?;
-    let (line, rest) = rest.split_once(", Column: ")?;
-    let column: String = rest.chars().take_while(char::is_ascii_digit).collect();
-    Some((line.parse().ok()?, column.parse().ok()?))
+/// `possible column legs.account`: the name without its table.
+fn name_in_note(note: &str) -> Option<&str> {
+    let name = note.strip_prefix("possible ").and_then(|n| n.split_once(' '))?.1;
+    Some(name.rsplit('.').next().unwrap_or(name))
 }
+
+/// Words that DataFusion puts around what it has to say.
+const WRAPPING: &[&str] = &[
+    "Error during planning: ",
+    "Schema error: ",
+    "Execution error: ",
+    "Arrow error: ",
+    "Cast error: ",
+    "Parser error: ",
+    "Internal error: ",
+    "SQL error: ",
+    "This feature is not implemented: ",
+    "type_coercion",
+    "apply_function_rewrites",
+    "caused by",
+];
+
+/// Where what it says ends, and advice for its own developers or its own SQL begins.
+const ADVICE: &[&str] = &[
+    " This issue was likely caused by",
+    " No function matches",
+    "Did you mean",
+    "Valid fields are",
+    " You might need to",
+    "Candidate functions",
+    " Please ",
+    " Consider ",
+];
+
+fn in_our_words(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut words = lines.map(|line| WRAPPING.iter().fold(line.to_owned(), |line, w| line.replace(w, "")));
+    let mut message = words.find(|line| !line.trim().is_empty()).unwrap_or_else(|| "this cannot be planned".into());
+    for advice in ADVICE {
+        if let Some(at) = message.find(advice) {
+            message.truncate(at);
+        }
+    }
+    let message: String = message.trim().trim_end_matches('.').replace('\'', "`").chars().take(MESSAGE_MAX).collect();
+    if message.is_empty() { "this cannot be planned".into() } else { message }
+}
+
+/// Some of DataFusion's messages hold a whole plan.
+const MESSAGE_MAX: usize = 300;
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)?;
+        write!(f, "{}:", self.file)?;
+        if self.line > 0 {
+            write!(f, "{}:{}:", self.line, self.column)?;
+        }
+        write!(f, " {}", self.message)?;
         if !self.hint.is_empty() {
             write!(f, "\n    hint: {}", self.hint)?;
         }

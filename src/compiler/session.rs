@@ -7,6 +7,8 @@ use datafusion::datasource::{MemTable, empty::EmptyTable};
 use datafusion::error::Result;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::{self, ast::Query};
 use foreshock_core::{Feed, Type};
 use std::sync::Arc;
 
@@ -47,9 +49,15 @@ pub(crate) fn register_rows(ctx: &SessionContext, feed: Feed, batches: Vec<Recor
     Ok(())
 }
 
-/// Parses, plans and analyses: types coerced, `param` folded.
-pub(crate) fn analysed_plan(ctx: &SessionContext, sql: &str) -> Result<LogicalPlan> {
-    let raw = futures::executor::block_on(ctx.state().create_logical_plan(sql))?;
+/// Plans a query of the dialect as it is written.
+pub(crate) async fn raw_plan(ctx: &SessionContext, query: &Query) -> Result<LogicalPlan> {
+    let statement = sqlparser::ast::Statement::Query(Box::new(query.clone()));
+    ctx.state().statement_to_plan(Statement::Statement(Box::new(statement))).await
+}
+
+/// Plans and analyses: types coerced, `param` folded.
+pub(crate) fn analysed_plan(ctx: &SessionContext, query: &Query) -> Result<LogicalPlan> {
+    let raw = futures::executor::block_on(raw_plan(ctx, query))?;
     let state = ctx.state();
     state.analyzer().execute_and_check(raw, state.config_options(), |_, _| {})
 }

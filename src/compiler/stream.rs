@@ -11,9 +11,10 @@ use datafusion::logical_expr::Expr as LogicalExpr;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::prelude::SessionContext;
 use foreshock_engine::{
-    AccumulatorPlan, CursorPlan, ExprIdx, Frame, Function, GroupPlan, RulePlan, StreamPlan, ValueKind,
+    AccumulatorPlan, CursorPlan, Expr, ExprIdx, Frame, Function, GroupPlan, RulePlan, StreamPlan, ValueKind,
 };
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Name of a window column in expressions. `#` cannot begin a column of a feed.
 pub(crate) fn window_name(idx: usize) -> String {
@@ -42,6 +43,8 @@ const SLOTS_MAX: usize = 31;
 pub(crate) struct StreamBuilder {
     pub(crate) source: Source,
     exprs: Vec<LogicalExpr>,
+    /// The first of them, compiled.
+    compiled: Vec<Arc<dyn Expr>>,
     expr_idx: HashMap<LogicalExpr, ExprIdx>,
     groups: Vec<GroupPlan>,
     group_idx: HashMap<GroupKey, usize>,
@@ -55,6 +58,7 @@ impl StreamBuilder {
         StreamBuilder {
             source,
             exprs: Vec::new(),
+            compiled: Vec::new(),
             expr_idx: HashMap::new(),
             groups: Vec::new(),
             group_idx: HashMap::new(),
@@ -79,7 +83,7 @@ impl StreamBuilder {
                 unique.push(condition.clone());
             }
         }
-        unique.sort_by_key(ToString::to_string);
+        unique.sort_by_cached_key(ToString::to_string);
         conjunction(unique).map(|e| self.expr(e))
     }
 
@@ -151,10 +155,20 @@ impl StreamBuilder {
         DFSchema::try_from(Schema::new(base.chain(windows).collect::<Vec<_>>()))
     }
 
+    /// Compiles what the last rule has added, so that an error is that rule's.
+    pub(crate) fn compile_added(&mut self, ctx: &SessionContext) -> Result<()> {
+        let columns = self.columns()?;
+        for expr in &self.exprs[self.compiled.len()..] {
+            // Columns are only ever added at the end, so what was compiled before still reads the right ones.
+            self.compiled.push(expr::compile(ctx, expr, &columns)?);
+        }
+        Ok(())
+    }
+
     pub(crate) fn finish(mut self, ctx: &SessionContext) -> Result<StreamPlan> {
         fingerprint::of_groups(&mut self.groups, &self.exprs)?;
-        let columns = self.columns()?;
-        let exprs = self.exprs.iter().map(|e| expr::compile(ctx, e, &columns)).collect::<Result<_>>()?;
+        self.compile_added(ctx)?;
+        let exprs = self.compiled;
         Ok(StreamPlan {
             fingerprint: fingerprint::of_source(&self.source),
             name: self.source.name,

@@ -2,16 +2,18 @@
 
 use crate::currency::check_currency;
 use crate::dialect::Checked;
+use crate::inline::{Budget, substitute};
 use crate::nullness::is_never_null;
 use crate::problem::Problem;
-use crate::source::{Source, substitute};
+use crate::source::Source;
 use crate::spread::is_in;
 use crate::stream::{StreamBuilder, window_name, windows_read};
-use crate::windows::{self, Call, Refusal};
+use crate::windows::{self, Call, Refusal, kind_of};
+use datafusion::logical_expr::expr::WindowFunctionParams;
 use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use foreshock_core::Part;
-use foreshock_engine::Frame;
+use foreshock_engine::{Frame, ValueKind};
 use std::collections::BTreeMap;
 
 pub(crate) struct Walker<'a> {
@@ -22,6 +24,11 @@ pub(crate) struct Walker<'a> {
     pub(crate) longest_frame_us: i64,
     /// Keys of all windows.
     pub(crate) keys: Vec<Vec<Expr>>,
+    /// Conditions inside window calls.
+    pub(crate) conditions: Vec<Expr>,
+    /// Columns of money, and windows that answer with an amount of the currency that the row has.
+    pub(crate) money: Vec<String>,
+    pub(crate) budget: Budget,
     /// The partition that the pack is for, and the rule's subject, which decides.
     pub(crate) part: Option<(Part, Expr)>,
 }
@@ -75,6 +82,7 @@ impl Walker<'_> {
         let source =
             source.ok_or_else(|| self.problem(format!("no table or view `{table}`"), "docs/rules.md lists them"))?;
         let stream = self.streams.remove(table).unwrap_or_else(|| StreamBuilder::new(source.clone()));
+        self.money.clone_from(&source.money);
         self.stream = Some(stream);
         let columns = plan.schema().fields().iter().map(|f| crate::expr::column(f.name())).collect();
         let filters = self.part.iter().map(|(part, subject)| is_in(subject, *part)).collect();
@@ -82,8 +90,8 @@ impl Walker<'_> {
     }
 
     fn inline(&self, expr: &Expr, input: &LogicalPlan, relation: &Relation) -> Result<Expr, Problem> {
-        substitute(expr, input.schema(), &relation.columns)
-            .ok_or_else(|| self.problem(format!("`{expr}` reads a column that is not there"), ""))
+        substitute(expr, input.schema(), &relation.columns, &self.budget)
+            .map_err(|message| self.problem(message.into(), "write shorter expressions, or fewer levels"))
     }
 
     fn window(&mut self, expr: &Expr, input: &LogicalPlan, relation: &Relation) -> Result<Expr, Problem> {
@@ -104,33 +112,64 @@ impl Walker<'_> {
         let types = params.args.iter().map(|a| a.get_type(input.schema())).collect::<Result<_, _>>();
         let argument_types = types.map_err(|e| Problem::from_datafusion(&e, self.checked.select))?;
         let name = function.fun.name().to_ascii_lowercase();
-        let at = self.place_of(&name);
+        let at = self.place_of(&name, params);
         let refused = |(message, hint): Refusal| Problem::at(at, message, hint);
+        self.check_keys(params, &keys, input, relation, at)?;
         let input_filters = relation.filters.clone();
         let call = Call { function, arguments, argument_types, filter, keys, order, input_filters };
         let spec = windows::spec(call).map_err(refused)?;
         let stream = self.stream.as_mut().expect("a window stands above a scan");
-        for key in &spec.keys {
+        let is_money = check_currency(&spec, &stream.source, &self.money).map_err(refused)?;
+        if let Frame::Range { preceding: Some(width), .. } = spec.frame {
+            self.longest_frame_us = self.longest_frame_us.max(width);
+        }
+        self.keys.push(spec.keys.clone());
+        self.conditions.extend(spec.filter.iter().cloned().chain(spec.argument.iter().map(|(a, _)| a.clone())));
+        let name = window_name(stream.window(spec));
+        if is_money {
+            self.money.push(name.clone());
+        }
+        Ok(crate::expr::column(&name))
+    }
+
+    /// A key is of the event, never NULL, and of a type that keys are kept in.
+    fn check_keys(
+        &self,
+        params: &WindowFunctionParams,
+        keys: &[Expr],
+        input: &LogicalPlan,
+        relation: &Relation,
+        at: (u64, u64),
+    ) -> Result<(), Problem> {
+        let stream = self.stream.as_ref().expect("a window stands above a scan");
+        for (key, written) in keys.iter().zip(&params.partition_by) {
             if !windows_read(key).is_empty() {
                 // DataFusion 55.2 mixes up the partitions of such a window (docs/decisions/0005): no oracle, so no rule.
-                let message = format!("the partition key `{}` reads a window result", function.params.partition_by[0]);
+                let message = format!("the partition key `{written}` reads a window result");
                 return Err(Problem::at(at, message, "partition by columns of the event"));
+            }
+            let data_type = written.get_type(input.schema()).map_err(|e| Problem::from_datafusion(&e, at))?;
+            if !matches!(
+                kind_of(&data_type),
+                Some(ValueKind::Int | ValueKind::Text | ValueKind::Bool | ValueKind::Time)
+            ) {
+                let message = format!("the partition key `{written}` is of type {data_type}, which is not kept");
+                let hint = "TEXT, BIGINT, BOOLEAN or TIMESTAMPTZ: CAST(.. AS BIGINT), coalesce(date_trunc('day', event_time), event_time)";
+                return Err(Problem::at(at, message, hint));
             }
             if !is_key(key, &relation.filters, stream) {
                 let message = format!("the partition key `{key}` can be NULL");
                 return Err(Problem::at(at, message, "add WHERE .. IS NOT NULL below the window, or coalesce(..)"));
             }
         }
-        check_currency(&spec, &stream.source).map_err(refused)?;
-        if let Frame::Range { preceding: Some(width), .. } = spec.frame {
-            self.longest_frame_us = self.longest_frame_us.max(width);
-        }
-        self.keys.push(spec.keys.clone());
-        Ok(crate::expr::column(&window_name(stream.window(spec))))
+        Ok(())
     }
 
-    fn place_of(&self, name: &str) -> (u64, u64) {
-        self.checked.window_calls.iter().find(|c| c.name == name).map_or(self.checked.select, |c| c.place)
+    /// Where a window call stands: its ordering column tells (`dialect/inherit.rs`); without one, the first of its name.
+    fn place_of(&self, name: &str, params: &WindowFunctionParams) -> (u64, u64) {
+        let by_order = params.order_by.first().and_then(|sort| sort.expr.spans()).and_then(|spans| spans.first());
+        let by_name = || self.checked.window_calls.iter().find(|c| c.name == name).map(|c| c.place);
+        by_order.map(|span| (span.start.line, span.start.column)).or_else(by_name).unwrap_or(self.checked.select)
     }
 }
 

@@ -1,7 +1,8 @@
 //! One window expression of DataFusion's plan to a [`WindowSpec`], or the reason why not.
 
+use crate::casts::time_type;
 use crate::stream::WindowSpec;
-use datafusion::arrow::datatypes::{DataType, TimeUnit};
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::{Expr, WindowFrameBound, WindowFrameUnits};
@@ -249,12 +250,13 @@ fn finish(name: &str, function: Function, frame: Frame, call: Call<'_>) -> Resul
     Ok(WindowSpec { function, argument, filter, input_filters: call.input_filters, keys: call.keys, frame, result })
 }
 
-fn kind_of(data_type: &DataType) -> Option<ValueKind> {
+/// How a value is kept; `None` for a type that is not.
+pub(crate) fn kind_of(data_type: &DataType) -> Option<ValueKind> {
     match data_type {
         DataType::Int64 => Some(ValueKind::Int),
         DataType::Utf8 => Some(ValueKind::Text),
         DataType::Boolean => Some(ValueKind::Bool),
-        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => Some(ValueKind::Time),
+        time if *time == time_type() => Some(ValueKind::Time),
         DataType::UInt64 => Some(ValueKind::Unsigned),
         _ => None,
     }

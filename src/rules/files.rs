@@ -2,7 +2,9 @@
 
 use crate::rules::work::Work;
 use anyhow::{Context, bail, ensure};
-use foreshock_compiler::{Pack, Problem, Rule, RuleFile, Settings, Spread, Status, compile, compile_part};
+use foreshock_compiler::{
+    Pack, Problem, Rule, RuleFile, Settings, Spread, Status, check_settings, compile, compile_part,
+};
 use foreshock_core::Part;
 use foreshock_engine::Router;
 use include_dir::{Dir, include_dir};
@@ -148,6 +150,10 @@ pub fn load(dir: &Path, choice: &Choice, settings: &Settings) -> anyhow::Result<
             let near: Vec<String> = rules.iter().filter_map(stem).collect();
             bail!("unknown rule `{id}`; there are: {}", near.join(", "));
         }
+    }
+    let unknown = check_settings(&rules, settings);
+    if !unknown.is_empty() {
+        return Ok(Err(unknown));
     }
     let chosen = |file: &&RuleFile| choice.ids.is_empty() || stem(file).is_some_and(|s| choice.ids.contains(&s));
     let chosen: Vec<RuleFile> = rules.iter().filter(chosen).cloned().collect();
