@@ -196,8 +196,9 @@ pub fn rule(random: &mut Random) -> String {
         }
         let carried: Vec<String> = inner.iter().map(|(n, _)| n.clone()).collect();
         let carried = if carried.is_empty() { String::new() } else { format!(", {}", carried.join(", ")) };
+        let named = name_windows(&mut windows, random);
         source = format!(
-            "(SELECT {PASSED}{carried},\n  {}\n FROM {source} WHERE {}) AS l{level}",
+            "(SELECT {PASSED}{carried},\n  {}\n FROM {source} WHERE {}{named}) AS l{level}",
             windows.join(",\n  "),
             filters.join(" AND ")
         );
@@ -215,6 +216,37 @@ pub fn rule(random: &mut Random) -> String {
          SELECT event_id, event_time, payer_account AS subject, {}\nFROM {source}\nWHERE currency = 'CNY' AND {last}\n",
         names.join(", ")
     )
+}
+
+/// Spells some windows as analysts do: by a name, by a name that adds to another, by adding to one where they are used. The
+/// WINDOW clause.
+fn name_windows(windows: &mut [String], random: &mut Random) -> String {
+    let mut clause = Vec::new();
+    // A space after the keys: `rule_that_spreads` looks for it.
+    for (number, text) in windows.iter_mut().enumerate() {
+        let Some(at) = text.find("OVER (PARTITION BY ").filter(|_| random.one_in(3)) else { continue };
+        let end = text.rfind(" AS w").unwrap();
+        let end = text[..end].trim_end_matches(" AS BIGINT)").rfind(')').unwrap();
+        let spec = text[at + "OVER (".len()..end].to_owned();
+        let (keys, rest) = spec.split_at(spec.find(" ORDER BY ").unwrap());
+        let (base, name) = (format!("b{number}"), format!("n{number}"));
+        let spelled = match random.below(3) {
+            0 => {
+                clause.push(format!("{name} AS ({spec})"));
+                format!("OVER {name}")
+            }
+            1 => {
+                clause.push(format!("{base} AS ({keys} ), {name} AS ({base}{rest})"));
+                format!("OVER {name}")
+            }
+            _ => {
+                clause.push(format!("{base} AS ({keys} )"));
+                format!("OVER ({base}{rest})")
+            }
+        };
+        text.replace_range(at..=end, &spelled);
+    }
+    if clause.is_empty() { String::new() } else { format!(" WINDOW {}", clause.join(", ")) }
 }
 
 /// The same, with windows that are all partitioned by the subject.
