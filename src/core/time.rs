@@ -79,27 +79,31 @@ fn number(text: &str) -> Option<i64> {
 
 /// What follows a year: `-01-31T10:00:00.25+08:00`.
 fn parse_in_year(year: i64, text: &str) -> Result<i64, BadTime> {
-    let (clock, offset) = text.split_at_checked(15).ok_or(BadTime::NotRfc3339)?;
-    let (fraction, offset) = match offset.strip_prefix('.') {
-        Some(rest) => rest.split_at(rest.bytes().take_while(u8::is_ascii_digit).count()),
-        None => ("0", offset),
-    };
-    let parts = (|| {
-        let micros = fraction.bytes().chain(*b"000000").take(6).fold(0, |sum, c| sum * 10 + i64::from(c - b'0'));
-        let is_empty = fraction.is_empty();
-        (!is_empty).then_some((parse_clock(year, clock)?, micros, parse_offset(offset)?))
-    })();
-    let ((days, second_of_day, second), micros, offset_seconds) = parts.ok_or(BadTime::NotRfc3339)?;
+    let (minute, second, micros) = parse_parts(year, text).ok_or(BadTime::NotRfc3339)?;
     if second == 60 {
         return Err(BadTime::LeapSecond);
     }
-    let seconds = days * 86_400 + second_of_day + second - offset_seconds;
-    let us = i128::from(seconds) * i128::from(SECOND_US) + i128::from(micros);
+    let us = i128::from(minute + second) * i128::from(SECOND_US) + i128::from(micros);
     i64::try_from(us).map_err(|_| BadTime::OutsideSpan)
 }
 
-/// Day, second of the day up to the minute, and second of the minute of `-01-31T10:00:00`.
-fn parse_clock(year: i64, text: &str) -> Option<(i64, i64, i64)> {
+/// The minute's first second since 1970 UTC, the second in the minute, and the microseconds in that.
+fn parse_parts(year: i64, text: &str) -> Option<(i64, i64, i64)> {
+    let (clock, rest) = text.split_at_checked(15)?;
+    let (fraction, offset) = match rest.strip_prefix('.') {
+        Some(rest) => rest.split_at(rest.bytes().take_while(u8::is_ascii_digit).count()),
+        None => ("0", rest),
+    };
+    if fraction.is_empty() {
+        return None;
+    }
+    let micros = fraction.bytes().chain(*b"000000").take(6).fold(0, |sum, c| sum * 10 + i64::from(c - b'0'));
+    let (minute, second) = parse_clock(year, clock)?;
+    Some((minute - parse_offset(offset)?, second, micros))
+}
+
+/// The minute's first second since 1970, and the second in the minute, of `-01-31T10:00:00`.
+fn parse_clock(year: i64, text: &str) -> Option<(i64, i64)> {
     let b = text.as_bytes();
     let is_at = |at: usize, c: u8| b.get(at) == Some(&c);
     let is_separated = is_at(0, b'-') && is_at(3, b'-') && is_at(9, b':') && is_at(12, b':');
@@ -114,7 +118,7 @@ fn parse_clock(year: i64, text: &str) -> Option<(i64, i64, i64)> {
     }
     let days = days_from_civil(year, month, day);
     let date_exists = civil_from_days(days) == (year, month, day);
-    date_exists.then_some((days, hour * 3_600 + minute * 60, second))
+    date_exists.then_some((days * 86_400 + hour * 3_600 + minute * 60, second))
 }
 
 /// Seconds of `Z` or `+08:00`.

@@ -24,11 +24,15 @@ pub struct Reporters {
 }
 
 impl Reporters {
-    /// What is wrong with it, for a check of the configuration: every name must be an institution id.
-    pub fn fault(&self) -> Option<String> {
-        let named = self.sources.values().chain(self.allowed.iter().flatten());
-        let wrong = named.into_iter().find(|name| !ids::is_reporter(name))?;
-        Some(format!("`{wrong}` is no institution id: 1 to 64 of A-Z a-z 0-9 . _ -"))
+    /// What is wrong with it and a topic's default reporter, for a check of the configuration: every name must be an
+    /// institution id, and the default one that the topic may carry.
+    pub fn fault(&self, default: Option<&str>) -> Option<String> {
+        let named = self.sources.values().chain(self.allowed.iter().flatten()).map(String::as_str).chain(default);
+        if let Some(wrong) = named.into_iter().find(|name| !ids::is_reporter(name)) {
+            return Some(format!("`{wrong}` is no institution id: 1 to 64 of A-Z a-z 0-9 . _ -"));
+        }
+        let default = default.filter(|name| self.allowed.as_ref().is_some_and(|names| !names.contains(*name)))?;
+        Some(format!("the default reporter `{default}` is not among those that the topic may carry"))
     }
 }
 

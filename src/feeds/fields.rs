@@ -20,23 +20,15 @@ pub(crate) fn computed_fields(feed: Feed) -> &'static [&'static str] {
     }
 }
 
-/// The fields of one object.
+/// The fields of one object by name; those of an array's first item are under `0`.
 type Level = BTreeMap<&'static str, Field>;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Field {
     path: &'static str,
     slot: usize,
-    inside: Inside,
-}
-
-#[derive(Debug, Default)]
-enum Inside {
-    #[default]
-    Value,
-    Object(Level),
-    /// An array whose first item is read.
-    First(Box<Field>),
+    /// What is read inside of it; empty for a plain value.
+    inside: Level,
 }
 
 /// Every field that a kind of record has, each with a slot for its value.
@@ -46,7 +38,6 @@ pub(crate) struct Fields {
     slots: BTreeMap<&'static str, usize>,
     /// Slot of each column that has a path.
     columns: Vec<Option<usize>>,
-    count: usize,
 }
 
 impl Fields {
@@ -68,57 +59,22 @@ impl Fields {
     pub(crate) fn new(paths: impl Iterator<Item = &'static str>) -> Fields {
         let mut fields = Fields::default();
         for path in paths {
-            place(&mut fields.top, path, 0, &mut fields.count);
+            place(&mut fields.top, path, 0, &mut fields.slots);
         }
-        note(&fields.top, &mut fields.slots);
         fields
     }
 }
 
 /// Makes room for the field at a path from its byte `from` on.
-fn place(level: &mut Level, path: &'static str, from: usize, count: &mut usize) {
+fn place(level: &mut Level, path: &'static str, from: usize, slots: &mut BTreeMap<&'static str, usize>) {
     let end = path[from..].find('.').map_or(path.len(), |dot| from + dot);
-    let field = level.entry(&path[from..end]).or_insert_with(|| Field::new(&path[..end], count));
-    if end == path.len() {
-        return;
-    }
-    let Some(rest) = path[end..].strip_prefix(".0") else {
-        if !matches!(field.inside, Inside::Object(_)) {
-            field.inside = Inside::Object(Level::new());
-        }
-        if let Inside::Object(inner) = &mut field.inside {
-            place(inner, path, end + 1, count);
-        }
-        return;
-    };
-    let mut item = Field::new(&path[..path.len() - rest.len()], count);
-    if !rest.is_empty() {
-        let mut inner = Level::new();
-        place(&mut inner, path, path.len() - rest.len() + 1, count);
-        item.inside = Inside::Object(inner);
-    }
-    field.inside = Inside::First(Box::new(item));
-}
-
-impl Field {
-    fn new(path: &'static str, count: &mut usize) -> Field {
-        *count += 1;
-        Field { path, slot: *count - 1, inside: Inside::Value }
-    }
-}
-
-fn note(level: &Level, slots: &mut BTreeMap<&'static str, usize>) {
-    for field in level.values() {
-        note_field(field, slots);
-    }
-}
-
-fn note_field(field: &Field, slots: &mut BTreeMap<&'static str, usize>) {
-    slots.insert(field.path, field.slot);
-    match &field.inside {
-        Inside::Value => {}
-        Inside::Object(inner) => note(inner, slots),
-        Inside::First(item) => note_field(item, slots),
+    let field = level.entry(&path[from..end]).or_insert_with(|| {
+        let slot = slots.len();
+        slots.insert(&path[..end], slot);
+        Field { path: &path[..end], slot, inside: Level::new() }
+    });
+    if end < path.len() {
+        place(&mut field.inside, path, end + 1, slots);
     }
 }
 
@@ -136,7 +92,7 @@ impl<'a> Values<'a> {
     /// # Errors
     /// When a field stands twice, or a value stands where an object or array must.
     pub(crate) fn sort(fields: &'static Fields, members: &Members<'a>) -> Result<Values<'a>, Reject> {
-        let mut values = Values { fields, slots: vec![None; fields.count], unknown: 0 };
+        let mut values = Values { fields, slots: vec![None; fields.slots.len()], unknown: 0 };
         values.take_members(&fields.top, members)?;
         Ok(values)
     }
@@ -170,18 +126,16 @@ impl<'a> Values<'a> {
         let value = Json::of(raw).map_err(|_| refuse(codes::INVALID_JSON))?;
         let Some(slot @ None) = self.slots.get_mut(field.slot) else { return Err(refuse(codes::TWICE)) };
         let slot = slot.insert(value);
-        match (&field.inside, &*slot) {
-            (Inside::Value, _) | (_, Json::Absent) => Ok(()),
-            (Inside::Object(inner), Json::Compound(text)) => {
-                let members = serde_json::from_str(text).map_err(|_| refuse(codes::TYPE))?;
-                self.take_members(inner, &members)
-            }
-            (Inside::First(item), Json::Compound(text)) => {
-                let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| refuse(codes::TYPE))?;
-                items.first().map_or(Ok(()), |first| self.take(item, first))
-            }
-            _ => Err(refuse(codes::TYPE)),
+        if field.inside.is_empty() || *slot == Json::Absent {
+            return Ok(());
         }
+        let Json::Compound(text) = *slot else { return Err(refuse(codes::TYPE)) };
+        if let Some(first) = field.inside.get("0") {
+            let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| refuse(codes::TYPE))?;
+            return items.first().map_or(Ok(()), |item| self.take(first, item));
+        }
+        let members = serde_json::from_str(text).map_err(|_| refuse(codes::TYPE))?;
+        self.take_members(&field.inside, &members)
     }
 }
 
@@ -201,5 +155,15 @@ mod tests {
             slots.dedup();
             assert_eq!(slots.len(), fields.slots.len(), "{feed:?}");
         }
+    }
+
+    #[test]
+    fn several_fields_of_one_first_item_are_read() {
+        static FIELDS: LazyLock<Fields> = LazyLock::new(|| Fields::new(["a.0.b", "a.0.c", "a.0.d.0", "e"].into_iter()));
+        let members = crate::json::object(br#"{"a":[{"b":1,"c":2,"x":3,"d":[4]},5],"f":6}"#).expect("an object");
+        let values = Values::sort(&FIELDS, &members).expect("right fields");
+        let number = |path: &str| if let Some(Json::Number(text)) = values.get(path) { text } else { "" };
+        assert_eq!(["a.0.b", "a.0.c", "a.0.d.0", "e"].map(number), ["1", "2", "4", ""]);
+        assert_eq!(values.unknown, 2);
     }
 }

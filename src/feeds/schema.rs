@@ -5,7 +5,7 @@ use crate::convert::currency_path;
 use crate::fields::computed_fields;
 use foreshock_core::schema::Check;
 use foreshock_core::{Column, Feed, ReportAction, money};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 const TOKEN: &str = "^[A-Za-z0-9._:-]{1,64}$";
 const REPORTER: &str = "^[A-Za-z0-9._-]{1,64}$";
@@ -47,7 +47,7 @@ pub fn json_schema(feed: Feed) -> Value {
 }
 
 fn properties(feed: Feed) -> Value {
-    let mut root = object();
+    let mut root = Value::Null;
     for column in feed.columns().iter().filter(|c| !c.path.is_empty()) {
         place(&mut root, column.path, field(column));
     }
@@ -63,12 +63,12 @@ fn properties(feed: Feed) -> Value {
     let action = json!({ "enum": with_null(ReportAction::CODES.iter().map(|(code, _)| *code)),
         "description": "NEWF (default) is a fact, UPDT and REOP replace it, CLSE and DUPL withdraw it" });
     place(&mut root, "reportAction", action);
-    root.remove("properties").unwrap_or_default()
+    root["properties"].take()
 }
 
 /// What every report but a withdrawal must tell besides.
 fn whole(feed: Feed, always: &[&str]) -> Value {
-    let mut root = Map::new();
+    let mut root = json!({});
     let required = feed.columns().iter().filter(|c| !c.nullable && !has_default(c) && !c.path.is_empty());
     for column in required.filter(|c| !always.contains(&c.path)) {
         require(&mut root, column.path);
@@ -76,7 +76,7 @@ fn whole(feed: Feed, always: &[&str]) -> Value {
     if feed == Feed::SuspiciousReports {
         require(&mut root, "reason");
     }
-    Value::Object(root)
+    root
 }
 
 fn with_null(codes: impl Iterator<Item = &'static str>) -> Vec<Value> {
@@ -131,50 +131,36 @@ fn computed(path: &str) -> Value {
     }
 }
 
-fn object() -> Map<String, Value> {
-    Map::from_iter([("type".to_owned(), json!(["object", "null"])), ("properties".to_owned(), json!({}))])
-}
-
 /// Puts a field at a path such as `debtor.accountToken` or `transaction.0.amount_local`.
-fn place(parent: &mut Map<String, Value>, path: &str, schema: Value) {
+fn place(parent: &mut Value, path: &str, schema: Value) {
     let (first, rest) = path.split_once('.').unwrap_or((path, ""));
-    let properties = parent.entry("properties").or_insert_with(|| json!({}));
-    let Some(properties) = properties.as_object_mut() else { return };
-    let array = |item: Value| json!({ "type": ["array", "null"], "prefixItems": [item] });
-    match rest.split_once('.') {
-        _ if rest.is_empty() => {
-            properties.insert(first.to_owned(), schema);
-        }
-        _ if rest == "0" => {
-            properties.insert(first.to_owned(), array(schema));
-        }
-        Some(("0", inner)) => {
-            let mut item = object();
-            place(&mut item, inner, schema);
-            properties.insert(first.to_owned(), array(Value::Object(item)));
-        }
-        _ => {
-            let child = properties.entry(first).or_insert_with(|| Value::Object(object()));
-            if let Some(child) = child.as_object_mut() {
-                place(child, rest, schema);
-            }
-        }
+    let (kind, key) = if first == "0" { ("array", "prefixItems") } else { ("object", "properties") };
+    if parent[key].is_null() {
+        parent["type"] = json!([kind, "null"]);
+        parent[key] = if kind == "array" { json!([null]) } else { json!({}) };
+    }
+    let child = if kind == "array" { &mut parent[key][0] } else { &mut parent[key][first] };
+    if rest.is_empty() {
+        *child = schema;
+    } else {
+        place(child, rest, schema);
     }
 }
 
 /// Says that the field at a path, and what it stands in, is there and not null.
-fn require(parent: &mut Map<String, Value>, path: &str) {
+fn require(parent: &mut Value, path: &str) {
     let (first, rest) = path.split_once('.').unwrap_or((path, ""));
-    let required = parent.entry("required").or_insert_with(|| json!([]));
-    if let Some(list) = required.as_array_mut()
-        && !list.contains(&json!(first))
-    {
-        list.push(json!(first));
+    if parent["required"].is_null() {
+        parent["required"] = json!([]);
     }
-    let properties = parent.entry("properties").or_insert_with(|| json!({}));
-    let child =
-        properties.as_object_mut().map(|map| map.entry(first).or_insert_with(|| json!({ "not": { "type": "null" } })));
-    if let Some(child) = child.and_then(Value::as_object_mut).filter(|_| !rest.is_empty()) {
-        require(child, rest);
+    let child = &mut parent["properties"][first];
+    if child.is_null() {
+        *child = json!({ "not": { "type": "null" } });
+        if let Some(required) = parent["required"].as_array_mut() {
+            required.push(json!(first));
+        }
+    }
+    if !rest.is_empty() {
+        require(&mut parent["properties"][first], rest);
     }
 }

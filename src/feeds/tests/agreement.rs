@@ -138,7 +138,9 @@ const VALUES: &[&str] = &[
     "\"N/A\"",
 ];
 
-/// What JSON Schema accepts and the decoder refuses, because JSON Schema cannot say it: code, the values, why.
+/// What JSON Schema accepts and the decoder refuses, because JSON Schema cannot say it: code, the values, why. Besides, most
+/// validators read a number as a double, so what is beyond its digits (`1.0000000000000000001`) or its range (`1e400`) is not
+/// among the values; nor can a schema see that a field stands twice.
 const NOT_SAYABLE: &[(&str, &[&str], &str)] = &[
     (
         "amount_decimals",

@@ -5,9 +5,10 @@ mod support;
 
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Date32Array, Decimal128Array, Decimal256Array, DictionaryArray, Float64Array,
-    Int32Array, Int64Array, LargeStringArray, NullArray, RecordBatch, StringArray, StringViewArray,
-    TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray, UInt64Array,
+    Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Decimal256Array, DictionaryArray,
+    Float64Array, Int32Array, Int64Array, LargeStringArray, ListArray, NullArray, RecordBatch, StringArray,
+    StringViewArray, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray,
+    TimestampSecondArray, UInt64Array,
 };
 use arrow_buffer::i256;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
@@ -254,4 +255,56 @@ fn a_column_more_is_ignored_and_counted_and_no_row_is_no_error() {
         let taken = take(Feed::Complaints, schema(Feed::Complaints), &batch.slice(0, rows)).unwrap();
         assert_eq!((taken.batch.num_rows(), taken.counts.unknown_fields), (rows, 1));
     }
+}
+
+/// Arrays of three rows of many types, with the ends of their ranges.
+fn arrays_of_any_type() -> Vec<ArrayRef> {
+    let decimal =
+        |scale| Decimal128Array::from(vec![i128::MAX / 10, 0, -1]).with_precision_and_scale(38, scale).unwrap();
+    let keys = Int32Array::from(vec![Some(0), None, Some(1)]);
+    let dictionary = |values: ArrayRef| DictionaryArray::new(keys.clone(), values);
+    vec![
+        Arc::new(NullArray::new(3)),
+        Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)])),
+        Arc::new(Int32Array::from(vec![Some(i32::MIN), None, Some(1)])),
+        Arc::new(Int64Array::from(vec![i64::MIN, 0, i64::MAX])),
+        Arc::new(UInt64Array::from(vec![u64::MAX, 0, 1])),
+        Arc::new(Float64Array::from(vec![f64::NAN, 0.0, f64::MAX])),
+        Arc::new(decimal(0)),
+        Arc::new(decimal(2)),
+        Arc::new(decimal(-2)),
+        Arc::new(StringArray::from(vec![Some(""), None, Some("é;\n")])),
+        Arc::new(LargeStringArray::from(vec!["汉".repeat(1_000), "A".into(), "OTHER".into()])),
+        Arc::new(StringArray::from(vec!["x", "A", "B", "C"]).slice(1, 3)),
+        Arc::new(BinaryArray::from(vec![b"A".as_slice(), b"\xff", b""])),
+        Arc::new(Date32Array::from(vec![i32::MIN, 0, i32::MAX])),
+        Arc::new(TimestampSecondArray::from(vec![i64::MIN, 0, i64::MAX])),
+        Arc::new(TimestampNanosecondArray::from(vec![i64::MIN, 0, i64::MAX]).with_timezone("Asia/Shanghai")),
+        Arc::new(dictionary(Arc::new(StringArray::from(vec![Some("A"), None])))),
+        Arc::new(dictionary(Arc::new(Int64Array::from(vec![i64::MAX, 1])))),
+        Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(vec![Some(vec![Some(1)]), None, Some(vec![])])),
+    ]
+}
+
+#[test]
+fn a_column_of_any_type_is_taken_or_refused_and_no_row_is_lost() {
+    let (mut whole, mut by_row) = (0, 0);
+    for feed in Feed::ALL {
+        let right = right(feed);
+        for column in feed.columns() {
+            for array in arrays_of_any_type() {
+                match take(feed, schema(feed), &with(&right, column.name, array.clone())) {
+                    Ok(taken) => {
+                        assert_eq!(taken.batch.num_rows() + taken.refused.len(), 3, "{} {array:?}", column.name);
+                        by_row += 1;
+                    }
+                    Err(problem) => {
+                        assert_eq!((problem.column, problem.found), (column.name, array.data_type().to_string()));
+                        whole += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(whole > 500 && by_row > 500, "{whole} refused whole, {by_row} row by row");
 }

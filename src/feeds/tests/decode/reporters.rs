@@ -152,12 +152,14 @@ fn an_envelope_without_one_of_its_parts_is_refused_at_that_part() {
 
 #[test]
 fn a_name_that_is_no_institution_id_is_found_in_the_configuration() {
-    assert_eq!(reporters().fault(), None);
+    assert_eq!((reporters().fault(None), reporters().fault(Some("bank-default"))), (None, None));
+    assert!(reporters().fault(Some("bank-2")).unwrap().contains("default reporter `bank-2`"));
+    assert!(Reporters::default().fault(Some("a b")).unwrap().contains("`a b`"));
     let mut wrong = reporters();
     wrong.sources.insert("/x".into(), "a:b".into());
-    assert!(wrong.fault().unwrap().contains("`a:b`"));
+    assert!(wrong.fault(None).unwrap().contains("`a:b`"));
     let wrong = Reporters { allowed: Some(BTreeSet::from(["银行".to_owned()])), ..Reporters::default() };
-    assert!(wrong.fault().unwrap().contains("`银行`"));
+    assert!(wrong.fault(None).unwrap().contains("`银行`"));
 }
 
 #[test]
