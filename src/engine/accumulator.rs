@@ -6,6 +6,7 @@ use crate::faults::{Fault, on};
 use crate::intern::Interner;
 use crate::multiset::Multiset;
 use crate::plan::{Function, ValueKind};
+use crate::sorted::Sorted;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::hint::black_box;
@@ -39,8 +40,7 @@ pub(crate) enum Accumulator {
     Numbers(BTreeMap<i64, u32>),
     /// Text to its id and how often.
     Texts(BTreeMap<Arc<str>, (i64, u32)>),
-    /// Sorted values.
-    Median(Vec<i64>),
+    Median(Sorted),
     /// (position, value) of the rows that pass, in log order. Boxed: an accumulator has 32 bytes.
     #[allow(clippy::box_collection)]
     Positions(Box<VecDeque<(u64, Cell)>>),
@@ -58,7 +58,7 @@ impl Accumulator {
             CountDistinct => Accumulator::Distinct(Multiset::new()),
             Min | Max if kind == Some(ValueKind::Text) => Accumulator::Texts(BTreeMap::new()),
             Min | Max => Accumulator::Numbers(BTreeMap::new()),
-            Median => Accumulator::Median(Vec::new()),
+            Median => Accumulator::Median(Sorted::new()),
             Earliest | Latest | FirstValue | LastValue => Accumulator::Positions(Box::default()),
             Lag(_) | RowNumber => Accumulator::Stateless,
         }
@@ -119,7 +119,7 @@ impl Accumulator {
             Accumulator::Moments(_) => size_of::<(i128, i128, i128)>(),
             Accumulator::Numbers(map) => map.len() * 2 * size_of::<(i64, u32)>(),
             Accumulator::Texts(map) => map.len() * 2 * size_of::<(Arc<str>, (i64, u32))>(),
-            Accumulator::Median(sorted) => sorted.capacity() * size_of::<i64>(),
+            Accumulator::Median(sorted) => sorted.bytes(),
             Accumulator::Positions(rows) => rows.capacity() * size_of::<(u64, Cell)>(),
             Accumulator::Count(_) | Accumulator::Sum { .. } | Accumulator::Stateless => 0,
         };
@@ -161,7 +161,7 @@ impl Accumulator {
             Accumulator::Distinct(set) => set.add(v),
             Accumulator::Numbers(map) => *map.entry(v).or_insert(0) += 1,
             Accumulator::Texts(map) => map.entry(texts.text(v).clone()).or_insert((v, 0)).1 += 1,
-            Accumulator::Median(sorted) => sorted.insert(sorted.partition_point(|x| *x < v), v),
+            Accumulator::Median(sorted) => sorted.add(v),
             Accumulator::Positions(_) | Accumulator::Stateless => {}
         }
     }
@@ -191,9 +191,7 @@ impl Accumulator {
             Accumulator::Distinct(set) => set.remove(v),
             Accumulator::Numbers(map) => take_one(map, &v, |n| n),
             Accumulator::Texts(map) => take_one(map, texts.text(v), |(_, n)| n),
-            Accumulator::Median(sorted) => {
-                sorted.remove(sorted.partition_point(|x| *x < v));
-            }
+            Accumulator::Median(sorted) => sorted.remove(v),
             Accumulator::Positions(_) | Accumulator::Stateless => {}
         }
     }
@@ -226,7 +224,9 @@ impl Accumulator {
                 let text = if function == Min { map.first_key_value() } else { map.last_key_value() };
                 text.map(|(_, (id, _))| *id)
             }
-            Accumulator::Median(sorted) => median(sorted).map(|x| i64::from_ne_bytes(x.to_bits().to_ne_bytes())),
+            Accumulator::Median(sorted) => {
+                sorted.middle().map(mean).map(|x| i64::from_ne_bytes(x.to_bits().to_ne_bytes()))
+            }
             Accumulator::Positions(rows) => {
                 let row = if matches!(function, Earliest | FirstValue) { rows.front() } else { rows.back() };
                 row.and_then(|r| r.1)
@@ -259,14 +259,14 @@ pub fn statistic(function: Function, n: i128, s1: i128, s2: i128) -> Option<f64>
 }
 
 /// The middle value, or the mean of the two middle ones, of sorted values.
-#[allow(clippy::cast_precision_loss)]
 pub fn median(sorted: &[i64]) -> Option<f64> {
-    let n = sorted.len();
-    if n == 0 {
-        return None;
-    }
-    let (low, high) = (i128::from(sorted[(n - 1) / 2]), i128::from(sorted[n / 2]));
-    Some((low + high) as f64 / 2.0)
+    let last = sorted.len().checked_sub(1)?;
+    Some(mean((sorted[last / 2], sorted[last.div_ceil(2)])))
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn mean((low, high): (i64, i64)) -> f64 {
+    (i128::from(low) + i128::from(high)) as f64 / 2.0
 }
 
 const _: () = assert!(size_of::<Accumulator>() == 32, "two accumulators in a cache line");

@@ -5,6 +5,7 @@ use crate::key_log::KeyLog;
 use crate::key_range::KeyRange;
 use crate::layout::Layout;
 use crate::plan::GroupPlan;
+use crate::rows::YoungRows;
 use hashbrown::{DefaultHashBuilder, HashMap};
 use std::hash::BuildHasher;
 
@@ -99,7 +100,7 @@ impl Group {
     }
 
     /// Does the entry at `place` hold exactly the input of stage row `at`?
-    pub(crate) fn holds(&self, place: u64, inputs: &Inputs<'_>, at: usize) -> bool {
+    pub(crate) fn holds(&self, place: u64, inputs: &Inputs<'_>, at: usize, young: &YoungRows) -> bool {
         let range = &self.ranges[self.range_of(inputs.keys.hashes[at])];
         let Some(log) = range
             .logs
@@ -110,7 +111,7 @@ impl Group {
         };
         let mut entry = Vec::new();
         inputs.write_entry(at, &mut entry);
-        log.key.as_ref() == inputs.keys.get(at) && log.holds(&entry, &self.layout)
+        log.key.as_ref() == inputs.keys.get(at) && log.holds(&entry, &self.layout, |row| young.event_id(row))
     }
 
     pub(crate) fn weigh(&self) -> (u64, usize) {

@@ -79,13 +79,7 @@ impl KeyRange {
                 self.changed[changed].misses_row = true;
             }
         }
-        for Leaving { row, place, .. } in &work.leaving {
-            let log = &mut self.logs[*place as u32 as usize];
-            self.changed[log.changed_at as usize].is_recomputed = true;
-            log.unfold(&terms, &mut self.spare);
-            log.rewind(&terms);
-            log.remove(context.young.time(*row), *row, layout);
-        }
+        self.take_out(&work.leaving, &terms);
         let cut = layout.idle_before(context.horizon);
         let changed = std::mem::take(&mut self.changed);
         let mut entry = Vec::with_capacity(layout.stride);
@@ -103,12 +97,7 @@ impl KeyRange {
                     &rows
                 };
                 log.rewind(&terms);
-                for at in later {
-                    inputs.write_entry(*at, &mut entry);
-                    let id = || context.young.event_id(inputs.rows[*at]);
-                    let is_after = |other: u64| !on(Fault::TiesByArrival) && context.young.event_id(other) > id();
-                    log.insert(&entry, layout, is_after);
-                }
+                enter(log, later, layout, inputs, context, &mut entry);
             }
             logs.iter().for_each(|changed| self.logs[changed.slot as usize].begin(layout));
             for Changed { slot, stood, held, misses_row, .. } in logs {
@@ -137,6 +126,22 @@ impl KeyRange {
     pub(crate) fn weigh(&self) -> (u64, usize) {
         let logs = self.logs.iter().map(KeyLog::weigh);
         logs.fold((0, self.index.bytes()), |sum, log| (sum.0 + log.0, sum.1 + log.1))
+    }
+
+    /// Takes the entries of these rows out of their logs, after all changes of the step have been noted.
+    fn take_out(&mut self, leaving: &[Leaving], terms: &Terms<'_>) {
+        let mut leaving: Vec<(u32, u64)> = leaving.iter().map(|l| (l.place as u32, l.row)).collect();
+        leaving.sort_unstable();
+        let mut rows = Vec::new();
+        for of_log in leaving.chunk_by(|a, b| a.0 == b.0) {
+            let log = &mut self.logs[of_log[0].0 as usize];
+            self.changed[log.changed_at as usize].is_recomputed = true;
+            rows.clear();
+            rows.extend(of_log.iter().map(|(_, row)| *row));
+            log.unfold(terms, &mut self.spare);
+            log.rewind(terms);
+            log.remove(&rows, terms.layout);
+        }
     }
 
     /// Loads what the look-ups of these rows will need.
@@ -233,6 +238,32 @@ fn enter_late<'r>(
     log.insert_late(&Late { entries: &entries, cause, readers }, layout, context, answers);
     log.changed_from = later.first().map_or(i64::MAX, |at| inputs.times[*at]);
     later
+}
+
+/// Puts the entries of entering rows, which are sorted, into a log.
+fn enter(
+    log: &mut KeyLog,
+    rows: &[usize],
+    layout: &Layout,
+    inputs: &Inputs<'_>,
+    context: &Context<'_>,
+    entry: &mut Vec<i64>,
+) {
+    let id_of = |row: u64| context.young.event_id(row);
+    let is_inside = |at: &usize| log.ends_after(inputs.times[*at], || id_of(inputs.rows[*at]), layout, id_of);
+    let (inside, after) = rows.split_at(rows.partition_point(is_inside));
+    if !inside.is_empty() {
+        let mut entries = Vec::with_capacity(inside.len() * layout.stride);
+        for at in inside {
+            inputs.write_entry(*at, entry);
+            entries.extend_from_slice(entry);
+        }
+        log.merge(&entries, layout, id_of);
+    }
+    for at in after {
+        inputs.write_entry(*at, entry);
+        log.push(entry);
+    }
 }
 
 /// Answers for the rows of a log from its first change on, and lets go of what is past.

@@ -59,7 +59,7 @@ impl KeyLog {
         context: &Context<'_>,
         answers: &mut Answers,
     ) {
-        self.merge(late.entries, layout, context);
+        self.merge(late.entries, layout, |row| context.young.event_id(row));
         for entry in late.entries.chunks_exact(layout.stride) {
             self.enter_frames(entry, layout, context.texts);
         }
@@ -93,32 +93,6 @@ impl KeyLog {
                 answers.push(row.row, late.cause, cells, self.doubtful_until, context);
             }
         }
-    }
-
-    /// Puts sorted entries in their places: every younger entry moves once.
-    fn merge(&mut self, entries: &[i64], layout: &Layout, context: &Context<'_>) {
-        let stride = layout.stride;
-        let mut until = self.data.len();
-        self.data.resize(until + entries.len(), 0);
-        let mut left = entries.len();
-        let base = self.skip;
-        for entry in entries.chunks_exact(stride).rev() {
-            let id = context.young.event_id(row_number(entry));
-            let mut at = until;
-            while at > base {
-                let other = &self.data[at - stride..at];
-                let is_after = || context.young.event_id(row_number(other)) > id && !on(Fault::TiesByArrival);
-                if !(other[0] > entry[0] || other[0] == entry[0] && is_after()) {
-                    break;
-                }
-                at -= stride;
-            }
-            self.data.copy_within(at..until, at + left);
-            left -= stride;
-            self.data[at + left..at + left + stride].copy_from_slice(entry);
-            until = at;
-        }
-        self.end += (entries.len() / stride) as u64;
     }
 
     /// A late entry enters each frame that holds its time as the cursors stand, and moves those that begin after it.

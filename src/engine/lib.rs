@@ -43,6 +43,7 @@ mod runner;
 mod save;
 mod seen;
 mod shared;
+mod sorted;
 mod stage;
 mod state_hash;
 mod stream;

@@ -212,7 +212,7 @@ impl Stream {
             let passes = passes.is_none_or(|p| p.is_valid(idx) && p.value(idx));
             let is_in = passes && !inputs.keys.null[idx] && !is_dead;
             let place = self.young.input(row, input.group);
-            if is_old && is_in && place != NO_INPUT && group.holds(place, &inputs, idx) {
+            if is_old && is_in && place != NO_INPUT && group.holds(place, &inputs, idx, &self.young) {
                 continue;
             }
             let enters_or_leaves = is_in != (place != NO_INPUT);

@@ -227,6 +227,8 @@ pub struct Run {
     pub outputs: Vec<Output>,
     /// Facts that count, by event and time, in the order of arrival.
     pub facts: Vec<(String, i64)>,
+    /// The payee and the amount of each.
+    pub said: BTreeMap<(String, i64), (String, i64)>,
 }
 
 impl Run {
@@ -242,7 +244,13 @@ impl Run {
         for (_, rows) in &output.accepted {
             let ids = rows.column(0).as_any().downcast_ref::<StringArray>().unwrap();
             let times = rows.column(1).as_any().downcast_ref::<TimestampMicrosecondArray>().unwrap();
-            self.facts.extend((0..rows.num_rows()).map(|row| (ids.value(row).to_owned(), times.value(row))));
+            let amounts = rows.column(AMOUNT).as_any().downcast_ref::<Int64Array>().unwrap();
+            let payees = rows.column(PAYEE).as_any().downcast_ref::<StringArray>().unwrap();
+            for row in 0..rows.num_rows() {
+                let fact = (ids.value(row).to_owned(), times.value(row));
+                self.facts.push(fact.clone());
+                self.said.insert(fact, (payees.value(row).to_owned(), amounts.value(row)));
+            }
         }
         self.outputs.push(output);
     }
