@@ -36,9 +36,10 @@ struct Changed {
 }
 
 impl Changed {
-    /// May late entries go in by deltas?
+    /// May late entries go in by deltas, the cursors staying where they stand?
     fn has_deltas(&self, log: &KeyLog, layout: &Layout) -> bool {
-        layout.has_deltas && !self.is_recomputed && log.changed_from <= log.stands_at
+        let has_deltas = layout.has_deltas && log.changed_from <= log.stands_at;
+        !self.is_recomputed && (has_deltas || layout.peers_share_answers && log.changed_from == log.stands_at)
     }
 }
 impl KeyRange {
@@ -226,7 +227,9 @@ fn enter_late<'r>(
 ) -> &'r [usize] {
     let (late, later) = rows.split_at(rows.partition_point(|at| inputs.times[*at] <= log.stands_at));
     let matters = |at: &usize| context.young.matters(inputs.rows[*at], readers);
-    if late.is_empty() || layout.has_extremes && late.iter().any(matters) {
+    let Some(first) = late.first() else { return rows };
+    let is_before = inputs.times[*first] < log.stands_at;
+    if is_before && layout.has_extremes && late.iter().any(matters) {
         return rows;
     }
     let (mut entries, mut entry) = (Vec::with_capacity(late.len() * layout.stride), Vec::new());

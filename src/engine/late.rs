@@ -4,7 +4,8 @@
 //! stand, over the touched rows that matter, gives their answers: `count`, `sum` and their kin from a copy that takes rows
 //! in and out; a distinct count from the stored answer and the few values that can make a difference, never a look-up for
 //! each row passed; `min` and `max` from the stored answer and the late values in the frame. Peers of a late entry are
-//! touched rows like others. What has no delta here is recomputed (`key_log.rs`).
+//! touched rows like others; late entries that are peers of the youngest one give all of these the same answers, those of the
+//! cursors. What has no delta here is recomputed (`key_log.rs`).
 
 use crate::accumulator::Accumulator;
 use crate::cell::Cell;
@@ -67,6 +68,10 @@ impl KeyLog {
         if touched.is_empty() {
             return;
         }
+        if late.entries[0] == self.stands_at && layout.peers_share_answers {
+            self.answer_peers(&touched, late, layout, context, answers);
+            return;
+        }
         let width = layout.answers;
         let stored = |at: usize, plan: &AccumulatorPlan| context.young.cell(touched[at].row, plan.window);
         let mut cells: Vec<Cell> = vec![None; touched.len() * width];
@@ -91,6 +96,25 @@ impl KeyLog {
         for (at, (row, cells)) in touched.iter().zip(cells.chunks_exact(width)).enumerate() {
             if row.is_late || plans().zip(cells).any(|(plan, cell)| stored(at, plan) != *cell) {
                 answers.push(row.row, late.cause, cells, self.doubtful_until, context);
+            }
+        }
+    }
+
+    /// All touched rows are of the time that the cursors stand at.
+    fn answer_peers(
+        &self,
+        touched: &[Touched],
+        late: &Late<'_>,
+        layout: &Layout,
+        context: &Context<'_>,
+        answers: &mut Answers,
+    ) {
+        let plans = || layout.cursors.iter().flat_map(|c| &c.accumulators);
+        let cells: Vec<Cell> = plans().zip(&self.accumulators).map(|(plan, a)| a.answer(plan.function)).collect();
+        for row in touched {
+            let differs = || plans().zip(&cells).any(|(plan, cell)| context.young.cell(row.row, plan.window) != *cell);
+            if row.is_late || differs() {
+                answers.push(row.row, late.cause, &cells, self.doubtful_until, context);
             }
         }
     }
