@@ -152,15 +152,16 @@ impl KeyLog {
     /// Entries it holds, and what its endless frames keep or will keep of them: a value for each accumulator. No group
     /// holds more than fit ([`crate::Limits`]).
     pub(crate) fn held(&self, layout: &Layout) -> u32 {
-        let entries = (self.end - self.base) as u32;
+        let entries = (self.end - self.base) as usize;
+        let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         if !layout.keeps_keys {
-            return entries;
+            return small(entries);
         }
         let kept = self.endless(layout).map(|(idx, accumulators)| {
             let to_come = (self.end - self.bounds[idx].tail) as usize * accumulators.len();
             to_come + self.accumulators[accumulators].iter().map(Accumulator::values).sum::<usize>()
         });
-        entries + kept.sum::<usize>() as u32
+        small(entries + kept.sum::<usize>())
     }
 
     /// The cursors whose frames never let go of a row, with their accumulators; of a log that has some.
@@ -272,7 +273,8 @@ impl KeyLog {
 
     /// Notes a change at `time`, made by row `cause`.
     pub(crate) fn note_change(&mut self, time: i64, cause: u64) {
-        self.changed_from = self.changed_from.min(time);
+        // The last time there is means that nothing has changed.
+        self.changed_from = self.changed_from.min(time).min(unchanged() - 1);
         self.cause = self.cause.min(cause);
     }
 
@@ -465,13 +467,13 @@ impl KeyLog {
         let mut now = self.bounds[idx];
         match layout.cursors[idx].frame {
             Frame::Range { preceding, end: offset } => {
-                let until = time - offset;
+                let until = time.saturating_sub(offset);
                 while now.tail < end && self.time(now.tail, layout) <= until {
                     self.apply(idx, now.tail, true, terms);
                     now.tail += 1;
                 }
                 if let Some(width) = preceding {
-                    let from = time - width + i64::from(on(Fault::FrameHalfOpen));
+                    let from = time.saturating_sub(width).saturating_add(i64::from(on(Fault::FrameHalfOpen)));
                     while now.head < now.tail && self.time(now.head, layout) < from {
                         self.apply(idx, now.head, false, terms);
                         now.head += 1;

@@ -194,3 +194,48 @@ fn corrections_long_after_and_to_and_fro_leave_the_last_version() {
         assert_eq!(lines, expected(&case, &found), "batches of {size}");
     }
 }
+
+#[test]
+fn no_event_time_is_beyond_the_engine() {
+    let times = [i64::MAX, i64::MIN, 0, i64::MIN + 1, i64::MAX - 1, -1, i64::MIN + 90 * SECOND, i64::MAX - 90 * SECOND];
+    let range = |preceding, end| Frame::Range { preceding, end };
+    let rows = Frame::Rows { preceding: Some(1), end: 1 };
+    let windows = vec![
+        (Function::Count, range(Some(60 * SECOND), 0)),
+        (Function::Sum, range(None, 1)),
+        (Function::Max, range(Some(i64::MAX), SECOND)),
+        (Function::Latest, range(Some(SECOND), 0)),
+        (Function::Median, rows),
+    ];
+    let case = Case { windows, at_least: 0, amount_at_least: None };
+    for first in 0..times.len() {
+        let at = |n: usize| times[(first + n * 3) % times.len()];
+        let action = |n: usize| [ReportAction::New, ReportAction::New, ReportAction::Update][n % 3];
+        let report = |n: usize| Report {
+            time: at(n),
+            amount: [i64::MAX, i64::MIN, 1][n % 3],
+            uetr: Some("3f2504e0-4f89-41d3-9a0c-0305e82c3301"),
+            action: action(n),
+            partition: n % 2,
+            ..Report::new(format!("{}", n % 5), 0)
+        };
+        let reports: Vec<Report> = (0..24).map(report).collect();
+        for size in [1, 3, 24] {
+            let mut engine = case.engine(1, 2);
+            let mut steps = 0;
+            for chunk in reports.chunks(size) {
+                let output = engine.step(&batches(chunk), &Inline);
+                assert_eq!(output.fates.iter().map(Vec::len).sum::<usize>(), chunk.len());
+                let saved = engine.save();
+                engine = case.engine(1, 2);
+                engine.load(&saved).unwrap();
+                steps += output.facts.accepted;
+            }
+            assert!(steps > 0);
+            engine.raise(0, i64::MAX);
+            assert_eq!(engine.tick(&[1]), Some(i64::MAX));
+            engine.ahead(i64::MAX, |_| true);
+            engine.finish();
+        }
+    }
+}
