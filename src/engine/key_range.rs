@@ -2,7 +2,7 @@
 
 use crate::faults::{Fault, on};
 use crate::index::{AHEAD, Index};
-use crate::inputs::{Answers, Context, GroupFacts, Inputs, Leaving, Work};
+use crate::inputs::{Answers, Inputs, Leaving, Task};
 use crate::key_log::{KeyLog, Spare};
 use crate::late::Late;
 use crate::layout::{Layout, Terms};
@@ -42,44 +42,14 @@ impl Changed {
         !self.is_recomputed && (has_deltas || layout.peers_share_answers && log.changed_from == log.stands_at)
     }
 }
+
 impl KeyRange {
     /// Applies all changes of a step to this range's logs, then answers for new and touched rows.
-    pub(crate) fn step(
-        &mut self,
-        number: usize,
-        layout: &Layout,
-        work: &Work,
-        inputs: &Inputs<'_>,
-        context: &Context<'_>,
-        about: GroupFacts,
-    ) -> Answers {
+    pub(crate) fn step(&mut self, task: &Task<'_>) -> Answers {
+        let Task { layout, work, context, about, .. } = *task;
         let terms = Terms { layout, texts: context.texts };
         let mut answers = Answers::with_capacity(work.entering.len(), layout.answers);
-        for leaving in &work.leaving {
-            self.note(leaving.place as u32, context.young.time(leaving.row), leaving.cause, layout);
-        }
-        let mut entering = Chains::new(work.entering.len());
-        for (from, rows) in work.entering.chunks(AHEAD).enumerate() {
-            self.begin(rows, inputs);
-            for (nth, at) in rows.iter().enumerate() {
-                let at = *at as usize;
-                let slot = self.slot(inputs.keys.get(at), inputs.keys.hashes[at]);
-                let changed = self.note(slot, inputs.times[at], inputs.causes[at], layout);
-                // An old row that enters has no answers of its own yet, as a new one, but is not told from the others.
-                self.changed[changed].is_recomputed |= inputs.rows[at] < context.first_new;
-                entering.add(changed, from * AHEAD + nth);
-                answers.places.push((number as u64) << 32 | u64::from(slot));
-            }
-        }
-        for at in &work.missing {
-            let at = *at as usize;
-            if let Some(slot) = self.find(inputs.keys.get(at), inputs.keys.hashes[at]) {
-                // The rows from there on are answered again, for what they may now miss.
-                let changed = self.note(slot, inputs.times[at], inputs.causes[at], layout);
-                self.changed[changed].is_recomputed = true;
-                self.changed[changed].misses_row = true;
-            }
-        }
+        let entering = self.note_all(task, &mut answers.places);
         self.take_out(&work.leaving, &terms);
         let cut = layout.idle_before(context.horizon);
         let changed = std::mem::take(&mut self.changed);
@@ -92,13 +62,10 @@ impl KeyRange {
                 log.unfold(&terms, &mut self.spare);
                 rows.clear();
                 rows.extend(entering.of(from * AHEAD + nth).map(|nth| work.entering[nth] as usize));
-                let later = if changed.has_deltas(log, layout) {
-                    enter_late(log, &rows, layout, inputs, about.readers, context, &mut answers)
-                } else {
-                    &rows
-                };
+                let later =
+                    if changed.has_deltas(log, layout) { enter_late(log, &rows, task, &mut answers) } else { &rows };
                 log.rewind(&terms);
-                enter(log, later, layout, inputs, context, &mut entry);
+                enter(log, later, task, &mut entry);
             }
             logs.iter().for_each(|changed| self.logs[changed.slot as usize].begin(layout));
             for Changed { slot, stood, held, misses_row, .. } in logs {
@@ -107,7 +74,7 @@ impl KeyRange {
                 if !was_live || *misses_row {
                     log.doubtful_until = about.doubtful_until;
                 }
-                answer(log, layout, context, about.readers, &mut answers);
+                answer(log, task, &mut answers);
                 log.fold(&terms, &mut self.spare);
                 // All its entries may have been taken out again.
                 match (log.stands_at > i64::MIN, layout.keeps_keys) {
@@ -127,6 +94,37 @@ impl KeyRange {
     pub(crate) fn weigh(&self) -> (u64, usize) {
         let logs = self.logs.iter().map(KeyLog::weigh);
         logs.fold((0, self.index.bytes()), |sum, log| (sum.0 + log.0, sum.1 + log.1))
+    }
+
+    /// Notes which logs change from when on, and where each entering row goes.
+    fn note_all(&mut self, task: &Task<'_>, places: &mut Vec<u64>) -> Chains {
+        let Task { number, layout, work, inputs, context, .. } = *task;
+        for leaving in &work.leaving {
+            self.note(leaving.place as u32, context.young.time(leaving.row), leaving.cause, layout);
+        }
+        let mut entering = Chains::new(work.entering.len());
+        for (from, rows) in work.entering.chunks(AHEAD).enumerate() {
+            self.begin(rows, inputs);
+            for (nth, at) in rows.iter().enumerate() {
+                let at = *at as usize;
+                let slot = self.slot(inputs.keys.get(at), inputs.keys.hashes[at]);
+                let changed = self.note(slot, inputs.times[at], inputs.causes[at], layout);
+                // An old row that enters has no answers of its own yet, as a new one, but is not told from the others.
+                self.changed[changed].is_recomputed |= inputs.rows[at] < context.first_new;
+                entering.add(changed, from * AHEAD + nth);
+                places.push((number as u64) << 32 | u64::from(slot));
+            }
+        }
+        for at in &work.missing {
+            let at = *at as usize;
+            if let Some(slot) = self.find(inputs.keys.get(at), inputs.keys.hashes[at]) {
+                // The rows from there on are answered again, for what they may now miss.
+                let changed = self.note(slot, inputs.times[at], inputs.causes[at], layout);
+                self.changed[changed].is_recomputed = true;
+                self.changed[changed].misses_row = true;
+            }
+        }
+        entering
     }
 
     /// Takes the entries of these rows out of their logs, after all changes of the step have been noted.
@@ -216,15 +214,8 @@ impl KeyRange {
 }
 
 /// Takes the late ones of a log's entering rows in by deltas, where all that matter have one; the rows that are left.
-fn enter_late<'r>(
-    log: &mut KeyLog,
-    rows: &'r [usize],
-    layout: &Layout,
-    inputs: &Inputs<'_>,
-    readers: u64,
-    context: &Context<'_>,
-    answers: &mut Answers,
-) -> &'r [usize] {
+fn enter_late<'r>(log: &mut KeyLog, rows: &'r [usize], task: &Task<'_>, answers: &mut Answers) -> &'r [usize] {
+    let (Task { layout, inputs, context, .. }, readers) = (*task, task.about.readers);
     let (late, later) = rows.split_at(rows.partition_point(|at| inputs.times[*at] <= log.stands_at));
     let matters = |at: &usize| context.young.matters(inputs.rows[*at], readers);
     let Some(first) = late.first() else { return rows };
@@ -244,14 +235,8 @@ fn enter_late<'r>(
 }
 
 /// Puts the entries of entering rows, which are sorted, into a log.
-fn enter(
-    log: &mut KeyLog,
-    rows: &[usize],
-    layout: &Layout,
-    inputs: &Inputs<'_>,
-    context: &Context<'_>,
-    entry: &mut Vec<i64>,
-) {
+fn enter(log: &mut KeyLog, rows: &[usize], task: &Task<'_>, entry: &mut Vec<i64>) {
+    let Task { layout, inputs, context, .. } = *task;
     let id_of = |row: u64| context.young.event_id(row);
     let is_inside = |at: &usize| log.ends_after(inputs.times[*at], || id_of(inputs.rows[*at]), layout, id_of);
     let (inside, after) = rows.split_at(rows.partition_point(is_inside));
@@ -270,7 +255,8 @@ fn enter(
 }
 
 /// Answers for the rows of a log from its first change on, and lets go of what is past.
-fn answer(log: &mut KeyLog, layout: &Layout, context: &Context<'_>, readers: u64, answers: &mut Answers) {
+fn answer(log: &mut KeyLog, task: &Task<'_>, answers: &mut Answers) {
+    let (Task { layout, context, .. }, readers) = (*task, task.about.readers);
     let (cause, from, doubtful_until) = (log.cause, log.changed_from, log.doubtful_until);
     let matters = |row: u64| context.young.matters(row, readers);
     log.replay(&Terms { layout, texts: context.texts }, matters, |row, cells| {

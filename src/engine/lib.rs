@@ -15,6 +15,7 @@ mod dirty;
 mod door;
 mod engine;
 mod engine_state;
+mod entries;
 mod eval;
 mod expr;
 pub mod faults;
