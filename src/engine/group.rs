@@ -66,8 +66,8 @@ impl Group {
 
     /// Keys that nothing can need any more count no longer.
     fn forget_before(&mut self, horizon: i64) {
-        let cut = self.layout.idle_before(horizon);
-        self.ranges.iter_mut().for_each(|range| range.live.forget_before(cut));
+        let idle_before = self.layout.idle_before(horizon);
+        self.ranges.iter_mut().for_each(|range| range.live.forget_before(idle_before));
     }
 
     pub(crate) fn key_count(&self) -> usize {
@@ -78,11 +78,11 @@ impl Group {
         self.ranges.iter().map(|range| range.live.entries()).sum()
     }
 
-    /// Is the key of stage row `at` in use? `cut` is [`Layout::idle_before`].
-    pub(crate) fn is_live(&self, inputs: &Inputs<'_>, at: usize, cut: i64) -> bool {
+    /// Is the key of stage row `at` in use? `idle_before` is [`Layout::idle_before`].
+    pub(crate) fn is_live(&self, inputs: &Inputs<'_>, at: usize, idle_before: i64) -> bool {
         let (key, hash) = (inputs.keys.get(at), inputs.keys.hashes[at]);
         let range = &self.ranges[self.range_of(hash)];
-        range.find(key, hash).is_some_and(|slot| !range.logs[slot as usize].is_idle(cut))
+        range.find(key, hash).is_some_and(|slot| !range.logs[slot as usize].is_idle(idle_before))
     }
 
     /// Until when results of a key that comes into use now may miss events that were shed.

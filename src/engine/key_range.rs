@@ -51,7 +51,7 @@ impl KeyRange {
         let mut answers = Answers::with_capacity(work.entering.len(), layout.answers);
         let entering = self.note_all(task, &mut answers.places);
         self.take_out(&work.leaving, &terms);
-        let cut = layout.idle_before(context.horizon);
+        let idle_before = layout.idle_before(context.horizon);
         let changed = std::mem::take(&mut self.changed);
         let mut entry = Vec::with_capacity(layout.stride);
         let mut rows = Vec::new();
@@ -70,7 +70,7 @@ impl KeyRange {
             logs.iter().for_each(|changed| self.logs[changed.slot as usize].begin(layout));
             for Changed { slot, stood, held, misses_row, .. } in logs {
                 let log = &mut self.logs[*slot as usize];
-                let was_live = *stood >= cut && *stood > i64::MIN;
+                let was_live = *stood >= idle_before && *stood > i64::MIN;
                 if !was_live || *misses_row {
                     log.doubtful_until = about.doubtful_until;
                 }
@@ -86,7 +86,7 @@ impl KeyRange {
                 }
             }
         }
-        self.sweep(2 * work.entering.len() + 16, cut);
+        self.sweep(2 * work.entering.len() + 16, idle_before);
         answers
     }
 
@@ -198,11 +198,11 @@ impl KeyRange {
     }
 
     /// Frees keys that nothing can need any more, a few per step, so that a step never stalls.
-    fn sweep(&mut self, count: usize, cut: i64) {
+    fn sweep(&mut self, count: usize, idle_before: i64) {
         for _ in 0..count.min(self.logs.len()) {
             self.sweep_at = (self.sweep_at + 1) % self.logs.len();
             let log = &self.logs[self.sweep_at];
-            if log.is_free || !log.is_idle(cut) {
+            if log.is_free || !log.is_idle(idle_before) {
                 continue;
             }
             let slot = self.sweep_at as u32;

@@ -12,7 +12,7 @@ use crate::cell::Cell;
 use crate::faults::{Fault, on};
 use crate::inputs::{Answers, Context};
 use crate::intern::Interner;
-use crate::key_log::{Bounds, KeyLog, argument, row_number};
+use crate::key_log::{KeyLog, Span, argument, row_number};
 use crate::layout::Layout;
 use crate::plan::{AccumulatorPlan, Frame};
 use hashbrown::HashMap;
@@ -127,9 +127,9 @@ impl KeyLog {
             if entry[0] > stands_at.saturating_sub(end) {
                 continue;
             }
-            self.bounds[idx].tail += 1;
+            self.spans[idx].tail += 1;
             if preceding.is_some_and(|width| entry[0] < stands_at.saturating_sub(width)) {
-                self.bounds[idx].head += 1;
+                self.spans[idx].head += 1;
                 continue;
             }
             let accumulators = self.accumulators[layout.firsts[idx]..].iter_mut();
@@ -184,7 +184,7 @@ impl Walk<'_> {
         mut on_row: impl FnMut(&mut S, usize),
     ) {
         let (preceding, end) = self.frame();
-        let Bounds { mut head, mut tail } = self.log.bounds[self.idx];
+        let Span { mut head, mut tail } = self.log.spans[self.idx];
         let log = self.log;
         for (at, row) in self.touched.iter().enumerate().rev() {
             while tail > log.base && log.time(tail - 1, self.layout) > row.time.saturating_sub(end) {

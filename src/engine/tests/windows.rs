@@ -10,53 +10,59 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use support::{Case, Report, Run, SECOND, batches, run};
 
-/// A fact that counts.
+/// A row of a walk: what it is put in order by, its key, its value.
 struct Row<'a> {
     id: &'a str,
     time: i64,
-    payee: &'a str,
-    amount: i64,
+    key: &'a str,
+    value: i64,
 }
 
-/// What stands, by a walk over all facts that count: the same lines as [`Run::lines`], in the order of the facts.
+/// What stands, by a walk over all facts that count: the same lines as [`Run::lines`], sorted.
 fn expected(case: &Case, run: &Run) -> Vec<String> {
-    let row = |fact: &'_ (String, i64)| {
-        let (payee, amount) = &run.said[fact];
-        (fact.clone(), payee.clone(), *amount)
-    };
-    let mut facts: Vec<_> = run.facts.iter().map(row).collect();
-    facts.sort_by_key(|((id, time), ..)| (*time, id.clone()));
+    let mut facts: Vec<&(String, i64)> = run.facts.iter().collect();
+    facts.sort_by_key(|(id, time)| (*time, id.clone()));
+    let row = |fact: &&'_ (String, i64)| (fact.0.clone(), fact.1, run.said[*fact].clone());
+    let facts: Vec<(String, i64, (String, String, i64))> = facts.iter().map(row).collect();
     let rows: Vec<Row<'_>> =
-        facts.iter().map(|((id, time), payee, amount)| Row { id, time: *time, payee, amount: *amount }).collect();
+        facts.iter().map(|(id, time, said)| Row { id, time: *time, key: &said.0, value: said.2 }).collect();
+    let mut answers: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| case.windows.iter().map(|window| answer(window.0, inside(&rows, row, window.1))).collect())
+        .collect();
+    let count = |at: usize| answers[at][0].parse::<i64>().unwrap();
+    let passing: Vec<usize> = (0..rows.len()).filter(|at| count(*at) >= case.at_least).collect();
+    let above = |at: &usize| {
+        let (id, time, said) = &facts[*at];
+        Row { id, time: *time, key: &said.1, value: count(*at) }
+    };
+    let above: Vec<Row<'_>> = passing.iter().map(above).collect();
+    let of_above = |row| case.above.map(|window| answer(window.0, inside(&above, row, window.1)));
+    let of_above: Vec<Option<String>> = above.iter().map(of_above).collect();
     let mut lines = Vec::new();
-    for row in &rows {
-        let key: Vec<&Row<'_>> = rows.iter().filter(|r| r.payee == row.payee).collect();
-        let own = key.iter().position(|other| (other.id, other.time) == (row.id, row.time)).unwrap();
-        let values: Vec<String> = case
-            .windows
-            .iter()
-            .map(|(function, frame)| {
-                let amounts: Vec<i64> = match frame {
-                    Frame::Range { preceding, end } => {
-                        let from = preceding.map_or(i64::MIN, |w| row.time - w);
-                        let inside = key.iter().filter(|r| (from..=row.time - end).contains(&r.time));
-                        inside.map(|r| r.amount).collect()
-                    }
-                    Frame::Rows { preceding, end } => {
-                        let from = preceding.map_or(0, |n| own.saturating_sub(n as usize));
-                        let until = (own + 1).saturating_sub(*end as usize);
-                        key[from.min(until)..until].iter().map(|r| r.amount).collect()
-                    }
-                };
-                answer(*function, amounts)
-            })
-            .collect();
-        if values[0].parse::<i64>().unwrap() >= case.at_least {
-            lines.push(format!("{} {} {} {}", row.id, row.time, row.payee, values.join(" ")));
-        }
+    for (at, of_above) in passing.iter().zip(of_above) {
+        answers[*at].extend(of_above);
+        lines.push(format!("{} {} {} {}", rows[*at].id, rows[*at].time, rows[*at].key, answers[*at].join(" ")));
     }
     lines.sort_unstable();
     lines
+}
+
+/// The values in a row's frame, in order.
+fn inside(rows: &[Row<'_>], row: &Row<'_>, frame: Frame) -> Vec<i64> {
+    let key: Vec<&Row<'_>> = rows.iter().filter(|r| r.key == row.key).collect();
+    match frame {
+        Frame::Range { preceding, end } => {
+            let from = preceding.map_or(i64::MIN, |w| row.time - w);
+            key.iter().filter(|r| (from..=row.time - end).contains(&r.time)).map(|r| r.value).collect()
+        }
+        Frame::Rows { preceding, end } => {
+            let own = key.iter().position(|other| (other.id, other.time) == (row.id, row.time)).unwrap();
+            let from = preceding.map_or(0, |n| own.saturating_sub(n as usize));
+            let until = (own + 1).saturating_sub(end as usize);
+            key[from.min(until)..until].iter().map(|r| r.value).collect()
+        }
+    }
 }
 
 fn answer(function: Function, mut amounts: Vec<i64>) -> String {
@@ -121,9 +127,9 @@ fn reports() -> impl Strategy<Value = Vec<Report>> {
         let mut all = Vec::new();
         for (id, jump, back, kind, amount, payee) in reports {
             now += jump.saturating_sub(2) * 7;
-            let payee = ["X", "X", "Y"][usize::from(payee)];
+            let (payer, payee) = (["A", "B"][usize::from(payee % 2)], ["X", "X", "Y"][usize::from(payee)]);
             let late = if kind < 6 { 0 } else { back };
-            let new = Report { payee, amount, ..Report::new(format!("{:x}", id * 2_654_435 % 97), now - late) };
+            let new = Report { payer, payee, amount, ..Report::new(format!("{:x}", id * 2_654_435 % 97), now - late) };
             let report = match said.get(&id) {
                 None => new,
                 Some(fact) if kind % 2 == 0 => Report { action: ReportAction::Update, time: fact.time, ..new },
@@ -140,9 +146,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
     #[test]
     fn windows_are_those_of_a_walk_over_all_facts_in_every_cut(
-        windows in windows(), reports in reports(), size in 2_usize..30, at_least in 0_i64..3
+        windows in windows(), above in windows(), reports in reports(), size in 2_usize..30, at_least in 0_i64..3
     ) {
-        let case = Case { windows, at_least, amount_at_least: None };
+        // Half of the cases have a second level.
+        let above = above.get(1).copied();
+        let case = Case { windows, at_least, amount_at_least: None, above };
         for (size, shards) in [(1, 1), (size, 2), (usize::MAX, 1)] {
             let run = run(&case, &reports, size, shards);
             let mut lines = run.lines();
@@ -207,7 +215,7 @@ fn no_event_time_is_beyond_the_engine() {
         (Function::Latest, range(Some(SECOND), 0)),
         (Function::Median, rows),
     ];
-    let case = Case { windows, at_least: 0, amount_at_least: None };
+    let case = Case { windows, at_least: 0, amount_at_least: None, above: None };
     for first in 0..times.len() {
         let at = |n: usize| times[(first + n * 3) % times.len()];
         let action = |n: usize| [ReportAction::New, ReportAction::New, ReportAction::Update][n % 3];
