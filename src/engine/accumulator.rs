@@ -6,6 +6,7 @@ use crate::faults::{Fault, on};
 use crate::intern::Interner;
 use crate::multiset::Multiset;
 use crate::plan::{Function, ValueKind};
+use crate::sorted::Sorted;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::hint::black_box;
@@ -36,11 +37,10 @@ pub(crate) enum Accumulator {
     },
     Moments(Box<(i128, i128, i128)>),
     Distinct(Multiset),
-    Numbers(BTreeMap<i64, u32>),
+    Numbers(BTreeMap<i64, u64>),
     /// Text to its id and how often.
-    Texts(BTreeMap<Arc<str>, (i64, u32)>),
-    /// Sorted values.
-    Median(Vec<i64>),
+    Texts(BTreeMap<Arc<str>, (i64, u64)>),
+    Median(Sorted),
     /// (position, value) of the rows that pass, in log order. Boxed: an accumulator has 32 bytes.
     #[allow(clippy::box_collection)]
     Positions(Box<VecDeque<(u64, Cell)>>),
@@ -58,7 +58,7 @@ impl Accumulator {
             CountDistinct => Accumulator::Distinct(Multiset::new()),
             Min | Max if kind == Some(ValueKind::Text) => Accumulator::Texts(BTreeMap::new()),
             Min | Max => Accumulator::Numbers(BTreeMap::new()),
-            Median => Accumulator::Median(Vec::new()),
+            Median => Accumulator::Median(Sorted::new()),
             Earliest | Latest | FirstValue | LastValue => Accumulator::Positions(Box::default()),
             Lag(_) | RowNumber => Accumulator::Stateless,
         }
@@ -117,9 +117,9 @@ impl Accumulator {
         let behind = match self {
             Accumulator::Distinct(set) => set.bytes(),
             Accumulator::Moments(_) => size_of::<(i128, i128, i128)>(),
-            Accumulator::Numbers(map) => map.len() * 2 * size_of::<(i64, u32)>(),
-            Accumulator::Texts(map) => map.len() * 2 * size_of::<(Arc<str>, (i64, u32))>(),
-            Accumulator::Median(sorted) => sorted.capacity() * size_of::<i64>(),
+            Accumulator::Numbers(map) => map.len() * 2 * size_of::<(i64, u64)>(),
+            Accumulator::Texts(map) => map.len() * 2 * size_of::<(Arc<str>, (i64, u64))>(),
+            Accumulator::Median(sorted) => sorted.bytes(),
             Accumulator::Positions(rows) => rows.capacity() * size_of::<(u64, Cell)>(),
             Accumulator::Count(_) | Accumulator::Sum { .. } | Accumulator::Stateless => 0,
         };
@@ -156,12 +156,12 @@ impl Accumulator {
             }
             Accumulator::Moments(m) => {
                 let v = i128::from(v);
-                **m = (m.0 + 1, m.1 + v, m.2 + v * v);
+                **m = (m.0 + 1, m.1 + v, m.2.wrapping_add(v * v));
             }
             Accumulator::Distinct(set) => set.add(v),
             Accumulator::Numbers(map) => *map.entry(v).or_insert(0) += 1,
             Accumulator::Texts(map) => map.entry(texts.text(v).clone()).or_insert((v, 0)).1 += 1,
-            Accumulator::Median(sorted) => sorted.insert(sorted.partition_point(|x| *x < v), v),
+            Accumulator::Median(sorted) => sorted.add(v),
             Accumulator::Positions(_) | Accumulator::Stateless => {}
         }
     }
@@ -186,14 +186,12 @@ impl Accumulator {
             }
             Accumulator::Moments(m) => {
                 let v = i128::from(v);
-                **m = (m.0 - 1, m.1 - v, m.2 - v * v);
+                **m = (m.0 - 1, m.1 - v, m.2.wrapping_sub(v * v));
             }
             Accumulator::Distinct(set) => set.remove(v),
             Accumulator::Numbers(map) => take_one(map, &v, |n| n),
             Accumulator::Texts(map) => take_one(map, texts.text(v), |(_, n)| n),
-            Accumulator::Median(sorted) => {
-                sorted.remove(sorted.partition_point(|x| *x < v));
-            }
+            Accumulator::Median(sorted) => sorted.remove(v),
             Accumulator::Positions(_) | Accumulator::Stateless => {}
         }
     }
@@ -226,7 +224,9 @@ impl Accumulator {
                 let text = if function == Min { map.first_key_value() } else { map.last_key_value() };
                 text.map(|(_, (id, _))| *id)
             }
-            Accumulator::Median(sorted) => median(sorted).map(|x| i64::from_ne_bytes(x.to_bits().to_ne_bytes())),
+            Accumulator::Median(sorted) => {
+                sorted.middle().map(mean).map(|x| i64::from_ne_bytes(x.to_bits().to_ne_bytes()))
+            }
             Accumulator::Positions(rows) => {
                 let row = if matches!(function, Earliest | FirstValue) { rows.front() } else { rows.back() };
                 row.and_then(|r| r.1)
@@ -236,7 +236,7 @@ impl Accumulator {
     }
 }
 
-fn take_one<K: Ord, V>(map: &mut BTreeMap<K, V>, key: &K, count_of: impl Fn(&mut V) -> &mut u32) {
+fn take_one<K: Ord, V>(map: &mut BTreeMap<K, V>, key: &K, count_of: impl Fn(&mut V) -> &mut u64) {
     let count = count_of(map.get_mut(key).expect("only values that entered leave"));
     *count -= 1;
     if *count == 0 {
@@ -244,29 +244,91 @@ fn take_one<K: Ord, V>(map: &mut BTreeMap<K, V>, key: &K, count_of: impl Fn(&mut
     }
 }
 
-/// `avg`, `var`, `stddev` from n, the sum and the sum of squares: one formula, used live and in batch.
+/// `avg`, `var`, `stddev` from n, the sum and the sum of squares: one formula, used live and in batch. NULL when the squares
+/// are beyond 128 bits.
 #[allow(clippy::cast_precision_loss)] // the one division at the end; both executors make it the same way
 pub fn statistic(function: Function, n: i128, s1: i128, s2: i128) -> Option<f64> {
-    let spread = || (n * s2 - s1 * s1) as f64;
+    if s2 < 0 {
+        return None;
+    }
     match function {
         Function::Avg if n > 0 => Some(s1 as f64 / n as f64),
-        Function::VarPopulation if n > 0 => Some(spread() / (n * n) as f64),
-        Function::StddevPopulation if n > 0 => Some((spread() / (n * n) as f64).sqrt()),
-        Function::VarSample if n > 1 => Some(spread() / (n * (n - 1)) as f64),
-        Function::StddevSample if n > 1 => Some((spread() / (n * (n - 1)) as f64).sqrt()),
+        Function::VarPopulation if n > 0 => Some(spread(n, s1, s2) / (n * n) as f64),
+        Function::StddevPopulation if n > 0 => Some((spread(n, s1, s2) / (n * n) as f64).sqrt()),
+        Function::VarSample if n > 1 => Some(spread(n, s1, s2) / (n * (n - 1)) as f64),
+        Function::StddevSample if n > 1 => Some((spread(n, s1, s2) / (n * (n - 1)) as f64).sqrt()),
         _ => None,
     }
 }
 
-/// The middle value, or the mean of the two middle ones, of sorted values.
+/// `n * s2 - s1 * s1`, exact until it is rounded. It is not negative. A million large amounts are beyond 128 bits.
 #[allow(clippy::cast_precision_loss)]
-pub fn median(sorted: &[i64]) -> Option<f64> {
-    let n = sorted.len();
-    if n == 0 {
-        return None;
+fn spread(n: i128, s1: i128, s2: i128) -> f64 {
+    let small = || n.checked_mul(s2)?.checked_sub(s1.checked_mul(s1)?);
+    if let Some(spread) = small() {
+        return spread as f64;
     }
-    let (low, high) = (i128::from(sorted[(n - 1) / 2]), i128::from(sorted[n / 2]));
-    Some((low + high) as f64 / 2.0)
+    let (all, mean) = (product(n.unsigned_abs(), s2.unsigned_abs()), product(s1.unsigned_abs(), s1.unsigned_abs()));
+    let (low, borrows) = all.1.overflowing_sub(mean.1);
+    let high = all.0.wrapping_sub(mean.0).wrapping_sub(u128::from(borrows));
+    high as f64 * 2_f64.powi(128) + low as f64
+}
+
+/// A product as its upper and its lower 128 bits.
+fn product(a: u128, b: u128) -> (u128, u128) {
+    const HALF: u32 = 64;
+    let halves = |x: u128| (x >> HALF, x & u128::from(u64::MAX));
+    let ((a1, a0), (b1, b0)) = (halves(a), halves(b));
+    let (low, (cross, carries)) = (a0 * b0, (a1 * b0).overflowing_add(a0 * b1));
+    let (low, carry) = low.overflowing_add(cross << HALF);
+    (a1 * b1 + (cross >> HALF) + (u128::from(carries) << HALF) + u128::from(carry), low)
+}
+
+/// The middle value, or the mean of the two middle ones, of sorted values.
+pub fn median(sorted: &[i64]) -> Option<f64> {
+    let last = sorted.len().checked_sub(1)?;
+    Some(mean((sorted[last / 2], sorted[last.div_ceil(2)])))
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn mean((low, high): (i64, i64)) -> f64 {
+    (i128::from(low) + i128::from(high)) as f64 / 2.0
 }
 
 const _: () = assert!(size_of::<Accumulator>() == 32, "two accumulators in a cache line");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_spread_of_a_million_large_amounts_is_exact() {
+        let (n, v) = (1_000_000_i128, 1_000_000_000_000_000_i128);
+        // Half are 0, half are v.
+        let (s1, s2) = (n / 2 * v, n / 2 * v * v);
+        assert_eq!(statistic(Function::VarPopulation, n, s1, s2), Some(2.5e29));
+        assert_eq!(statistic(Function::StddevPopulation, n, s1, s2), Some(5e14));
+        assert_eq!(statistic(Function::VarPopulation, n, n * v, n * v * v), Some(0.0), "all are v");
+        assert_eq!(statistic(Function::VarPopulation, 2, 2, 4), Some(1.0));
+        assert_eq!(statistic(Function::VarPopulation, 2, 2, -1), None, "beyond 128 bits");
+    }
+
+    #[test]
+    fn a_product_of_two_wide_numbers_is_exact() {
+        assert_eq!(product(u128::MAX, u128::MAX), (u128::MAX - 1, 1));
+        assert_eq!(product(1 << 100, 1 << 60), (1 << 32, 0));
+        assert_eq!(product(3, 5), (0, 15));
+    }
+
+    #[test]
+    fn squares_that_pass_128_bits_come_back_when_their_rows_leave() {
+        let texts = Interner::default();
+        let mut accumulator = Accumulator::new(Function::VarPopulation, None);
+        (0..9).for_each(|at| accumulator.add(at, Some(i64::MIN), &texts));
+        accumulator.add(9, Some(2), &texts);
+        accumulator.add(10, Some(4), &texts);
+        (0..9).for_each(|at| accumulator.remove(at, Some(i64::MIN), &texts));
+        let bits = accumulator.answer(Function::VarPopulation).map(|bits| f64::from_bits(bits.cast_unsigned()));
+        assert_eq!(bits, Some(1.0));
+    }
+}

@@ -205,7 +205,7 @@ impl Admission {
         let is_cut = self.is_cut(partition, report.time);
         if !self.is_behind() {
             if report.time < bound {
-                return Admitted::Late(bound - report.time);
+                return Admitted::Late(bound.saturating_sub(report.time));
             }
             let raised = report.time.saturating_sub(lateness_us);
             // One that begins late begins at the horizon: its own lateness must not reach behind it.

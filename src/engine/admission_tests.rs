@@ -150,6 +150,21 @@ fn behind_another_admission_an_id_that_counted_again_counts_again() {
     assert_eq!(say(100 + REMEMBERED_US, ReportAction::Update), Admitted::Replaces);
 }
 
+#[test]
+fn in_the_midst_of_the_events_what_hangs_on_one_that_is_doubtful_is_not_certain() {
+    let cut = Cut { from: 4 * REMEMBERED_US, certain_from: 2 * REMEMBERED_US };
+    for (again, is_uncertain) in [("doubtful", true), ("certain", false)] {
+        let mut admission = Admission::new(&[Presence::Expected]);
+        let nothing = admission.save();
+        admission.begin_at(cut, &nothing);
+        let mut say = |id, time| report(&mut admission, 0, id, 2 * REMEMBERED_US + time, ReportAction::New, None);
+        assert_eq!(say("doubtful", 10), Admitted::Late(0), "before the cut; its partition's bound is not known");
+        assert_eq!(say("certain", 11), Admitted::Late(0));
+        assert_eq!(say(again, REMEMBERED_US / 2), Admitted::Late(0));
+        assert_eq!(admission.is_uncertain(), is_uncertain, "{again}");
+    }
+}
+
 /// What an admission says that forgets nothing and looks at all that was.
 #[derive(Default)]
 struct Naive {

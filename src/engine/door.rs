@@ -10,7 +10,7 @@ pub(crate) struct Door {
     room: Option<Room>,
     /// What a row takes of the room for entries.
     row_cost: usize,
-    cut: i64,
+    idle_before: i64,
     /// Keys that came into use in this step.
     new: HashSet<Box<[u8]>>,
     /// Positions in the stage of rows shed.
@@ -27,8 +27,8 @@ impl Door {
         }
         let has_room =
             room.keys >= rows && room.entries >= rows.saturating_mul(row_cost).saturating_add(room.entries_kept);
-        let cut = group.layout.idle_before(horizon);
-        Door { room: (!has_room).then_some(room), row_cost, cut, new: HashSet::new(), shed: Vec::new() }
+        let idle_before = group.layout.idle_before(horizon);
+        Door { room: (!has_room).then_some(room), row_cost, idle_before, new: HashSet::new(), shed: Vec::new() }
     }
 
     pub(crate) fn lets_in(&mut self, group: &Group, inputs: &Inputs<'_>, at: usize) -> bool {
@@ -50,6 +50,6 @@ impl Door {
 
     /// Is the key of this row in use?
     pub(crate) fn knows(&self, group: &Group, inputs: &Inputs<'_>, at: usize) -> bool {
-        group.is_live(inputs, at, self.cut) || self.new.contains(inputs.keys.get(at))
+        group.is_live(inputs, at, self.idle_before) || self.new.contains(inputs.keys.get(at))
     }
 }

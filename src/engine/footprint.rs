@@ -1,7 +1,7 @@
 //! What a key and an event of a window group cost in memory, for who plans it.
 
 use crate::accumulator::Accumulator;
-use crate::key_log::{Bounds, KeyLog};
+use crate::key_log::{KeyLog, Span};
 use crate::layout::Layout;
 use crate::plan::GroupPlan;
 
@@ -38,6 +38,6 @@ impl Layout {
     }
 
     fn cursor_bytes(&self) -> usize {
-        self.cursors.len() * size_of::<Bounds>() + self.answers * size_of::<Accumulator>()
+        self.cursors.len() * size_of::<Span>() + self.answers * size_of::<Accumulator>()
     }
 }

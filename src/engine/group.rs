@@ -5,6 +5,7 @@ use crate::key_log::KeyLog;
 use crate::key_range::KeyRange;
 use crate::layout::Layout;
 use crate::plan::GroupPlan;
+use crate::rows::YoungRows;
 use hashbrown::{DefaultHashBuilder, HashMap};
 use std::hash::BuildHasher;
 
@@ -65,8 +66,8 @@ impl Group {
 
     /// Keys that nothing can need any more count no longer.
     fn forget_before(&mut self, horizon: i64) {
-        let cut = self.layout.idle_before(horizon);
-        self.ranges.iter_mut().for_each(|range| range.live.forget_before(cut));
+        let idle_before = self.layout.idle_before(horizon);
+        self.ranges.iter_mut().for_each(|range| range.live.forget_before(idle_before));
     }
 
     pub(crate) fn key_count(&self) -> usize {
@@ -77,11 +78,11 @@ impl Group {
         self.ranges.iter().map(|range| range.live.entries()).sum()
     }
 
-    /// Is the key of stage row `at` in use? `cut` is [`Layout::idle_before`].
-    pub(crate) fn is_live(&self, inputs: &Inputs<'_>, at: usize, cut: i64) -> bool {
+    /// Is the key of stage row `at` in use? `idle_before` is [`Layout::idle_before`].
+    pub(crate) fn is_live(&self, inputs: &Inputs<'_>, at: usize, idle_before: i64) -> bool {
         let (key, hash) = (inputs.keys.get(at), inputs.keys.hashes[at]);
         let range = &self.ranges[self.range_of(hash)];
-        range.find(key, hash).is_some_and(|slot| !range.logs[slot as usize].is_idle(cut))
+        range.find(key, hash).is_some_and(|slot| !range.logs[slot as usize].is_idle(idle_before))
     }
 
     /// Until when results of a key that comes into use now may miss events that were shed.
@@ -99,7 +100,7 @@ impl Group {
     }
 
     /// Does the entry at `place` hold exactly the input of stage row `at`?
-    pub(crate) fn holds(&self, place: u64, inputs: &Inputs<'_>, at: usize) -> bool {
+    pub(crate) fn holds(&self, place: u64, inputs: &Inputs<'_>, at: usize, young: &YoungRows) -> bool {
         let range = &self.ranges[self.range_of(inputs.keys.hashes[at])];
         let Some(log) = range
             .logs
@@ -110,7 +111,7 @@ impl Group {
         };
         let mut entry = Vec::new();
         inputs.write_entry(at, &mut entry);
-        log.key.as_ref() == inputs.keys.get(at) && log.holds(&entry, &self.layout)
+        log.key.as_ref() == inputs.keys.get(at) && log.holds(&entry, &self.layout, |row| young.event_id(row))
     }
 
     pub(crate) fn weigh(&self) -> (u64, usize) {

@@ -3,7 +3,7 @@
 use crate::cell::Cell;
 use crate::expr::downcast;
 use crate::intern::Interner;
-use crate::layout::NULL_BIT;
+use crate::layout::{Layout, NULL_BIT};
 use crate::rows::YoungRows;
 use arrow_array::{Array, ArrayRef, StringArray};
 use arrow_schema::DataType;
@@ -171,4 +171,16 @@ pub(crate) struct GroupFacts {
     pub(crate) readers: u64,
     /// Until when results of a key that comes into use now may miss events that were shed.
     pub(crate) doubtful_until: i64,
+}
+
+/// What one key range has to do in a step of its group.
+#[derive(Clone, Copy)]
+pub(crate) struct Task<'a> {
+    /// Number of the range.
+    pub(crate) number: usize,
+    pub(crate) layout: &'a Layout,
+    pub(crate) work: &'a Work,
+    pub(crate) inputs: &'a Inputs<'a>,
+    pub(crate) context: &'a Context<'a>,
+    pub(crate) about: GroupFacts,
 }

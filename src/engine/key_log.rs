@@ -21,7 +21,7 @@ const BEGIN_MAX: u64 = 512;
 
 /// First and one past the last position inside a cursor's frame.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-pub(crate) struct Bounds {
+pub(crate) struct Span {
     pub(crate) head: u64,
     pub(crate) tail: u64,
 }
@@ -39,7 +39,7 @@ pub(crate) struct KeyLog {
     /// Words of `data` before the first entry still held.
     pub(crate) skip: usize,
     pub(crate) data: Vec<i64>,
-    pub(crate) bounds: Box<[Bounds]>,
+    pub(crate) spans: Box<[Span]>,
     pub(crate) accumulators: Box<[Accumulator]>,
     /// The time the cursors stand at: a change at or before it takes them back first. It can be later than the last
     /// entry, when that was taken out again.
@@ -70,7 +70,7 @@ fn no_cause() -> u64 {
 }
 
 /// Cursors with their accumulators.
-type Cursors = (Box<[Bounds]>, Box<[Accumulator]>);
+type Cursors = (Box<[Span]>, Box<[Accumulator]>);
 
 /// Cursors that stand nowhere, for the next key that needs some: most keys that come need them for one event only.
 #[derive(Debug, Default)]
@@ -85,7 +85,7 @@ impl Spare {
             let accumulators = layout.cursors.iter().flat_map(|c| &c.accumulators);
             let kind = |argument: Option<usize>| argument.map(|a| layout.kinds[a]);
             let accumulators = accumulators.map(|a| Accumulator::new(a.function, kind(a.argument))).collect();
-            (vec![Bounds::default(); layout.cursors.len()].into(), accumulators)
+            (vec![Span::default(); layout.cursors.len()].into(), accumulators)
         })
     }
 
@@ -106,7 +106,7 @@ impl KeyLog {
             end: 0,
             skip: 0,
             data: Vec::new(),
-            bounds: Box::default(),
+            spans: Box::default(),
             accumulators: Box::default(),
             stands_at: i64::MIN,
             changed_from: i64::MAX,
@@ -125,11 +125,11 @@ impl KeyLog {
     /// Gives a log that has none its cursors, where they stood.
     pub(crate) fn unfold(&mut self, terms: &Terms<'_>, spare: &mut Spare) {
         let layout = terms.layout;
-        if self.bounds.len() == layout.cursors.len() {
+        if self.spans.len() == layout.cursors.len() {
             return;
         }
-        (self.bounds, self.accumulators) = spare.take(layout);
-        self.bounds.fill(Bounds { head: self.base, tail: self.base });
+        (self.spans, self.accumulators) = spare.take(layout);
+        self.spans.fill(Span { head: self.base, tail: self.base });
         if self.end > self.base {
             (0..layout.cursors.len()).for_each(|idx| self.advance(idx, self.end - 1, self.stands_at, self.end, terms));
         }
@@ -143,30 +143,31 @@ impl KeyLog {
         if layout.keeps_keys || !is_one {
             return;
         }
-        for (idx, old) in self.bounds.clone().iter().enumerate() {
-            self.move_cursor(idx, *old, Bounds { head: self.base, tail: self.base }, terms);
+        for (idx, old) in self.spans.clone().iter().enumerate() {
+            self.move_cursor(idx, *old, Span { head: self.base, tail: self.base }, terms);
         }
-        spare.put((std::mem::take(&mut self.bounds), std::mem::take(&mut self.accumulators)));
+        spare.put((std::mem::take(&mut self.spans), std::mem::take(&mut self.accumulators)));
     }
 
     /// Entries it holds, and what its endless frames keep or will keep of them: a value for each accumulator. No group
     /// holds more than fit ([`crate::Limits`]).
     pub(crate) fn held(&self, layout: &Layout) -> u32 {
-        let entries = (self.end - self.base) as u32;
+        let entries = (self.end - self.base) as usize;
+        let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         if !layout.keeps_keys {
-            return entries;
+            return small(entries);
         }
         let kept = self.endless(layout).map(|(idx, accumulators)| {
-            let to_come = (self.end - self.bounds[idx].tail) as usize * accumulators.len();
+            let to_come = (self.end - self.spans[idx].tail) as usize * accumulators.len();
             to_come + self.accumulators[accumulators].iter().map(Accumulator::values).sum::<usize>()
         });
-        entries + kept.sum::<usize>() as u32
+        small(entries + kept.sum::<usize>())
     }
 
     /// The cursors whose frames never let go of a row, with their accumulators; of a log that has some.
     fn endless(&self, layout: &Layout) -> impl Iterator<Item = (usize, Range<usize>)> {
         let accumulators = |idx: usize| layout.firsts[idx]..layout.firsts[idx] + layout.cursors[idx].accumulators.len();
-        (0..self.bounds.len()).filter(|idx| layout.endless[*idx]).map(move |idx| (idx, accumulators(idx)))
+        (0..self.spans.len()).filter(|idx| layout.endless[*idx]).map(move |idx| (idx, accumulators(idx)))
     }
 
     pub(crate) fn entry(&self, position: u64, layout: &Layout) -> &[i64] {
@@ -183,23 +184,23 @@ impl KeyLog {
         if self.end == self.base { i64::MIN } else { self.time(self.end - 1, layout) }
     }
 
-    /// Do all entries lie before all that the horizon may still need? `cut` is [`Layout::idle_before`].
-    pub(crate) fn is_idle(&self, cut: i64) -> bool {
+    /// Do all entries lie before all that the horizon may still need? `idle_before` is [`Layout::idle_before`].
+    pub(crate) fn is_idle(&self, idle_before: i64) -> bool {
         // No entry is younger than where the cursors stand.
-        self.stands_at < cut
+        self.stands_at < idle_before
     }
 
     /// Loads the lines that a step on this log will need, without waiting for one before asking for the next.
     pub(crate) fn warm(&self, layout: &Layout) {
         let last_entry = self.data.len().saturating_sub(layout.stride);
-        black_box((self.data.last().copied(), self.data.get(last_entry).copied(), self.bounds.first().copied()));
+        black_box((self.data.last().copied(), self.data.get(last_entry).copied(), self.spans.first().copied()));
         black_box((self.accumulators.first().map(discriminant), self.accumulators.last().map(discriminant)));
     }
 
     /// The same for what stands behind the lines loaded by [`KeyLog::warm`].
     pub(crate) fn warm_more(&self, layout: &Layout) {
-        for bounds in &self.bounds {
-            let head = bounds.head.saturating_sub(self.base) as usize * layout.stride + self.skip;
+        for span in &self.spans {
+            let head = span.head.saturating_sub(self.base) as usize * layout.stride + self.skip;
             black_box(self.data.get(head).copied());
         }
         self.accumulators.iter().for_each(Accumulator::warm);
@@ -208,16 +209,16 @@ impl KeyLog {
     /// Loads what the rows will meet that now enter and leave the frames: the values of the first ones.
     pub(crate) fn begin(&self, layout: &Layout) {
         let youngest = self.last_time(layout);
-        for (cursor, (bounds, first)) in layout.cursors.iter().zip(self.bounds.iter().zip(&layout.firsts)) {
+        for (cursor, (span, first)) in layout.cursors.iter().zip(self.spans.iter().zip(&layout.firsts)) {
             let accumulators = cursor.accumulators.iter().zip(&self.accumulators[*first..]);
             for (plan, accumulator) in accumulators.filter(|(_, a)| a.has_table()) {
                 let values = |from: u64, until: i64| {
                     let rows = (from..self.end.min(from + BEGIN_MAX)).map(|p| self.entry(p, layout));
                     rows.take_while(move |e| e[0] <= until).for_each(|e| accumulator.begin(argument(e, plan.argument)));
                 };
-                values(bounds.tail.max(self.base), i64::MAX);
+                values(span.tail.max(self.base), i64::MAX);
                 if let Frame::Range { preceding: Some(width), .. } = cursor.frame {
-                    values(bounds.head.max(self.base), youngest.saturating_sub(width));
+                    values(span.head.max(self.base), youngest.saturating_sub(width));
                 }
             }
         }
@@ -226,9 +227,9 @@ impl KeyLog {
     /// Entries held, and the bytes of the log with all that belongs to it.
     pub(crate) fn weigh(&self) -> (u64, usize) {
         let data = self.data.capacity() * size_of::<i64>();
-        let bounds = size_of_val(&*self.bounds);
+        let spans = size_of_val(&*self.spans);
         let state: usize = self.accumulators.iter().map(Accumulator::bytes).sum();
-        (self.end - self.base, size_of::<KeyLog>() + self.key.len() + data + bounds + state)
+        (self.end - self.base, size_of::<KeyLog>() + self.key.len() + data + spans + state)
     }
 
     /// All that an answer may still hang on. Of a group whose keys stay, also what its frames hold; elsewhere that follows
@@ -272,17 +273,9 @@ impl KeyLog {
 
     /// Notes a change at `time`, made by row `cause`.
     pub(crate) fn note_change(&mut self, time: i64, cause: u64) {
-        self.changed_from = self.changed_from.min(time);
+        // The last time there is means that nothing has changed.
+        self.changed_from = self.changed_from.min(time).min(unchanged() - 1);
         self.cause = self.cause.min(cause);
-    }
-
-    /// First position whose time is at least `time`, searched back from the end: changes are young.
-    pub(crate) fn position_at(&self, time: i64, layout: &Layout) -> u64 {
-        let mut at = self.end;
-        while at > self.base && self.time(at - 1, layout) >= time {
-            at -= 1;
-        }
-        at
     }
 
     /// Takes the cursors back to where they stood before the first row at or after `changed_from`.
@@ -295,7 +288,7 @@ impl KeyLog {
         self.stands_at = from;
         let first = self.position_at(from, layout);
         for (idx, cursor) in layout.cursors.iter().enumerate() {
-            let old = self.bounds[idx];
+            let old = self.spans[idx];
             let new = match cursor.frame {
                 Frame::Range { preceding, end } => {
                     let mut tail = old.tail.min(first);
@@ -308,12 +301,12 @@ impl KeyLog {
                             head -= 1;
                         }
                     }
-                    Bounds { head, tail }
+                    Span { head, tail }
                 }
                 Frame::Rows { preceding, end } => {
                     let tail = old.tail.min((first + 1).saturating_sub(end).min(first));
                     let head = preceding.map_or(0, |n| first.saturating_sub(n).min(tail));
-                    Bounds { head, tail }
+                    Span { head, tail }
                 }
             };
             self.move_cursor(idx, old, new, terms);
@@ -321,7 +314,7 @@ impl KeyLog {
     }
 
     /// Rows that are in `old` and not in `new` leave, the others enter.
-    fn move_cursor(&mut self, idx: usize, old: Bounds, new: Bounds, terms: &Terms<'_>) {
+    fn move_cursor(&mut self, idx: usize, old: Span, new: Span, terms: &Terms<'_>) {
         // Leaving and entering happen at the ends, nearest first, as the accumulators ask.
         for position in old.head..old.tail.min(new.head) {
             self.apply(idx, position, false, terms);
@@ -335,7 +328,7 @@ impl KeyLog {
         for position in new.head.max(old.tail)..new.tail {
             self.apply(idx, position, true, terms);
         }
-        self.bounds[idx] = new;
+        self.spans[idx] = new;
     }
 
     fn apply(&mut self, idx: usize, position: u64, enters: bool, terms: &Terms<'_>) {
@@ -354,50 +347,6 @@ impl KeyLog {
                 accumulator.remove(position, value, texts);
             }
         }
-    }
-
-    /// Puts an entry in its place. `is_after` tells whether the row of an entry of the same time sorts after the new one.
-    pub(crate) fn insert(&mut self, entry: &[i64], layout: &Layout, is_after: impl Fn(u64) -> bool) {
-        let mut at = self.end;
-        while at > self.base {
-            let other = self.entry(at - 1, layout);
-            let sorts_after = other[0] > entry[0] || (other[0] == entry[0] && is_after(row_number(other)));
-            if !sorts_after {
-                break;
-            }
-            at -= 1;
-        }
-        let word = self.skip + (at - self.base) as usize * layout.stride;
-        self.end += 1;
-        if word == self.data.len() {
-            self.data.extend_from_slice(entry);
-        } else {
-            self.data.splice(word..word, entry.iter().copied());
-        }
-    }
-
-    /// Takes the entry of a row out.
-    pub(crate) fn remove(&mut self, time: i64, row: u64, layout: &Layout) {
-        let mut at = self.position_at(time, layout);
-        while row_number(self.entry(at, layout)) != row {
-            at += 1;
-        }
-        let word = self.skip + (at - self.base) as usize * layout.stride;
-        self.data.drain(word..word + layout.stride);
-        self.end -= 1;
-    }
-
-    /// Does the entry of a row hold exactly these words?
-    pub(crate) fn holds(&self, entry: &[i64], layout: &Layout) -> bool {
-        let mut at = self.position_at(entry[0], layout);
-        while at < self.end {
-            let other = self.entry(at, layout);
-            if other[1] == entry[1] {
-                return other == entry;
-            }
-            at += 1;
-        }
-        false
     }
 
     /// Runs the cursors over every row from the first change on and hands out the answers of each row that matters.
@@ -429,16 +378,16 @@ impl KeyLog {
 
     fn advance(&mut self, idx: usize, position: u64, time: i64, end: u64, terms: &Terms<'_>) {
         let layout = terms.layout;
-        let mut now = self.bounds[idx];
+        let mut now = self.spans[idx];
         match layout.cursors[idx].frame {
             Frame::Range { preceding, end: offset } => {
-                let until = time - offset;
+                let until = time.saturating_sub(offset);
                 while now.tail < end && self.time(now.tail, layout) <= until {
                     self.apply(idx, now.tail, true, terms);
                     now.tail += 1;
                 }
                 if let Some(width) = preceding {
-                    let from = time - width + i64::from(on(Fault::FrameHalfOpen));
+                    let from = time.saturating_sub(width).saturating_add(i64::from(on(Fault::FrameHalfOpen)));
                     while now.head < now.tail && self.time(now.head, layout) < from {
                         self.apply(idx, now.head, false, terms);
                         now.head += 1;
@@ -458,7 +407,7 @@ impl KeyLog {
                 }
             }
         }
-        self.bounds[idx] = now;
+        self.spans[idx] = now;
     }
 
     fn answer(&self, idx: usize, position: u64, layout: &Layout, answers: &mut Vec<Cell>) {
@@ -477,29 +426,21 @@ impl KeyLog {
 
     /// Lets go of entries that no row at or after the horizon can reach.
     pub(crate) fn evict(&mut self, horizon: i64, layout: &Layout) {
-        let end = self.end;
-        let limit = horizon.saturating_sub(layout.reach_us);
-        let mut to = self.base;
-        while to < end && self.time(to, layout) < limit {
-            to += 1;
-        }
+        let mut to = self.first_from(self.base, horizon.saturating_sub(layout.reach_us), layout);
         if to == self.base {
             return;
         }
         if layout.reach_rows > 0 && !on(Fault::LagEvictedByTime) {
-            let mut first_young = to;
-            while first_young < end && self.time(first_young, layout) < horizon {
-                first_young += 1;
-            }
+            let first_young = self.first_from(to, horizon, layout);
             to = to.min(first_young.saturating_sub(layout.reach_rows)).max(self.base);
         }
         // A cursor must never point before the first entry held, unless its frame never lets go.
-        for (cursor, bounds) in layout.cursors.iter().zip(&self.bounds) {
+        for (cursor, span) in layout.cursors.iter().zip(&self.spans) {
             let lets_go = matches!(
                 cursor.frame,
                 Frame::Range { preceding: Some(_), .. } | Frame::Rows { preceding: Some(_), .. }
             );
-            to = to.min(if lets_go { bounds.head } else { bounds.tail });
+            to = to.min(if lets_go { span.head } else { span.tail });
         }
         if to <= self.base {
             return;

@@ -2,7 +2,7 @@
 
 use crate::faults::{Fault, on};
 use crate::index::{AHEAD, Index};
-use crate::inputs::{Answers, Context, GroupFacts, Inputs, Leaving, Work};
+use crate::inputs::{Answers, Inputs, Leaving, Task};
 use crate::key_log::{KeyLog, Spare};
 use crate::late::Late;
 use crate::layout::{Layout, Terms};
@@ -36,24 +36,69 @@ struct Changed {
 }
 
 impl Changed {
-    /// May late entries go in by deltas?
+    /// May late entries go in by deltas, the cursors staying where they stand?
     fn has_deltas(&self, log: &KeyLog, layout: &Layout) -> bool {
-        layout.has_deltas && !self.is_recomputed && log.changed_from <= log.stands_at
+        let has_deltas = layout.has_deltas && log.changed_from <= log.stands_at;
+        !self.is_recomputed && (has_deltas || layout.peers_share_answers && log.changed_from == log.stands_at)
     }
 }
+
 impl KeyRange {
     /// Applies all changes of a step to this range's logs, then answers for new and touched rows.
-    pub(crate) fn step(
-        &mut self,
-        number: usize,
-        layout: &Layout,
-        work: &Work,
-        inputs: &Inputs<'_>,
-        context: &Context<'_>,
-        about: GroupFacts,
-    ) -> Answers {
+    pub(crate) fn step(&mut self, task: &Task<'_>) -> Answers {
+        let Task { layout, work, context, about, .. } = *task;
         let terms = Terms { layout, texts: context.texts };
         let mut answers = Answers::with_capacity(work.entering.len(), layout.answers);
+        let entering = self.note_all(task, &mut answers.places);
+        self.take_out(&work.leaving, &terms);
+        let idle_before = layout.idle_before(context.horizon);
+        let changed = std::mem::take(&mut self.changed);
+        let mut entry = Vec::with_capacity(layout.stride);
+        let mut rows = Vec::new();
+        for (from, logs) in changed.chunks(AHEAD).enumerate() {
+            self.warm(logs, layout);
+            for (nth, changed) in logs.iter().enumerate() {
+                let log = &mut self.logs[changed.slot as usize];
+                log.unfold(&terms, &mut self.spare);
+                rows.clear();
+                rows.extend(entering.of(from * AHEAD + nth).map(|nth| work.entering[nth] as usize));
+                let later =
+                    if changed.has_deltas(log, layout) { enter_late(log, &rows, task, &mut answers) } else { &rows };
+                log.rewind(&terms);
+                enter(log, later, task, &mut entry);
+            }
+            logs.iter().for_each(|changed| self.logs[changed.slot as usize].begin(layout));
+            for Changed { slot, stood, held, misses_row, .. } in logs {
+                let log = &mut self.logs[*slot as usize];
+                let was_live = *stood >= idle_before && *stood > i64::MIN;
+                if !was_live || *misses_row {
+                    log.doubtful_until = about.doubtful_until;
+                }
+                answer(log, task, &mut answers);
+                log.fold(&terms, &mut self.spare);
+                // All its entries may have been taken out again.
+                match (log.stands_at > i64::MIN, layout.keeps_keys) {
+                    (true, false) => {
+                        self.live.note(was_live.then_some((*stood, *held)), (log.stands_at, log.held(layout)));
+                    }
+                    (true, true) => self.live.keep(was_live.then_some(*held), log.held(layout)),
+                    _ => {}
+                }
+            }
+        }
+        self.sweep(2 * work.entering.len() + 16, idle_before);
+        answers
+    }
+
+    /// Entries in all logs, and the bytes of the range.
+    pub(crate) fn weigh(&self) -> (u64, usize) {
+        let logs = self.logs.iter().map(KeyLog::weigh);
+        logs.fold((0, self.index.bytes()), |sum, log| (sum.0 + log.0, sum.1 + log.1))
+    }
+
+    /// Notes which logs change from when on, and where each entering row goes.
+    fn note_all(&mut self, task: &Task<'_>, places: &mut Vec<u64>) -> Chains {
+        let Task { number, layout, work, inputs, context, .. } = *task;
         for leaving in &work.leaving {
             self.note(leaving.place as u32, context.young.time(leaving.row), leaving.cause, layout);
         }
@@ -67,7 +112,7 @@ impl KeyRange {
                 // An old row that enters has no answers of its own yet, as a new one, but is not told from the others.
                 self.changed[changed].is_recomputed |= inputs.rows[at] < context.first_new;
                 entering.add(changed, from * AHEAD + nth);
-                answers.places.push((number as u64) << 32 | u64::from(slot));
+                places.push((number as u64) << 32 | u64::from(slot));
             }
         }
         for at in &work.missing {
@@ -79,64 +124,23 @@ impl KeyRange {
                 self.changed[changed].misses_row = true;
             }
         }
-        for Leaving { row, place, .. } in &work.leaving {
-            let log = &mut self.logs[*place as u32 as usize];
-            self.changed[log.changed_at as usize].is_recomputed = true;
-            log.unfold(&terms, &mut self.spare);
-            log.rewind(&terms);
-            log.remove(context.young.time(*row), *row, layout);
-        }
-        let cut = layout.idle_before(context.horizon);
-        let changed = std::mem::take(&mut self.changed);
-        let mut entry = Vec::with_capacity(layout.stride);
-        let mut rows = Vec::new();
-        for (from, logs) in changed.chunks(AHEAD).enumerate() {
-            self.warm(logs, layout);
-            for (nth, changed) in logs.iter().enumerate() {
-                let log = &mut self.logs[changed.slot as usize];
-                log.unfold(&terms, &mut self.spare);
-                rows.clear();
-                rows.extend(entering.of(from * AHEAD + nth).map(|nth| work.entering[nth] as usize));
-                let later = if changed.has_deltas(log, layout) {
-                    enter_late(log, &rows, layout, inputs, about.readers, context, &mut answers)
-                } else {
-                    &rows
-                };
-                log.rewind(&terms);
-                for at in later {
-                    inputs.write_entry(*at, &mut entry);
-                    let id = || context.young.event_id(inputs.rows[*at]);
-                    let is_after = |other: u64| !on(Fault::TiesByArrival) && context.young.event_id(other) > id();
-                    log.insert(&entry, layout, is_after);
-                }
-            }
-            logs.iter().for_each(|changed| self.logs[changed.slot as usize].begin(layout));
-            for Changed { slot, stood, held, misses_row, .. } in logs {
-                let log = &mut self.logs[*slot as usize];
-                let was_live = *stood >= cut && *stood > i64::MIN;
-                if !was_live || *misses_row {
-                    log.doubtful_until = about.doubtful_until;
-                }
-                answer(log, layout, context, about.readers, &mut answers);
-                log.fold(&terms, &mut self.spare);
-                // All its entries may have been taken out again.
-                match (log.stands_at > i64::MIN, layout.keeps_keys) {
-                    (true, false) => {
-                        self.live.note(was_live.then_some((*stood, *held)), (log.stands_at, log.held(layout)));
-                    }
-                    (true, true) => self.live.keep(was_live.then_some(*held), log.held(layout)),
-                    _ => {}
-                }
-            }
-        }
-        self.sweep(2 * work.entering.len() + 16, cut);
-        answers
+        entering
     }
 
-    /// Entries in all logs, and the bytes of the range.
-    pub(crate) fn weigh(&self) -> (u64, usize) {
-        let logs = self.logs.iter().map(KeyLog::weigh);
-        logs.fold((0, self.index.bytes()), |sum, log| (sum.0 + log.0, sum.1 + log.1))
+    /// Takes the entries of these rows out of their logs, after all changes of the step have been noted.
+    fn take_out(&mut self, leaving: &[Leaving], terms: &Terms<'_>) {
+        let mut leaving: Vec<(u32, u64)> = leaving.iter().map(|l| (l.place as u32, l.row)).collect();
+        leaving.sort_unstable();
+        let mut rows = Vec::new();
+        for of_log in leaving.chunk_by(|a, b| a.0 == b.0) {
+            let log = &mut self.logs[of_log[0].0 as usize];
+            self.changed[log.changed_at as usize].is_recomputed = true;
+            rows.clear();
+            rows.extend(of_log.iter().map(|(_, row)| *row));
+            log.unfold(terms, &mut self.spare);
+            log.rewind(terms);
+            log.remove(&rows, terms.layout);
+        }
     }
 
     /// Loads what the look-ups of these rows will need.
@@ -194,11 +198,11 @@ impl KeyRange {
     }
 
     /// Frees keys that nothing can need any more, a few per step, so that a step never stalls.
-    fn sweep(&mut self, count: usize, cut: i64) {
+    fn sweep(&mut self, count: usize, idle_before: i64) {
         for _ in 0..count.min(self.logs.len()) {
             self.sweep_at = (self.sweep_at + 1) % self.logs.len();
             let log = &self.logs[self.sweep_at];
-            if log.is_free || !log.is_idle(cut) {
+            if log.is_free || !log.is_idle(idle_before) {
                 continue;
             }
             let slot = self.sweep_at as u32;
@@ -210,18 +214,13 @@ impl KeyRange {
 }
 
 /// Takes the late ones of a log's entering rows in by deltas, where all that matter have one; the rows that are left.
-fn enter_late<'r>(
-    log: &mut KeyLog,
-    rows: &'r [usize],
-    layout: &Layout,
-    inputs: &Inputs<'_>,
-    readers: u64,
-    context: &Context<'_>,
-    answers: &mut Answers,
-) -> &'r [usize] {
+fn enter_late<'r>(log: &mut KeyLog, rows: &'r [usize], task: &Task<'_>, answers: &mut Answers) -> &'r [usize] {
+    let (Task { layout, inputs, context, .. }, readers) = (*task, task.about.readers);
     let (late, later) = rows.split_at(rows.partition_point(|at| inputs.times[*at] <= log.stands_at));
     let matters = |at: &usize| context.young.matters(inputs.rows[*at], readers);
-    if late.is_empty() || layout.has_extremes && late.iter().any(matters) {
+    let Some(first) = late.first() else { return rows };
+    let is_before = inputs.times[*first] < log.stands_at;
+    if is_before && layout.has_extremes && late.iter().any(matters) {
         return rows;
     }
     let (mut entries, mut entry) = (Vec::with_capacity(late.len() * layout.stride), Vec::new());
@@ -235,8 +234,29 @@ fn enter_late<'r>(
     later
 }
 
+/// Puts the entries of entering rows, which are sorted, into a log.
+fn enter(log: &mut KeyLog, rows: &[usize], task: &Task<'_>, entry: &mut Vec<i64>) {
+    let Task { layout, inputs, context, .. } = *task;
+    let id_of = |row: u64| context.young.event_id(row);
+    let is_inside = |at: &usize| log.ends_after(inputs.times[*at], || id_of(inputs.rows[*at]), layout, id_of);
+    let (inside, after) = rows.split_at(rows.partition_point(is_inside));
+    if !inside.is_empty() {
+        let mut entries = Vec::with_capacity(inside.len() * layout.stride);
+        for at in inside {
+            inputs.write_entry(*at, entry);
+            entries.extend_from_slice(entry);
+        }
+        log.merge(&entries, layout, id_of);
+    }
+    for at in after {
+        inputs.write_entry(*at, entry);
+        log.push(entry);
+    }
+}
+
 /// Answers for the rows of a log from its first change on, and lets go of what is past.
-fn answer(log: &mut KeyLog, layout: &Layout, context: &Context<'_>, readers: u64, answers: &mut Answers) {
+fn answer(log: &mut KeyLog, task: &Task<'_>, answers: &mut Answers) {
+    let (Task { layout, context, .. }, readers) = (*task, task.about.readers);
     let (cause, from, doubtful_until) = (log.cause, log.changed_from, log.doubtful_until);
     let matters = |row: u64| context.young.matters(row, readers);
     log.replay(&Terms { layout, texts: context.texts }, matters, |row, cells| {

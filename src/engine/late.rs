@@ -4,14 +4,15 @@
 //! stand, over the touched rows that matter, gives their answers: `count`, `sum` and their kin from a copy that takes rows
 //! in and out; a distinct count from the stored answer and the few values that can make a difference, never a look-up for
 //! each row passed; `min` and `max` from the stored answer and the late values in the frame. Peers of a late entry are
-//! touched rows like others. What has no delta here is recomputed (`key_log.rs`).
+//! touched rows like others; late entries that are peers of the youngest one give all of these the same answers, those of the
+//! cursors. What has no delta here is recomputed (`key_log.rs`).
 
 use crate::accumulator::Accumulator;
 use crate::cell::Cell;
 use crate::faults::{Fault, on};
 use crate::inputs::{Answers, Context};
 use crate::intern::Interner;
-use crate::key_log::{Bounds, KeyLog, argument, row_number};
+use crate::key_log::{KeyLog, Span, argument, row_number};
 use crate::layout::Layout;
 use crate::plan::{AccumulatorPlan, Frame};
 use hashbrown::HashMap;
@@ -59,12 +60,16 @@ impl KeyLog {
         context: &Context<'_>,
         answers: &mut Answers,
     ) {
-        self.merge(late.entries, layout, context);
+        self.merge(late.entries, layout, |row| context.young.event_id(row));
         for entry in late.entries.chunks_exact(layout.stride) {
             self.enter_frames(entry, layout, context.texts);
         }
         let touched = self.touched(late, layout, context);
         if touched.is_empty() {
+            return;
+        }
+        if late.entries[0] == self.stands_at && layout.peers_share_answers {
+            self.answer_peers(&touched, late, layout, context, answers);
             return;
         }
         let width = layout.answers;
@@ -95,30 +100,23 @@ impl KeyLog {
         }
     }
 
-    /// Puts sorted entries in their places: every younger entry moves once.
-    fn merge(&mut self, entries: &[i64], layout: &Layout, context: &Context<'_>) {
-        let stride = layout.stride;
-        let mut until = self.data.len();
-        self.data.resize(until + entries.len(), 0);
-        let mut left = entries.len();
-        let base = self.skip;
-        for entry in entries.chunks_exact(stride).rev() {
-            let id = context.young.event_id(row_number(entry));
-            let mut at = until;
-            while at > base {
-                let other = &self.data[at - stride..at];
-                let is_after = || context.young.event_id(row_number(other)) > id && !on(Fault::TiesByArrival);
-                if !(other[0] > entry[0] || other[0] == entry[0] && is_after()) {
-                    break;
-                }
-                at -= stride;
+    /// All touched rows are of the time that the cursors stand at.
+    fn answer_peers(
+        &self,
+        touched: &[Touched],
+        late: &Late<'_>,
+        layout: &Layout,
+        context: &Context<'_>,
+        answers: &mut Answers,
+    ) {
+        let plans = || layout.cursors.iter().flat_map(|c| &c.accumulators);
+        let cells: Vec<Cell> = plans().zip(&self.accumulators).map(|(plan, a)| a.answer(plan.function)).collect();
+        for row in touched {
+            let differs = || plans().zip(&cells).any(|(plan, cell)| context.young.cell(row.row, plan.window) != *cell);
+            if row.is_late || differs() {
+                answers.push(row.row, late.cause, &cells, self.doubtful_until, context);
             }
-            self.data.copy_within(at..until, at + left);
-            left -= stride;
-            self.data[at + left..at + left + stride].copy_from_slice(entry);
-            until = at;
         }
-        self.end += (entries.len() / stride) as u64;
     }
 
     /// A late entry enters each frame that holds its time as the cursors stand, and moves those that begin after it.
@@ -129,9 +127,9 @@ impl KeyLog {
             if entry[0] > stands_at.saturating_sub(end) {
                 continue;
             }
-            self.bounds[idx].tail += 1;
+            self.spans[idx].tail += 1;
             if preceding.is_some_and(|width| entry[0] < stands_at.saturating_sub(width)) {
-                self.bounds[idx].head += 1;
+                self.spans[idx].head += 1;
                 continue;
             }
             let accumulators = self.accumulators[layout.firsts[idx]..].iter_mut();
@@ -186,7 +184,7 @@ impl Walk<'_> {
         mut on_row: impl FnMut(&mut S, usize),
     ) {
         let (preceding, end) = self.frame();
-        let Bounds { mut head, mut tail } = self.log.bounds[self.idx];
+        let Span { mut head, mut tail } = self.log.spans[self.idx];
         let log = self.log;
         for (at, row) in self.touched.iter().enumerate().rev() {
             while tail > log.base && log.time(tail - 1, self.layout) > row.time.saturating_sub(end) {

@@ -29,6 +29,8 @@ pub(crate) struct Layout {
     pub(crate) endless: Vec<bool>,
     /// Late rows change old answers by deltas.
     pub(crate) has_deltas: bool,
+    /// Rows of one time have the same answers, which are those of the cursors.
+    pub(crate) peers_share_answers: bool,
     /// A late row that matters has no delta for its own answers.
     pub(crate) has_extremes: bool,
 }
@@ -53,6 +55,7 @@ impl Layout {
             endless: Vec::new(),
             answers: group.cursors.iter().map(|c| c.accumulators.len()).sum(),
             has_deltas: has_deltas(&group.cursors),
+            peers_share_answers: peers_share_answers(&group.cursors),
             has_extremes: has_extremes(&group.cursors),
         };
         let mut first = 0;
@@ -139,16 +142,16 @@ impl PackPlan {
 
 /// Has every answer of a group with these cursors a delta?
 fn has_deltas(cursors: &[CursorPlan]) -> bool {
-    use Function::{
-        Avg, Count, CountDistinct, Max, Min, StddevPopulation, StddevSample, Sum, VarPopulation, VarSample,
-    };
-    let has = |a: &AccumulatorPlan| {
-        matches!(
-            a.function,
-            Count | CountDistinct | Sum | Min | Max | Avg | VarSample | VarPopulation | StddevSample | StddevPopulation
-        )
-    };
-    cursors.iter().all(|c| matches!(c.frame, Frame::Range { .. }) && c.accumulators.iter().all(has))
+    let mut functions = cursors.iter().flat_map(|c| &c.accumulators).map(|a| a.function);
+    peers_share_answers(cursors) && functions.all(|f| f != Function::Median)
+}
+
+/// Do all answers hang on what is in a range of time, and not on its order?
+fn peers_share_answers(cursors: &[CursorPlan]) -> bool {
+    use Function::{Earliest, FirstValue, Lag, LastValue, Latest, RowNumber};
+    let is_ordered =
+        |a: &AccumulatorPlan| matches!(a.function, Earliest | Latest | FirstValue | LastValue | Lag(_) | RowNumber);
+    cursors.iter().all(|c| matches!(c.frame, Frame::Range { .. }) && !c.accumulators.iter().any(is_ordered))
 }
 
 /// Are there answers without a delta for a late row's own?

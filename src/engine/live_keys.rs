@@ -7,22 +7,22 @@ use std::collections::{BTreeMap, VecDeque};
 /// Seconds held in a line; a clock that is far off makes entries of its own.
 const LINE_MAX: i64 = 1 << 17;
 
-/// Keys and the entries in their logs. `u32` is enough for both: no group holds more ([`crate::Limits`]).
+/// Keys and the entries in their logs.
 #[derive(Debug, Clone, Copy, Default)]
 struct Count {
     keys: u32,
-    entries: u32,
+    entries: u64,
 }
 
 impl Count {
     fn add(&mut self, keys: u32, entries: u32) {
         self.keys += keys;
-        self.entries += entries;
+        self.entries += u64::from(entries);
     }
 
     fn take(&mut self, keys: u32, entries: u32) {
         self.keys -= keys;
-        self.entries -= entries;
+        self.entries -= u64::from(entries);
     }
 }
 
@@ -82,17 +82,22 @@ impl LiveKeys {
         &mut self.line[at]
     }
 
+    fn forget(&mut self, count: Count) {
+        self.total.keys -= count.keys;
+        self.total.entries -= count.entries;
+    }
+
     /// Keys last used in a second that lies wholly before `time` are in use no more.
     pub(crate) fn forget_before(&mut self, time: i64) {
         let end = time.div_euclid(SECOND_US);
         while self.first < end {
             let Some(count) = self.line.pop_front() else { break };
-            self.total.take(count.keys, count.entries);
+            self.forget(count);
             self.first += 1;
         }
         while let Some(first) = self.far.first_entry().filter(|s| *s.key() < end) {
             let count = first.remove();
-            self.total.take(count.keys, count.entries);
+            self.forget(count);
         }
     }
 }

@@ -12,8 +12,8 @@ const SMALL_MAX: usize = 12;
 #[derive(Debug)]
 pub(crate) enum Multiset {
     /// One value at most; none when the count is 0.
-    One(i64, u32),
-    Small(Vec<(i64, u32)>),
+    One(i64, u64),
+    Small(Vec<(i64, u64)>),
     Large(Box<Table>),
 }
 
@@ -32,19 +32,20 @@ impl Multiset {
 
     /// How often the value is there.
     pub(crate) fn count(&self, value: i64) -> i64 {
-        i64::from(match self {
-            Multiset::One(held, count) => u32::from(*held == value) * count,
+        let count = match self {
+            Multiset::One(held, count) => u64::from(*held == value) * count,
             Multiset::Small(pairs) => pairs.iter().find(|p| p.0 == value).map_or(0, |p| p.1),
             Multiset::Large(table) => table.slots[table.slot(value)].1,
-        })
+        };
+        count.cast_signed()
     }
 
     /// Bytes behind the set's own place.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Multiset::One(..) => 0,
-            Multiset::Small(pairs) => pairs.capacity() * size_of::<(i64, u32)>(),
-            Multiset::Large(table) => size_of::<Table>() + table.slots.len() * size_of::<(i64, u32)>(),
+            Multiset::Small(pairs) => pairs.capacity() * size_of::<(i64, u64)>(),
+            Multiset::Large(table) => size_of::<Table>() + table.slots.len() * size_of::<(i64, u64)>(),
         }
     }
 
@@ -65,7 +66,7 @@ impl Multiset {
         match self {
             Multiset::One(value, count) => black_box((Some((*value, *count)), None)),
             Multiset::Small(pairs) => black_box((pairs.first().copied(), pairs.last().copied())),
-            Multiset::Large(table) => black_box((Some((0, table.used as u32)), None)),
+            Multiset::Large(table) => black_box((Some((0, table.used as u64)), None)),
         };
     }
 
@@ -119,7 +120,7 @@ impl Multiset {
 /// Its pairs, in the order of the values.
 impl Serialize for Multiset {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut pairs: Vec<(i64, u32)> = match self {
+        let mut pairs: Vec<(i64, u64)> = match self {
             Multiset::One(value, count) => Vec::from_iter((*count > 0).then_some((*value, *count))),
             Multiset::Small(pairs) => pairs.clone(),
             Multiset::Large(table) => table.pairs().collect(),
@@ -131,7 +132,7 @@ impl Serialize for Multiset {
 
 impl<'de> Deserialize<'de> for Multiset {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let pairs = Vec::<(i64, u32)>::deserialize(from)?;
+        let pairs = Vec::<(i64, u64)>::deserialize(from)?;
         Ok(match pairs.as_slice() {
             [] => Multiset::new(),
             [(value, count)] => Multiset::One(*value, *count),
@@ -144,15 +145,15 @@ impl<'de> Deserialize<'de> for Multiset {
 /// Open addressing, at most half full; a slot with count 0 is empty.
 #[derive(Debug)]
 pub(crate) struct Table {
-    slots: Vec<(i64, u32)>,
+    slots: Vec<(i64, u64)>,
     used: usize,
     hasher: DefaultHashBuilder,
 }
 
-const EMPTY: (i64, u32) = (0, 0);
+const EMPTY: (i64, u64) = (0, 0);
 
 impl Table {
-    fn new(pairs: Vec<(i64, u32)>) -> Self {
+    fn new(pairs: Vec<(i64, u64)>) -> Self {
         let slots = vec![EMPTY; 4 * SMALL_MAX.next_power_of_two()];
         let mut table = Table { slots, used: 0, hasher: DefaultHashBuilder::default() };
         pairs.into_iter().for_each(|(value, count)| table.add(value, count));
@@ -163,7 +164,7 @@ impl Table {
         self.hasher.hash_one(value) as usize & (self.slots.len() - 1)
     }
 
-    fn pairs(&self) -> impl Iterator<Item = (i64, u32)> {
+    fn pairs(&self) -> impl Iterator<Item = (i64, u64)> {
         self.slots.iter().copied().filter(|s| s.1 > 0)
     }
 
@@ -176,7 +177,7 @@ impl Table {
         at
     }
 
-    fn add(&mut self, value: i64, count: u32) {
+    fn add(&mut self, value: i64, count: u64) {
         let at = self.slot(value);
         if self.slots[at].1 > 0 {
             self.slots[at].1 += count;

@@ -21,7 +21,7 @@ impl Published {
     /// The next revision of the detection of this subject.
     pub(crate) fn next_revision(&mut self, subject: &str) -> u32 {
         if let Some((_, last)) = self.revisions.iter_mut().find(|(known, _)| known == subject) {
-            *last += 1;
+            *last = last.saturating_add(1);
             return *last;
         }
         self.revisions.push((subject.to_owned(), 1));

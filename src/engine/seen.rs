@@ -16,7 +16,7 @@ pub(crate) struct Seen {
     hasher: DefaultHashBuilder,
     index: Index,
     /// By number: where the id stands.
-    places: Vec<Place>,
+    spots: Vec<Spot>,
     free: Vec<u32>,
     /// By second of event time.
     seconds: BTreeMap<i64, Second>,
@@ -27,7 +27,7 @@ pub(crate) struct Seen {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct Spot {
     time: i64,
     start: u32,
     /// Length of the id, below two marks.
@@ -87,16 +87,16 @@ impl Seen {
     }
 
     fn id(&self, number: u32) -> &[u8] {
-        let place = self.places[number as usize];
-        let bytes = &self.seconds[&place.time.div_euclid(SECOND_US)].bytes;
-        &bytes[place.start as usize..(place.start + (place.length & LENGTH)) as usize]
+        let spot = self.spots[number as usize];
+        let bytes = &self.seconds[&spot.time.div_euclid(SECOND_US)].bytes;
+        &bytes[spot.start as usize..(spot.start + (spot.length & LENGTH)) as usize]
     }
 
     /// What is known of an id.
     pub(crate) fn find(&self, id: &[u8], hash: u64) -> Option<Known> {
         let number = self.index.find(hash, |number| self.id(number) == id)?;
-        let place = self.places[number as usize];
-        Some(Known { number, time: place.time, is_withdrawn: place.length & WITHDRAWN != 0 })
+        let spot = self.spots[number as usize];
+        Some(Known { number, time: spot.time, is_withdrawn: spot.length & WITHDRAWN != 0 })
     }
 
     /// Notes an id that is not known, of an event of this time.
@@ -104,23 +104,23 @@ impl Seen {
         let second = time.div_euclid(SECOND_US);
         let group = self.seconds.entry(second).or_default();
         let small = |n: usize| u32::try_from(n).expect("the ids of one second are less than 4 GiB");
-        let place = Place { time, start: small(group.bytes.len()), length: small(id.len()) };
+        let spot = Spot { time, start: small(group.bytes.len()), length: small(id.len()) };
         group.bytes.extend_from_slice(id);
-        let number = self.free.pop().unwrap_or_else(|| small(self.places.len()));
+        let number = self.free.pop().unwrap_or_else(|| small(self.spots.len()));
         group.members.push((hash, number));
-        match self.places.get_mut(number as usize) {
-            Some(free) => *free = place,
-            None => self.places.push(place),
+        match self.spots.get_mut(number as usize) {
+            Some(free) => *free = spot,
+            None => self.spots.push(spot),
         }
         self.index.insert(hash, number);
         self.count += 1;
         self.final_count += usize::from(second < self.final_before);
     }
 
-    /// The id is from now on that of an event of this time. The place where it stood is free when its second goes.
+    /// The id is from now on that of an event of this time. The spot where it stood is free when its second goes.
     pub(crate) fn move_to(&mut self, known: Known, id: &[u8], hash: u64, time: i64) {
         self.index.remove(hash, known.number);
-        self.places[known.number as usize].length |= LEFT;
+        self.spots[known.number as usize].length |= LEFT;
         let second = known.time.div_euclid(SECOND_US);
         self.count -= 1;
         self.final_count -= usize::from(second < self.final_before);
@@ -130,17 +130,17 @@ impl Seen {
 
     /// The fact does not count, or counts again.
     pub(crate) fn withdraw(&mut self, known: Known, is_withdrawn: bool) {
-        let length = &mut self.places[known.number as usize].length;
+        let length = &mut self.spots[known.number as usize].length;
         *length = *length & !WITHDRAWN | if is_withdrawn { WITHDRAWN } else { 0 };
     }
 
     /// The ids by second of event time.
     pub(crate) fn save(&self) -> Vec<(i64, Vec<SavedId>)> {
         let saved = |number: u32| {
-            let place = self.places[number as usize];
-            let micros = place.time.rem_euclid(SECOND_US) as u32;
-            let is_here = place.length & LEFT == 0;
-            is_here.then(|| (self.id(number).to_vec(), micros, place.length & WITHDRAWN != 0))
+            let spot = self.spots[number as usize];
+            let micros = spot.time.rem_euclid(SECOND_US) as u32;
+            let is_here = spot.length & LEFT == 0;
+            is_here.then(|| (self.id(number).to_vec(), micros, spot.length & WITHDRAWN != 0))
         };
         let ids = |second: &Second| second.members.iter().filter_map(|m| saved(m.1)).collect();
         let held = self.seconds.iter().map(|(at, second)| (*at, ids(second)));
@@ -196,7 +196,7 @@ impl Default for Seen {
         Seen {
             hasher: DefaultHashBuilder::default(),
             index: Index::default(),
-            places: Vec::new(),
+            spots: Vec::new(),
             free: Vec::new(),
             seconds: BTreeMap::new(),
             count: 0,

@@ -7,7 +7,7 @@ use crate::eval::Evaluation;
 use crate::expr::downcast;
 use crate::faults::{Fault, on};
 use crate::group::{Group, Limits};
-use crate::inputs::{Answers, Context, Keys, Leaving, Work};
+use crate::inputs::{Answers, Context, Keys, Leaving, Task, Work};
 use crate::key_log::KeyLog;
 use crate::output::{State, Verdict};
 use crate::plan::{AccumulatorPlan, Function, RulePlan, StreamPlan, ValueKind};
@@ -212,7 +212,7 @@ impl Stream {
             let passes = passes.is_none_or(|p| p.is_valid(idx) && p.value(idx));
             let is_in = passes && !inputs.keys.null[idx] && !is_dead;
             let place = self.young.input(row, input.group);
-            if is_old && is_in && place != NO_INPUT && group.holds(place, &inputs, idx) {
+            if is_old && is_in && place != NO_INPUT && group.holds(place, &inputs, idx, &self.young) {
                 continue;
             }
             let enters_or_leaves = is_in != (place != NO_INPUT);
@@ -298,8 +298,11 @@ impl Stream {
                 for (range, work) in ranges.iter_mut().zip(&input.works).filter(|(_, work)| !work.is_empty()) {
                     let (_, number, answers) = results.next().expect("one for each range with work");
                     let number = *number;
-                    let task = move || *answers = Some(range.step(number, layout, work, &inputs, context, about));
-                    tasks.push(Box::new(task) as Box<dyn FnOnce() + Send + '_>);
+                    let run = move || {
+                        let task = Task { number, layout, work, inputs: &inputs, context, about };
+                        *answers = Some(range.step(&task));
+                    };
+                    tasks.push(Box::new(run) as Box<dyn FnOnce() + Send + '_>);
                 }
             }
             if stage.rows.len() < INLINE_ROWS_MAX { Inline.run(tasks) } else { step.shared.runner.run(tasks) }

@@ -65,6 +65,7 @@ fn schema() -> SchemaRef {
 }
 
 const AMOUNT: usize = 5;
+const PAYER: usize = 7;
 const PAYEE: usize = 8;
 const COLUMNS: usize = 9;
 
@@ -144,12 +145,14 @@ pub struct Case {
     pub at_least: i64,
     /// Only rows of so large an amount can be detections.
     pub amount_at_least: Option<i64>,
+    /// A window by payer over the counts of the first one, of rows that pass for the rule.
+    pub above: Option<(Function, Frame)>,
 }
 
 impl Case {
     pub fn counting(width_s: i64, at_least: i64) -> Case {
         let frame = Frame::Range { preceding: Some(width_s * SECOND), end: 0 };
-        Case { windows: vec![(Function::Count, frame)], at_least, amount_at_least: None }
+        Case { windows: vec![(Function::Count, frame)], at_least, amount_at_least: None, above: None }
     }
 
     pub fn plan(&self) -> PackPlan {
@@ -164,7 +167,7 @@ impl Case {
             ValueKind::Unsigned => DataType::UInt64,
             _ => DataType::Int64,
         };
-        let kinds: Vec<ValueKind> = self.windows.iter().map(|w| kind(w.0)).collect();
+        let kinds: Vec<ValueKind> = self.windows.iter().chain(&self.above).map(|w| kind(w.0)).collect();
         let mut exprs: Vec<Arc<dyn Expr>> = Vec::new();
         for (number, field) in schema().fields().iter().enumerate() {
             exprs.push(Arc::new(Col([number], field.data_type().clone())));
@@ -178,9 +181,9 @@ impl Case {
             exprs.push(Arc::new(AtLeast([AMOUNT], least)));
             exprs.len() - 1
         });
-        let cursor = |(window, (function, frame)): (usize, &(Function, Frame))| CursorPlan {
-            frame: *frame,
-            accumulators: vec![AccumulatorPlan { function: *function, argument: Some(0), filter: None, window }],
+        let cursor = |(window, (function, frame)): (usize, (Function, Frame))| CursorPlan {
+            frame,
+            accumulators: vec![AccumulatorPlan { function, argument: Some(0), filter: None, window }],
         };
         let group = GroupPlan {
             fingerprint: 1,
@@ -189,15 +192,24 @@ impl Case {
             keys: vec![PAYEE],
             arguments: vec![(AMOUNT, ValueKind::Int)],
             filters: Vec::new(),
-            cursors: self.windows.iter().enumerate().map(cursor).collect(),
+            cursors: self.windows.iter().copied().enumerate().map(cursor).collect(),
         };
+        let above = self.above.map(|window| GroupPlan {
+            fingerprint: 2,
+            level: 1,
+            filter: Some(predicate),
+            keys: vec![PAYER],
+            arguments: vec![(COLUMNS, ValueKind::Int)],
+            filters: Vec::new(),
+            cursors: vec![cursor((self.windows.len(), window))],
+        });
         let rule = RulePlan {
             id: "R".into(),
             version: "1".into(),
             predicate: Some(predicate),
             condition,
             head: [0, 1, PAYEE],
-            values: (0..self.windows.len()).map(|w| (format!("w{w}"), COLUMNS + w)).collect(),
+            values: (0..kinds.len()).map(|w| (format!("w{w}"), COLUMNS + w)).collect(),
             is_final: false,
             longest_frame_us: 0,
         };
@@ -209,7 +221,7 @@ impl Case {
                 schema: schema(),
                 windows: kinds,
                 exprs,
-                groups: vec![group],
+                groups: std::iter::once(group).chain(above).collect(),
                 rules: vec![rule],
             }],
         }
@@ -227,6 +239,8 @@ pub struct Run {
     pub outputs: Vec<Output>,
     /// Facts that count, by event and time, in the order of arrival.
     pub facts: Vec<(String, i64)>,
+    /// The payee, the payer and the amount of each.
+    pub said: BTreeMap<(String, i64), (String, String, i64)>,
 }
 
 impl Run {
@@ -242,7 +256,15 @@ impl Run {
         for (_, rows) in &output.accepted {
             let ids = rows.column(0).as_any().downcast_ref::<StringArray>().unwrap();
             let times = rows.column(1).as_any().downcast_ref::<TimestampMicrosecondArray>().unwrap();
-            self.facts.extend((0..rows.num_rows()).map(|row| (ids.value(row).to_owned(), times.value(row))));
+            let amounts = rows.column(AMOUNT).as_any().downcast_ref::<Int64Array>().unwrap();
+            let payees = rows.column(PAYEE).as_any().downcast_ref::<StringArray>().unwrap();
+            let payers = rows.column(PAYER).as_any().downcast_ref::<StringArray>().unwrap();
+            for row in 0..rows.num_rows() {
+                let fact = (ids.value(row).to_owned(), times.value(row));
+                self.facts.push(fact.clone());
+                self.said
+                    .insert(fact, (payees.value(row).to_owned(), payers.value(row).to_owned(), amounts.value(row)));
+            }
         }
         self.outputs.push(output);
     }
