@@ -6,10 +6,10 @@ use crate::problem::Problem;
 use crate::session::feed_schema;
 use crate::yaml;
 use datafusion::arrow::array::{
-    ArrayRef, BooleanBuilder, Int64Builder, RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
+    Array, ArrayRef, BooleanBuilder, Int64Builder, RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
 };
 use foreshock_core::time::{DAY_US, parse_rfc3339};
-use foreshock_core::{Detection, Feed, Type, Value};
+use foreshock_core::{Column, Detection, Feed, Type, Value};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -224,7 +224,12 @@ fn batch(feed: Feed, rows: &[Row]) -> Result<RecordBatch, String> {
             return Err(no_such(&what, name, feed.columns().iter().map(|c| c.name)));
         }
     }
-    let columns = feed.columns().iter().map(|c| column(feed, c.name, c.ty, &rows)).collect::<Result<_, _>>()?;
+    let columns: Vec<ArrayRef> =
+        feed.columns().iter().map(|c| column(feed, c.name, c.ty, &rows)).collect::<Result<_, _>>()?;
+    let is_missing = |(column, values): &(&Column, &ArrayRef)| !column.nullable && values.null_count() > 0;
+    if let Some((column, _)) = feed.columns().iter().zip(&columns).find(is_missing) {
+        return Err(format!("a row of `{}` has no `{}`", feed.table(), column.name));
+    }
     RecordBatch::try_new(feed_schema(feed), columns).map_err(|e| e.to_string())
 }
 

@@ -65,7 +65,7 @@ impl FunctionRewrite for CheckArithmetic {
         // What has no type yet is refused by the analyser with its own words.
         let mut exact = Vec::new();
         for argument in arguments {
-            match argument.get_type(schema) {
+            match type_of(argument, schema) {
                 Ok(DataType::Int64) => exact.push(argument.clone()),
                 // Hours of a time, lengths of a text: fewer bits, so this cast always has a value.
                 Ok(DataType::Int32) => exact.push(cast(argument.clone(), DataType::Int64)),
@@ -74,6 +74,14 @@ impl FunctionRewrite for CheckArithmetic {
         }
         let signature = Signature::exact(vec![DataType::Int64; exact.len()], Volatility::Immutable);
         Ok(Transformed::yes(ScalarUDF::from(Checked { name, signature }).call(exact)))
+    }
+}
+
+/// The type of an argument. Of one of these functions it is known without a look at all that is below it.
+fn type_of(expr: &Expr, schema: &DFSchema) -> Result<DataType> {
+    match expr {
+        Expr::ScalarFunction(call) if call.func.inner().is::<Checked>() => Ok(DataType::Int64),
+        other => other.get_type(schema),
     }
 }
 

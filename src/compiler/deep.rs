@@ -5,7 +5,7 @@ use std::panic::resume_unwind;
 use std::thread::{Builder, scope};
 
 /// Only what is touched is taken from the machine.
-const STACK_BYTES: usize = 256 * 1024 * 1024;
+const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// Runs the work on such a stack and waits for it.
 pub(crate) fn deep<T: Send>(work: impl FnOnce() -> T + Send) -> T {

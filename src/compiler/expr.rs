@@ -38,15 +38,20 @@ impl Expr for Compiled {
         if self.is_column {
             return Ok(columns[0].clone());
         }
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let batch = RecordBatch::try_new_with_options(self.schema.clone(), columns.to_vec(), &options);
         take_fault();
-        let value = batch.map_err(Into::into).and_then(|b| self.expr.evaluate(&b)).and_then(|v| v.into_array(rows));
-        let value = value.map_err(|e| e.strip_backtrace())?;
+        let value = self.value(columns, rows).map_err(|e| e.strip_backtrace())?;
         // A part that has no value is NULL, as in the batch. Where that makes the whole NULL it is a fault to count, row by
         // row; where it does not (`false AND ..`, `coalesce(..)`) the row has its value.
         let is_fault = take_fault() && (rows > 1 || value.logical_null_count() > 0);
         if is_fault { Err("a number beyond BIGINT, or a division by 0".into()) } else { Ok(value) }
+    }
+}
+
+impl Compiled {
+    fn value(&self, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let batch = RecordBatch::try_new_with_options(self.schema.clone(), columns.to_vec(), &options)?;
+        self.expr.evaluate(&batch)?.into_array(rows)
     }
 }
 
@@ -76,7 +81,8 @@ pub(crate) fn compile(ctx: &SessionContext, expr: &LogicalExpr, schema: &DFSchem
     let nulls: Vec<ArrayRef> = schema.fields().iter().map(|f| new_null_array(f.data_type(), 1)).collect();
     let compiled = Compiled { expr: rewritten.data, columns, schema, data_type, is_column };
     // What cannot be evaluated at all must be refused when the rule is loaded, never found on an event.
-    compiled.evaluate(&nulls, 1).map_err(|e| plan_datafusion_err!("`{expr}` cannot be evaluated: {e}"))?;
+    let tried = compiled.value(&nulls, 1);
+    tried.map_err(|e| plan_datafusion_err!("`{expr}` cannot be evaluated: {}", e.strip_backtrace()))?;
     Ok(Arc::new(compiled))
 }
 

@@ -7,9 +7,9 @@ use datafusion::logical_expr::Expr;
 use std::cell::Cell;
 
 /// Most parts that the written-out expressions of one file have together.
-const PARTS_MAX: usize = 500_000;
+const PARTS_MAX: usize = 200_000;
 /// Most levels of one written-out expression.
-const DEPTH_MAX: usize = 500;
+const DEPTH_MAX: usize = 250;
 
 /// What a file may still write out.
 pub(crate) struct Budget(Cell<usize>);

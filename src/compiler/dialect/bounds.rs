@@ -13,6 +13,8 @@ const TOKENS_MAX: usize = 60_000;
 const NESTING_MAX: usize = 48;
 /// Most operators between two leaves of an expression and its root.
 const DEPTH_MAX: usize = 200;
+/// Most operators of a file besides AND and OR: DataFusion asks for the types below each of them again and again.
+const OPERATORS_MAX: usize = 4_000;
 /// Most SELECTs of a file.
 const SELECTS_MAX: usize = 64;
 
@@ -52,7 +54,7 @@ impl Level {
 /// Refuses what is too long or too deep, with the place where it became so.
 pub(super) fn check(tokens: &[TokenWithSpan]) -> Result<(), Problem> {
     let mut levels = vec![Level::default()];
-    let (mut count, mut selects) = (0, 0);
+    let (mut count, mut selects, mut operators) = (0, 0, 0);
     for token in tokens {
         let at = place(token.span.start);
         if matches!(token.token, Token::Whitespace(_)) {
@@ -67,7 +69,10 @@ pub(super) fn check(tokens: &[TokenWithSpan]) -> Result<(), Problem> {
             let hint = "split the rule, or the view";
             return Err(Problem::at(at, format!("the file has more than {SELECTS_MAX} SELECTs"), hint));
         }
-        read(&token.token, &mut levels);
+        operators += usize::from(read(&token.token, &mut levels));
+        if operators > OPERATORS_MAX {
+            return Err(Problem::at(at, format!("the file has more than {OPERATORS_MAX} operators"), CHAIN_HINT));
+        }
         if levels.len() > NESTING_MAX {
             let message = format!("parentheses and CASE are nested more than {NESTING_MAX} deep");
             return Err(Problem::at(at, message, "split the expression into an inner SELECT"));
@@ -80,8 +85,9 @@ pub(super) fn check(tokens: &[TokenWithSpan]) -> Result<(), Problem> {
     Ok(())
 }
 
-fn read(token: &Token, levels: &mut Vec<Level>) {
-    let Some(level) = levels.last_mut() else { return };
+/// Is it an operator?
+fn read(token: &Token, levels: &mut Vec<Level>) -> bool {
+    let Some(level) = levels.last_mut() else { return false };
     match token {
         Token::LParen | Token::LBracket | Token::LBrace => levels.push(Level::default()),
         Token::RParen | Token::RBracket | Token::RBrace => close(levels),
@@ -101,10 +107,15 @@ fn read(token: &Token, levels: &mut Vec<Level>) {
             | Keyword::WINDOW
             | Keyword::QUALIFY
             | Keyword::UNION => level.next_expression(),
+            // Most stand between the parts of a clause; NOT, IS and the like are operators.
             _ => level.operators += 1,
         },
-        _ => level.operators += 1,
+        _ => {
+            level.operators += 1;
+            return true;
+        }
     }
+    false
 }
 
 fn close(levels: &mut Vec<Level>) {

@@ -48,8 +48,7 @@ impl Checked {
     /// Place of a column of the outer SELECT.
     pub(crate) fn place_of_output(&self, at: usize) -> (u64, u64) {
         let SetExpr::Select(select) = self.query.body.as_ref() else { return self.select };
-        let start = select.projection.get(at).map_or(self.select, |item| bounds::place(item.span().start));
-        start
+        select.projection.get(at).map_or(self.select, |item| bounds::place(item.span().start))
     }
 }
 

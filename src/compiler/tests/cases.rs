@@ -46,6 +46,10 @@ fn what_is_wrong_in_a_case_file_is_told_with_its_place_and_the_name_that_was_mea
     assert_eq!(batches("{ at: '10:00:00' }", "transaction"), "no table `transaction`; did you mean `transactions`?");
     let column = batches("{ at: '10:00:00', amout: 3 }", "transactions");
     assert_eq!(column, "table `transactions` has no column `amout`; did you mean `amount`?");
+    assert_eq!(
+        batches("{ at: '10:00:00', payer_account: A }", "transactions"),
+        "a row of `transactions` has no `amount`"
+    );
     assert!(batches("{ at: '10:00', amount: 3 }", "transactions").contains("is no time"));
     assert!(batches("{ at: '99999999999999d 10:00:00' }", "transactions").contains("too far away"));
     let many = "{ at: '10:00:00', repeat: { count: 99999999999, every: 1s } }";

@@ -80,7 +80,7 @@ fn amounts_are_compared_in_one_currency_also_inside_views_windows_and_filters() 
         "SELECT event_id, event_time, payee_account AS acct, amount > 500 AS is_large, currency FROM transactions";
     assert!(refusal(flag, "1", "WHERE is_large").contains("without a currency"));
     let rule = |inner: &str, filter: &str| {
-        let window = format!("(PARTITION BY payer_account ORDER BY event_time, event_id)");
+        let window = "(PARTITION BY payer_account ORDER BY event_time, event_id)";
         let range = format!("(PARTITION BY payer_account ORDER BY event_time {FRAME})");
         let inner = inner.replace("OVER p", &format!("OVER {window}")).replace("OVER r", &format!("OVER {range}"));
         text(&problems(&format!(

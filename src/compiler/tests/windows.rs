@@ -5,7 +5,7 @@ mod support;
 
 use foreshock_compiler::ViewFile;
 use foreshock_core::Value;
-use support::{FIRST, FRAME, HEAD, assert_refused_at, batch, compiled, problems, rows, text};
+use support::{FIRST, FRAME, HEAD, assert_refused_at, batch, compiled, live, problems, rows, text};
 
 /// One bank's payments: A to X, A to Y, A to X, A to Y.
 const GIVEN: &str = "- name: four payments\n  given:\n    transactions:\n\
@@ -59,6 +59,22 @@ fn a_plain_named_window_works_also_in_an_inner_select_with_the_same_name() {
     let found = batch(&compiled(&body).unwrap(), &rows(GIVEN)).unwrap();
     let sums: Vec<String> = found.iter().map(|d| d.values[1].1.to_string()).collect();
     assert_eq!(sums, ["1", "2", "4", "6"]);
+}
+
+#[test]
+fn qualify_filters_by_a_window_named_or_written_out() {
+    let window = format!("PARTITION BY payee_account ORDER BY event_time {FRAME}");
+    for body in [
+        format!("{HEAD}, count(*) OVER w AS n FROM transactions WINDOW w AS ({window}) QUALIFY n > 1"),
+        format!("{HEAD} FROM transactions QUALIFY count(*) OVER w > 1 WINDOW w AS ({window})"),
+        format!("{HEAD} FROM transactions QUALIFY count(*) OVER ({window}) > 1"),
+    ] {
+        let pack = compiled(&body).unwrap_or_else(|p| panic!("{body}\n{}", text(&p)));
+        let found = batch(&pack, &rows(GIVEN)).unwrap();
+        let ids: Vec<&str> = found.iter().map(|d| d.event_id.as_str()).collect();
+        assert_eq!(ids, ["tx:test:2", "tx:test:3"], "{body}");
+        assert_eq!(live(&pack, &rows(GIVEN), 1).0, found, "{body}");
+    }
 }
 
 #[test]
