@@ -7,6 +7,5 @@ pub mod kafka;
 pub mod offline;
 pub mod ops;
 pub mod rules;
-pub mod schemas;
 pub mod state;
 pub mod writer;

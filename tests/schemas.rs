@@ -1,6 +1,6 @@
 //! The committed JSON Schemas are those of the code. That the decoder agrees with those of the events is a test of `feeds`.
 
-use foreshock::schemas::{all, text};
+use foreshock::offline::schemas::{all, text};
 use std::path::Path;
 
 #[test]

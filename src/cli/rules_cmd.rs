@@ -76,7 +76,7 @@ fn word(value: &impl std::fmt::Debug) -> String {
 
 fn list(pack: &Pack, output: Output) {
     if output == Output::Json {
-        return print_json(&pack.rules.iter().map(|rule| as_json(rule)).collect::<Vec<_>>());
+        return print_json(&pack.rules.iter().map(as_json).collect::<Vec<_>>());
     }
     let mut rows = Vec::new();
     for rule in &pack.rules {

@@ -1,7 +1,7 @@
 //! `schemas`: writes the JSON Schemas of events and results.
 
 use crate::cli::Exit;
-use crate::schemas::{all, text};
+use crate::offline::schemas::{all, text};
 use anyhow::Context;
 use std::path::PathBuf;
 

@@ -140,8 +140,7 @@ impl KafkaSource {
 
     /// A partition that stays silent has then been read to there, too.
     fn begin_at_committed(&mut self) -> anyhow::Result<()> {
-        let mut list = TopicPartitionList::new();
-        self.partitions.iter().for_each(|p| drop(list.add_partition(&p.place.0, p.place.1)));
+        let list = self.list(|_| true);
         let committed = patiently(|| self.consumer.committed_offsets(list.clone(), METADATA_TIMEOUT))
             .context("cannot read the committed offsets")?;
         for element in committed.elements() {

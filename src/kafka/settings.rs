@@ -65,12 +65,11 @@ impl Kafka {
         if let Some(topic) = named.find(|topic| !topics.contains(&topic.as_str())) {
             return Some(format!("kafka: no incoming topic `{topic}`; there are {}", topics.join(", ")));
         }
-        let faults = Feed::ALL.into_iter().find_map(|feed| self.reporters_of(feed).fault());
-        if let Some(fault) = faults {
-            return Some(format!("kafka.reporters, kafka.sources: {fault}"));
-        }
-        let wrong = self.default_reporter.values().find(|name| !foreshock_core::ids::is_reporter(name));
-        wrong.map(|name| format!("kafka.default_reporter: `{name}` is no institution id: 1 to 64 of A-Z a-z 0-9 . _ -"))
+        let faults = Feed::ALL.into_iter().find_map(|feed| {
+            let default = self.default_reporter.get(feed.topic()).map(String::as_str);
+            self.reporters_of(feed).fault(default)
+        });
+        faults.map(|fault| format!("kafka.reporters, kafka.sources, kafka.default_reporter: {fault}"))
     }
 }
 

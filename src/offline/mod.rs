@@ -3,5 +3,6 @@
 pub mod cases;
 pub mod files;
 pub mod net;
+pub mod schemas;
 pub mod standing;
 pub mod writer;
