@@ -168,7 +168,7 @@ fn duckdb_gives_the_same_answers_to_the_shipped_rules_over_a_citys_day() {
     let all = load(Path::new("sql"), &Choice::default(), &Settings::default()).unwrap().unwrap();
     let mut said = 0;
     for rule in &all.rules {
-        let pack = all.only(&[rule.header.id.clone()], &Settings::default()).unwrap();
+        let pack = all.only(std::slice::from_ref(&rule.header.id), &Settings::default()).unwrap();
         let ours = Net::of_batch(&pack, &facts).unwrap();
         said += ours.rows.len();
         let theirs = oracle.ask(&pack, &facts).unwrap_or_else(|error| panic!("{}: DuckDB: {error}", rule.header.id));

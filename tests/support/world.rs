@@ -1,5 +1,5 @@
 //! A simulated broker, store and clock for the real pipeline, on one thread: every decision comes from one seed.
-#![allow(clippy::unwrap_used)]
+#![allow(dead_code, clippy::unwrap_used)] // each test uses a part
 
 use super::support::{COMPLAINTS, PARTITIONS, Random};
 use anyhow::{anyhow, bail};
