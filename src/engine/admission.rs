@@ -225,7 +225,7 @@ impl Admission {
         // fact.
         let is_known = |known: &Known| if self.is_behind() { known.time == time } else { known.time >= since };
         let known = held.filter(is_known);
-        known.into_iter().for_each(|known| self.rely_on(known.time, bound));
+        known.into_iter().for_each(|known| self.rely_on(known.time, time));
         match (action, known) {
             (ReportAction::New, Some(_)) if !on(Fault::NoDedupe) => Admitted::Duplicate,
             (ReportAction::Update | ReportAction::Withdraw, Some(known)) if known.time != time => Admitted::Moves,
@@ -291,7 +291,7 @@ impl Admission {
         let Some(payment) = report.payment.filter(|_| !on(Fault::NoConfirmation)) else { return false };
         let claim = Claim::new(&payment, report.time);
         let claimed = self.payments.confirmed_at(payment.uetr, &claim, known_since(bound));
-        claimed.into_iter().for_each(|time| self.rely_on(time, bound));
+        claimed.into_iter().for_each(|time| self.rely_on(time, report.time));
         claimed.is_some()
     }
 
@@ -306,10 +306,9 @@ impl Admission {
         time < cut.from
     }
 
-    /// What is said of an event hangs on an earlier one of this time.
-    fn rely_on(&mut self, time: i64, bound: i64) {
-        let is_certain = |cut: Cut| bound < cut.certain_from || time > self.doubtful_until;
-        self.is_uncertain |= !self.cut.is_none_or(is_certain);
+    /// What is said of an event of the time `now` hangs on an earlier one.
+    fn rely_on(&mut self, earlier: i64, now: i64) {
+        self.is_uncertain |= self.cut.is_some_and(|cut| now >= cut.from) && earlier <= self.doubtful_until;
     }
 
     fn bound(&self, partition: usize) -> i64 {
