@@ -102,6 +102,17 @@ pub(crate) fn check_plan(plan: &LogicalPlan, checked: &Checked) -> Result<(), Pr
             Ok(())
         }
         Expr::Cast(cast) => check_cast(cast, schema, checked),
+        // DataFusion takes it for seconds, where every other number of a time is in microseconds.
+        Expr::TryCast(cast) if matches!(cast.field.data_type(), DataType::Timestamp(..)) => {
+            match cast.expr.get_type(schema) {
+                Ok(DataType::Utf8 | DataType::Timestamp(..) | DataType::Null) => Ok(()),
+                _ => Err(Problem::at(
+                    place(expr),
+                    format!("`{}` is no time", cast.expr),
+                    "try_cast a TEXT, or event_time",
+                )),
+            }
+        }
         _ => Ok(()),
     })
 }
@@ -112,7 +123,10 @@ fn place_of(expr: &Expr, checked: &Checked) -> (u64, u64) {
     let _ = expr.apply(|e| {
         let at = match e {
             Expr::Column(c) => c.spans.first().map(|s| (s.start.line, s.start.column)),
-            Expr::Literal(value, _) => value.try_as_str().flatten().and_then(|t| checked.find_text(t)),
+            Expr::Literal(value, _) => match value.try_as_str().flatten() {
+                Some(text) => checked.find_text(text),
+                None => checked.find_text(&value.to_string()),
+            },
             _ => None,
         };
         found = found.or(at);
@@ -130,6 +144,7 @@ fn check_cast(cast: &Cast, schema: &DFSchema, checked: &Checked) -> Result<(), P
     let place = place_of(&cast.expr, checked);
     if let Expr::Literal(value, _) = cast.expr.as_ref()
         && !is_text(&from)
+        && !is_text(to)
         && value.cast_to(to).is_ok()
     {
         return Ok(());
@@ -138,9 +153,13 @@ fn check_cast(cast: &Cast, schema: &DFSchema, checked: &Checked) -> Result<(), P
         let hint = "compare equal types, or write try_cast(x AS BIGINT)";
         return Err(Problem::at(place, format!("`{}` of type {from} is used as {to}", cast.expr), hint));
     }
+    if matches!((&from, to), (DataType::Timestamp(..), DataType::Timestamp(unit, _)) if *unit != TimeUnit::Microsecond)
+    {
+        let message = format!("`{}` is used with something that is no time", cast.expr);
+        return Err(Problem::at(place, message, "try_cast(x AS TIMESTAMPTZ)"));
+    }
     let can_fail = matches!((&from, to), (DataType::Float64 | DataType::Float32, t) if is_whole(t))
-        || matches!((&from, to), (f, DataType::Timestamp(..)) if is_whole(f))
-        || matches!((&from, to), (DataType::Timestamp(..), DataType::Timestamp(unit, _)) if *unit != TimeUnit::Microsecond);
+        || matches!((&from, to), (f, DataType::Timestamp(..)) if is_whole(f));
     if can_fail {
         let message = format!("a cast of {from} to {to} has no value for some numbers");
         return Err(Problem::at(place, message, "try_cast(x AS BIGINT) is NULL there"));

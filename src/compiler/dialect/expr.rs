@@ -1,6 +1,7 @@
 //! The list of expressions, each with what may stand in it.
 
 use super::{Role, Walk, Windows};
+use datafusion::arrow::array::timezone::Tz;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CaseWhen, CastKind, CeilFloorKind, DateTimeField, Expr, UnaryOperator, Value,
 };
@@ -84,6 +85,14 @@ impl Walk {
         match expr {
             Expr::AtTimeZone { timestamp, time_zone } => {
                 self.literal(time_zone, "a time zone");
+                let is_zone = matches!(time_zone.as_ref(), Expr::Value(v) if is_zone(&v.value));
+                if !is_zone {
+                    self.refuse(
+                        time_zone.as_ref(),
+                        format!("{time_zone} is no time zone"),
+                        "'Asia/Shanghai', '+08:00'",
+                    );
+                }
                 if matches!(timestamp.as_ref(), Expr::TypedString(_) | Expr::Value(_)) {
                     let hint = "TIMESTAMPTZ '2026-03-01T00:00:00+08:00'";
                     self.refuse(expr, "a literal AT TIME ZONE", hint);
@@ -180,6 +189,10 @@ impl Walk {
         }
         self.refuse(expr, format!("{what} must be a literal"), "a value that stands in the rule itself");
     }
+}
+
+fn is_zone(value: &Value) -> bool {
+    matches!(value, Value::SingleQuotedString(name) if name.parse::<Tz>().is_ok())
 }
 
 pub(super) fn is_literal(expr: &Expr) -> bool {
