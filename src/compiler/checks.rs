@@ -85,17 +85,15 @@ pub(crate) fn check_plan(plan: &LogicalPlan, checked: &Checked) -> Result<(), Pr
             let message = format!("`{}` does not give the same answer each time", f.name());
             Err(Problem::at(place(expr), message, "use event_time"))
         }
-        Expr::ScalarFunction(f) => check_literals(expr, &f.args, checked),
-        Expr::Like(Like { expr: text, pattern, .. }) => {
-            check_literals(expr, &[text.as_ref().clone(), pattern.as_ref().clone()], checked)
-        }
+        Expr::ScalarFunction(f) => check_literals(expr, &f.args.iter().collect::<Vec<_>>(), checked),
+        Expr::Like(Like { expr: text, pattern, .. }) => check_literals(expr, &[text, pattern], checked),
         Expr::BinaryExpr(b) => {
             check_arithmetic(b, expr, schema, checked)?;
-            check_literals(expr, &[b.left.as_ref().clone(), b.right.as_ref().clone()], checked)
+            check_literals(expr, &[&b.left, &b.right], checked)
         }
         Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(i)), _) => {
-            let days =
-                i64::from(i.months).abs() * 31 + i64::from(i.days).abs() + i.nanoseconds.abs() / 86_400_000_000_000;
+            let (months, days) = (i64::from(i.months).abs(), i64::from(i.days).abs());
+            let days = months * 31 + days + (i.nanoseconds / 86_400_000_000_000).abs();
             if days > INTERVAL_DAYS_MAX {
                 return Err(Problem::at(place(expr), "an INTERVAL of more than 100 years", "no event is so old"));
             }
@@ -169,40 +167,41 @@ fn check_cast(cast: &Cast, schema: &DFSchema, checked: &Checked) -> Result<(), P
 
 /// Ratios as floats, unsigned with signed numbers (which become decimals), and spans of time.
 fn check_arithmetic(b: &BinaryExpr, expr: &Expr, schema: &DFSchema, checked: &Checked) -> Result<(), Problem> {
-    let place = place_of(expr, checked);
     let is_float = |e: &Expr| matches!(e, Expr::Literal(ScalarValue::Float64(_) | ScalarValue::Float32(_), _));
     if b.op == Operator::Multiply && (is_float(&b.left) || is_float(&b.right)) {
         let hint = "multiply out in integers: 10 * a >= 8 * b instead of a >= 0.8 * b";
-        return Err(Problem::at(place, format!("`{expr}` is computed in floats"), hint));
+        return Err(Problem::at(place_of(expr, checked), format!("`{expr}` is computed in floats"), hint));
     }
     if !matches!(b.op, Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide | Operator::Modulo) {
         return Ok(());
     }
+    let place = || place_of(expr, checked);
     match expr.get_type(schema) {
         Ok(DataType::Decimal128(..) | DataType::Decimal256(..)) => {
             let hint = "CAST(row_number() OVER (..) AS BIGINT)";
-            Err(Problem::at(place, format!("`{expr}` mixes unsigned and signed numbers"), hint))
+            Err(Problem::at(place(), format!("`{expr}` mixes unsigned and signed numbers"), hint))
         }
         Ok(DataType::Duration(_) | DataType::Interval(_)) => {
             let hint = "earlier <= event_time - INTERVAL '90 days'; \
                         CAST(event_time AS BIGINT) - CAST(earlier AS BIGINT) gives microseconds";
-            Err(Problem::at(place, format!("`{expr}` is a span of time, which is not kept"), hint))
+            Err(Problem::at(place(), format!("`{expr}` is a span of time, which is not kept"), hint))
         }
         _ => Ok(()),
     }
 }
 
 /// Patterns, units and places that are no such: tried here on one value, for DataFusion finds them on the first event.
-fn check_literals(expr: &Expr, arguments: &[Expr], checked: &Checked) -> Result<(), Problem> {
+fn check_literals(expr: &Expr, arguments: &[&Expr], checked: &Checked) -> Result<(), Problem> {
     let is_literal = |e: &Expr| matches!(e, Expr::Literal(..));
-    if !arguments.iter().any(is_literal) || arguments.iter().all(is_literal) {
+    let literals = arguments.iter().filter(|e| is_literal(e)).count();
+    if literals == 0 || literals == arguments.len() {
         return Ok(());
     }
     let is_text_operation = match expr {
         Expr::ScalarFunction(ScalarFunction { func, .. }) => {
             matches!(
                 func.name(),
-                "date_part" | "date_trunc" | "left" | "regexp_like" | "right" | "split_part" | "substr" | "to_char"
+                "date_part" | "date_trunc" | "left" | "regexp_like" | "right" | "split_part" | "substr"
             )
         }
         Expr::BinaryExpr(b) => matches!(

@@ -1,7 +1,7 @@
 //! The list of calls: functions, aggregates over windows, and the windows themselves.
 
-use super::expr::{is_literal, knows_params};
-use super::{Walk, WindowCall, Windows, names};
+use super::expr::is_literal;
+use super::{Role, Walk, WindowCall, Windows, names};
 use crate::near::near;
 use datafusion::sql::sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
@@ -74,7 +74,7 @@ impl Walk {
             let hint = "sum(..) OVER (PARTITION BY .. ORDER BY event_time RANGE ..)";
             return self.refuse_at(at, format!("`{name}` without a window"), hint);
         }
-        let Some(scalar) = names::scalar(name).filter(|s| s.name != "param" || knows_params(self.role)) else {
+        let Some(scalar) = names::scalar(name).filter(|s| s.name != "param" || self.role == Role::Rule) else {
             return self.unknown(name, at);
         };
         if !self.has_arguments(name, arguments.len(), scalar.arguments, at) {
@@ -214,7 +214,7 @@ fn ends_with_order(arguments: &[&Expr]) -> bool {
 }
 
 /// A whole number that is too large for a place in a text.
-fn is_far(expr: &Expr) -> bool {
+pub(super) fn is_far(expr: &Expr) -> bool {
     let text = expr.to_string();
     text.parse::<i64>().is_ok_and(|n| !(-PLACE_MAX..=PLACE_MAX).contains(&n))
 }

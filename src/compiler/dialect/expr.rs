@@ -1,6 +1,7 @@
 //! The list of expressions, each with what may stand in it.
 
-use super::{Role, Walk, Windows};
+use super::call::is_far;
+use super::{Walk, Windows};
 use datafusion::arrow::array::timezone::Tz;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CaseWhen, CastKind, CeilFloorKind, DateTimeField, Expr, UnaryOperator, Value,
@@ -114,7 +115,12 @@ impl Walk {
                 self.expr(r#in, windows);
             }
             Expr::Substring { expr, substring_from, substring_for, special: _, shorthand: _ } => {
-                substring_from.iter().chain(substring_for).for_each(|e| self.literal(e, "a place in a text"));
+                for place in substring_from.iter().chain(substring_for) {
+                    self.literal(place, "a place in a text");
+                    if is_far(place) {
+                        self.refuse(place.as_ref(), format!("{place} is too large for `substring`"), "up to 10000");
+                    }
+                }
                 self.expr(expr, windows);
             }
             Expr::Trim { trim_where: _, trim_what, expr: inner, trim_characters } => {
@@ -242,9 +248,4 @@ fn name_of(expr: &Expr) -> &'static str {
         Expr::MemberOf(_) => "MEMBER OF",
         _ => "this expression",
     }
-}
-
-/// Views know no parameters.
-pub(super) fn knows_params(role: Role) -> bool {
-    role == Role::Rule
 }
