@@ -26,7 +26,7 @@ pub async fn run_rule(pack: &Pack, rule: &Rule, events: &BTreeMap<Feed, Vec<Reco
         register_rows(&ctx, feed, events.get(&feed).cloned().unwrap_or_default())?;
     }
     for view in &pack.views {
-        ctx.sql(view).await?;
+        deep(|| block_on(ctx.sql(view)).map(|_| ()))?;
     }
     let mut detections = Vec::new();
     let plan = deep(|| block_on(physical_plan(&ctx, &rule.sql)))?;

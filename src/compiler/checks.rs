@@ -85,23 +85,32 @@ pub(crate) fn check_plan(plan: &LogicalPlan, checked: &Checked) -> Result<(), Pr
             let message = format!("`{}` does not give the same answer each time", f.name());
             Err(Problem::at(place(expr), message, "use event_time"))
         }
-        Expr::ScalarFunction(f) => check_literals(expr, &f.args, checked),
-        Expr::Like(Like { expr: text, pattern, .. }) => {
-            check_literals(expr, &[text.as_ref().clone(), pattern.as_ref().clone()], checked)
-        }
+        Expr::ScalarFunction(f) => check_literals(expr, &f.args.iter().collect::<Vec<_>>(), checked),
+        Expr::Like(Like { expr: text, pattern, .. }) => check_literals(expr, &[text, pattern], checked),
         Expr::BinaryExpr(b) => {
             check_arithmetic(b, expr, schema, checked)?;
-            check_literals(expr, &[b.left.as_ref().clone(), b.right.as_ref().clone()], checked)
+            check_literals(expr, &[&b.left, &b.right], checked)
         }
         Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(i)), _) => {
-            let days =
-                i64::from(i.months).abs() * 31 + i64::from(i.days).abs() + i.nanoseconds.abs() / 86_400_000_000_000;
+            let (months, days) = (i64::from(i.months).abs(), i64::from(i.days).abs());
+            let days = months * 31 + days + (i.nanoseconds / 86_400_000_000_000).abs();
             if days > INTERVAL_DAYS_MAX {
                 return Err(Problem::at(place(expr), "an INTERVAL of more than 100 years", "no event is so old"));
             }
             Ok(())
         }
         Expr::Cast(cast) => check_cast(cast, schema, checked),
+        // DataFusion takes it for seconds, where every other number of a time is in microseconds.
+        Expr::TryCast(cast) if matches!(cast.field.data_type(), DataType::Timestamp(..)) => {
+            match cast.expr.get_type(schema) {
+                Ok(DataType::Utf8 | DataType::Timestamp(..) | DataType::Null) => Ok(()),
+                _ => Err(Problem::at(
+                    place(expr),
+                    format!("`{}` is no time", cast.expr),
+                    "try_cast a TEXT, or event_time",
+                )),
+            }
+        }
         _ => Ok(()),
     })
 }
@@ -112,7 +121,10 @@ fn place_of(expr: &Expr, checked: &Checked) -> (u64, u64) {
     let _ = expr.apply(|e| {
         let at = match e {
             Expr::Column(c) => c.spans.first().map(|s| (s.start.line, s.start.column)),
-            Expr::Literal(value, _) => value.try_as_str().flatten().and_then(|t| checked.find_text(t)),
+            Expr::Literal(value, _) => match value.try_as_str().flatten() {
+                Some(text) => checked.find_text(text),
+                None => checked.find_text(&value.to_string()),
+            },
             _ => None,
         };
         found = found.or(at);
@@ -130,6 +142,7 @@ fn check_cast(cast: &Cast, schema: &DFSchema, checked: &Checked) -> Result<(), P
     let place = place_of(&cast.expr, checked);
     if let Expr::Literal(value, _) = cast.expr.as_ref()
         && !is_text(&from)
+        && !is_text(to)
         && value.cast_to(to).is_ok()
     {
         return Ok(());
@@ -138,9 +151,13 @@ fn check_cast(cast: &Cast, schema: &DFSchema, checked: &Checked) -> Result<(), P
         let hint = "compare equal types, or write try_cast(x AS BIGINT)";
         return Err(Problem::at(place, format!("`{}` of type {from} is used as {to}", cast.expr), hint));
     }
+    if matches!((&from, to), (DataType::Timestamp(..), DataType::Timestamp(unit, _)) if *unit != TimeUnit::Microsecond)
+    {
+        let message = format!("`{}` is used with something that is no time", cast.expr);
+        return Err(Problem::at(place, message, "try_cast(x AS TIMESTAMPTZ)"));
+    }
     let can_fail = matches!((&from, to), (DataType::Float64 | DataType::Float32, t) if is_whole(t))
-        || matches!((&from, to), (f, DataType::Timestamp(..)) if is_whole(f))
-        || matches!((&from, to), (DataType::Timestamp(..), DataType::Timestamp(unit, _)) if *unit != TimeUnit::Microsecond);
+        || matches!((&from, to), (f, DataType::Timestamp(..)) if is_whole(f));
     if can_fail {
         let message = format!("a cast of {from} to {to} has no value for some numbers");
         return Err(Problem::at(place, message, "try_cast(x AS BIGINT) is NULL there"));
@@ -150,40 +167,41 @@ fn check_cast(cast: &Cast, schema: &DFSchema, checked: &Checked) -> Result<(), P
 
 /// Ratios as floats, unsigned with signed numbers (which become decimals), and spans of time.
 fn check_arithmetic(b: &BinaryExpr, expr: &Expr, schema: &DFSchema, checked: &Checked) -> Result<(), Problem> {
-    let place = place_of(expr, checked);
     let is_float = |e: &Expr| matches!(e, Expr::Literal(ScalarValue::Float64(_) | ScalarValue::Float32(_), _));
     if b.op == Operator::Multiply && (is_float(&b.left) || is_float(&b.right)) {
         let hint = "multiply out in integers: 10 * a >= 8 * b instead of a >= 0.8 * b";
-        return Err(Problem::at(place, format!("`{expr}` is computed in floats"), hint));
+        return Err(Problem::at(place_of(expr, checked), format!("`{expr}` is computed in floats"), hint));
     }
     if !matches!(b.op, Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide | Operator::Modulo) {
         return Ok(());
     }
+    let place = || place_of(expr, checked);
     match expr.get_type(schema) {
         Ok(DataType::Decimal128(..) | DataType::Decimal256(..)) => {
             let hint = "CAST(row_number() OVER (..) AS BIGINT)";
-            Err(Problem::at(place, format!("`{expr}` mixes unsigned and signed numbers"), hint))
+            Err(Problem::at(place(), format!("`{expr}` mixes unsigned and signed numbers"), hint))
         }
         Ok(DataType::Duration(_) | DataType::Interval(_)) => {
             let hint = "earlier <= event_time - INTERVAL '90 days'; \
                         CAST(event_time AS BIGINT) - CAST(earlier AS BIGINT) gives microseconds";
-            Err(Problem::at(place, format!("`{expr}` is a span of time, which is not kept"), hint))
+            Err(Problem::at(place(), format!("`{expr}` is a span of time, which is not kept"), hint))
         }
         _ => Ok(()),
     }
 }
 
 /// Patterns, units and places that are no such: tried here on one value, for DataFusion finds them on the first event.
-fn check_literals(expr: &Expr, arguments: &[Expr], checked: &Checked) -> Result<(), Problem> {
+fn check_literals(expr: &Expr, arguments: &[&Expr], checked: &Checked) -> Result<(), Problem> {
     let is_literal = |e: &Expr| matches!(e, Expr::Literal(..));
-    if !arguments.iter().any(is_literal) || arguments.iter().all(is_literal) {
+    let literals = arguments.iter().filter(|e| is_literal(e)).count();
+    if literals == 0 || literals == arguments.len() {
         return Ok(());
     }
     let is_text_operation = match expr {
         Expr::ScalarFunction(ScalarFunction { func, .. }) => {
             matches!(
                 func.name(),
-                "date_part" | "date_trunc" | "left" | "regexp_like" | "right" | "split_part" | "substr" | "to_char"
+                "date_part" | "date_trunc" | "left" | "regexp_like" | "right" | "split_part" | "substr"
             )
         }
         Expr::BinaryExpr(b) => matches!(

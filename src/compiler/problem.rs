@@ -106,8 +106,32 @@ fn in_our_words(text: &str) -> String {
             message.truncate(at);
         }
     }
-    let message: String = message.trim().trim_end_matches('.').replace('\'', "`").chars().take(MESSAGE_MAX).collect();
+    let message = reworded(message.trim().trim_end_matches('.'));
     if message.is_empty() { "this cannot be planned".into() } else { message }
+}
+
+/// What it says most often, as one would say it to an analyst.
+const REWORDED: &[(&str, &str)] = &[
+    ("Cannot infer common argument type for comparison operation ", "these types cannot be compared: "),
+    ("Cannot infer common argument type for logical boolean operation ", "AND and OR join conditions: "),
+    ("Cannot coerce arithmetic expression ", "these types cannot be computed with: "),
+    ("Invalid input syntax for type interval: ", "no span of time: "),
+    ("Cannot cast string ", "not of the type that is needed: "),
+];
+
+fn reworded(text: &str) -> String {
+    // Of what a function takes it lists all that it tried.
+    let of_function = ["to match any signature", "Failed to coerce arguments", " requires ", "user-defined coercion"];
+    if of_function.iter().any(|words| text.contains(words))
+        && let Some(name) = text.split(['\'', '`']).nth(1)
+    {
+        return format!("`{name}` does not take values of this type");
+    }
+    let found = REWORDED.iter().find_map(|(theirs, ours)| Some(format!("{ours}{}", text.strip_prefix(theirs)?)));
+    let text =
+        found.unwrap_or_else(|| text.to_owned()).replace("There isn't", "there is no").replace(" a common", " common");
+    let text = text.replace(" to valid types", "");
+    text.replace('\'', "`").chars().take(MESSAGE_MAX).collect()
 }
 
 /// Some of DataFusion's messages hold a whole plan.

@@ -15,6 +15,9 @@ use datafusion::scalar::ScalarValue;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// Unknown codes of one rule that are told at once.
+const CODES_MAX: usize = 20;
+
 /// Of one rule: conditions that never hold, and parameters that nothing reads.
 pub(crate) fn of_rule(
     text: &str,
@@ -34,7 +37,7 @@ pub(crate) fn of_rule(
     let mut told = BTreeSet::new();
     let all = relation.filters.iter().chain(conditions).chain(&relation.columns);
     for (column, value, meant) in all.flat_map(|e| impossible(e, &source.codes)) {
-        if !told.insert((column.clone(), value.clone())) {
+        if told.len() == CODES_MAX || !told.insert((column.clone(), value.clone())) {
             continue;
         }
         let hint = match meant {

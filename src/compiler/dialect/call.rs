@@ -1,7 +1,7 @@
 //! The list of calls: functions, aggregates over windows, and the windows themselves.
 
-use super::expr::{is_literal, knows_params};
-use super::{Walk, WindowCall, Windows, names};
+use super::expr::is_literal;
+use super::{Role, Walk, WindowCall, Windows, names};
 use crate::near::near;
 use datafusion::sql::sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
@@ -25,6 +25,8 @@ impl Walk {
             if matches!(name.as_str(), "earliest" | "latest") && !ends_with_order(&arguments) {
                 let message = format!("`{name}` needs event_time and event_id as its last arguments");
                 self.refuse_at(at, message, "latest(x, event_time, event_id)");
+            } else if let Some(takes) = names::windowed(&name) {
+                self.has_arguments(&name, arguments.len(), takes, at);
             }
             arguments.iter().for_each(|e| self.expr(e, Windows::Window));
             filter.iter().for_each(|e| self.expr(e, Windows::Window));
@@ -68,18 +70,15 @@ impl Walk {
     }
 
     fn scalar(&mut self, name: &str, arguments: &[&Expr], at: (u64, u64)) {
-        if names::WINDOWED.contains(&name) {
+        if names::windowed(name).is_some() {
             let hint = "sum(..) OVER (PARTITION BY .. ORDER BY event_time RANGE ..)";
             return self.refuse_at(at, format!("`{name}` without a window"), hint);
         }
-        let Some(scalar) = names::scalar(name).filter(|s| s.name != "param" || knows_params(self.role)) else {
+        let Some(scalar) = names::scalar(name).filter(|s| s.name != "param" || self.role == Role::Rule) else {
             return self.unknown(name, at);
         };
-        let (least, most) = scalar.arguments;
-        if !(least..=most).contains(&arguments.len()) {
-            let message = format!("`{name}` with {} arguments", arguments.len());
-            let count = if least == most { least.to_string() } else { format!("{least} to {most}") };
-            return self.refuse_at(at, message, &format!("it takes {count}"));
+        if !self.has_arguments(name, arguments.len(), scalar.arguments, at) {
+            return;
         }
         if name == "param" {
             return self.param(arguments, at);
@@ -102,11 +101,20 @@ impl Walk {
         }
     }
 
+    fn has_arguments(&mut self, name: &str, count: usize, (least, most): (usize, usize), at: (u64, u64)) -> bool {
+        let is_right = (least..=most).contains(&count);
+        if !is_right {
+            let takes = if least == most { least.to_string() } else { format!("{least} to {most}") };
+            self.refuse_at(at, format!("`{name}` with {count} arguments"), &format!("it takes {takes}"));
+        }
+        is_right
+    }
+
     fn unknown(&mut self, name: &str, at: (u64, u64)) {
         if let Some((message, hint)) = names::why_not(name) {
             return self.refuse_at(at, message, hint);
         }
-        let known = names::SCALARS.iter().map(|s| s.name).chain(names::WINDOWED.iter().copied());
+        let known = names::SCALARS.iter().map(|s| s.name).chain(names::WINDOWED.iter().map(|(name, ..)| *name));
         let hint = match near(name, known) {
             Some(close) => format!("did you mean `{close}`?"),
             None => "docs/rules.md lists the functions of the dialect".to_owned(),
@@ -136,7 +144,7 @@ impl Walk {
         if let Some((message, hint)) = refused {
             self.refuse_at(at, message, hint);
         }
-        if !names::WINDOWED.contains(&name) {
+        if names::windowed(name).is_none() {
             match names::why_not(name) {
                 Some((message, hint)) => self.refuse_at(at, message, hint),
                 None if names::scalar(name).is_some() => {
@@ -206,7 +214,7 @@ fn ends_with_order(arguments: &[&Expr]) -> bool {
 }
 
 /// A whole number that is too large for a place in a text.
-fn is_far(expr: &Expr) -> bool {
+pub(super) fn is_far(expr: &Expr) -> bool {
     let text = expr.to_string();
     text.parse::<i64>().is_ok_and(|n| !(-PLACE_MAX..=PLACE_MAX).contains(&n))
 }

@@ -1,6 +1,8 @@
 //! The list of expressions, each with what may stand in it.
 
-use super::{Role, Walk, Windows};
+use super::call::is_far;
+use super::{Walk, Windows};
+use datafusion::arrow::array::timezone::Tz;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CaseWhen, CastKind, CeilFloorKind, DateTimeField, Expr, UnaryOperator, Value,
 };
@@ -84,6 +86,14 @@ impl Walk {
         match expr {
             Expr::AtTimeZone { timestamp, time_zone } => {
                 self.literal(time_zone, "a time zone");
+                let is_zone = matches!(time_zone.as_ref(), Expr::Value(v) if is_zone(&v.value));
+                if !is_zone {
+                    self.refuse(
+                        time_zone.as_ref(),
+                        format!("{time_zone} is no time zone"),
+                        "'Asia/Shanghai', '+08:00'",
+                    );
+                }
                 if matches!(timestamp.as_ref(), Expr::TypedString(_) | Expr::Value(_)) {
                     let hint = "TIMESTAMPTZ '2026-03-01T00:00:00+08:00'";
                     self.refuse(expr, "a literal AT TIME ZONE", hint);
@@ -105,7 +115,12 @@ impl Walk {
                 self.expr(r#in, windows);
             }
             Expr::Substring { expr, substring_from, substring_for, special: _, shorthand: _ } => {
-                substring_from.iter().chain(substring_for).for_each(|e| self.literal(e, "a place in a text"));
+                for place in substring_from.iter().chain(substring_for) {
+                    self.literal(place, "a place in a text");
+                    if is_far(place) {
+                        self.refuse(place.as_ref(), format!("{place} is too large for `substring`"), "up to 10000");
+                    }
+                }
                 self.expr(expr, windows);
             }
             Expr::Trim { trim_where: _, trim_what, expr: inner, trim_characters } => {
@@ -182,6 +197,10 @@ impl Walk {
     }
 }
 
+fn is_zone(value: &Value) -> bool {
+    matches!(value, Value::SingleQuotedString(name) if name.parse::<Tz>().is_ok())
+}
+
 pub(super) fn is_literal(expr: &Expr) -> bool {
     match expr {
         Expr::Value(_) => true,
@@ -229,9 +248,4 @@ fn name_of(expr: &Expr) -> &'static str {
         Expr::MemberOf(_) => "MEMBER OF",
         _ => "this expression",
     }
-}
-
-/// Views know no parameters.
-pub(super) fn knows_params(role: Role) -> bool {
-    role == Role::Rule
 }

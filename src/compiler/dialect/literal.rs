@@ -17,6 +17,7 @@ impl Walk {
                 if *is_long || !fits {
                     self.refuse(value, format!("the number {number} is beyond BIGINT"), "-2^63 to 2^63 - 1");
                 }
+                self.texts.push((number.clone(), self.at(value)));
             }
             Value::SingleQuotedString(text) => self.texts.push((text.clone(), self.at(value))),
             Value::Boolean(_) | Value::Null => {}

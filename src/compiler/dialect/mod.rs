@@ -26,7 +26,7 @@ pub(crate) struct Checked {
     pub(crate) window_calls: Vec<WindowCall>,
     /// Names given to `param`.
     pub(crate) params: Vec<String>,
-    /// Texts in quotes, with their places.
+    /// Texts in quotes and numbers, with their places.
     pub(crate) texts: Vec<(String, (u64, u64))>,
     /// Place of the outermost SELECT.
     pub(crate) select: (u64, u64),
@@ -35,7 +35,7 @@ pub(crate) struct Checked {
 }
 
 impl Checked {
-    /// Where a text in quotes stands first.
+    /// Where a text in quotes or a number stands first.
     pub(crate) fn find_text(&self, text: &str) -> Option<(u64, u64)> {
         self.texts.iter().find(|(t, _)| t == text).map(|(_, place)| *place)
     }

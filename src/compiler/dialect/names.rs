@@ -58,28 +58,34 @@ pub(super) const SCALARS: &[Scalar] = &[
     any("date_trunc", 2, 2),
 ];
 
-/// Functions over a window; `compiler/windows.rs` says over which frames and types.
-pub(super) const WINDOWED: &[&str] = &[
-    "avg",
-    "count",
-    "earliest",
-    "first_value",
-    "lag",
-    "last_value",
-    "latest",
-    "max",
-    "mean",
-    "median",
-    "min",
-    "row_number",
-    "stddev",
-    "stddev_pop",
-    "stddev_samp",
-    "sum",
-    "var",
-    "var_pop",
-    "var_samp",
+/// Functions over a window with their fewest and most arguments; `compiler/windows.rs` says over which frames and types.
+pub(super) const WINDOWED: &[(&str, usize, usize)] = &[
+    ("avg", 1, 1),
+    // `count(a, b)` would count `a` alone live.
+    ("count", 0, 1),
+    ("earliest", 3, 3),
+    ("first_value", 1, 1),
+    ("lag", 1, 3),
+    ("last_value", 1, 1),
+    ("latest", 3, 3),
+    ("max", 1, 1),
+    ("mean", 1, 1),
+    ("median", 1, 1),
+    ("min", 1, 1),
+    ("row_number", 0, 0),
+    ("stddev", 1, 1),
+    ("stddev_pop", 1, 1),
+    ("stddev_samp", 1, 1),
+    ("sum", 1, 1),
+    ("var", 1, 1),
+    ("var_pop", 1, 1),
+    ("var_samp", 1, 1),
 ];
+
+/// Fewest and most arguments of a function over a window.
+pub(super) fn windowed(name: &str) -> Option<(usize, usize)> {
+    WINDOWED.iter().find(|(known, ..)| *known == name).map(|(_, least, most)| (*least, *most))
+}
 
 /// Functions that people try, why they are not there and what to write: (names, message after the name, hint).
 const REFUSED: &[(&[&str], &str, &str)] = &[

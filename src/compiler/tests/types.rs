@@ -143,6 +143,11 @@ fn what_is_wrong_in_an_expression_is_told_at_its_line() {
         ("kind = 'FEE'\n  AND regexp_like(kind, '(')", "cannot be computed", 2),
         ("kind = 'FEE'\n  AND kind ~ '['", "cannot be computed", 2),
         ("kind = 'FEE'\n  AND date_trunc('fortnight', event_time) = event_time", "cannot be computed", 2),
+        ("kind = 'FEE'\n  AND kind || 3 = 'x'", "is used as", 2),
+        ("kind = 'FEE'\n  AND CASE WHEN amount IS NULL THEN 1 ELSE 'a' END = 'a'", "is used as", 2),
+        ("kind = 'FEE'\n  AND event_time = kind", "no time", 2),
+        ("kind = 'FEE'\n  AND event_time AT TIME ZONE 'Mars' > event_time", "no time zone", 2),
+        ("kind = 'FEE'\n  AND upper(amount) = 'x'", "does not take values of this type", 2),
         ("kind = 'FEE'\n  AND upper(kind, 3) = 'X'", "with 2 arguments", 2),
         ("kind = 'FEE'\n  AND uper(kind) = 'X'", "`uper` is not supported", 2),
     ];

@@ -5,7 +5,7 @@ mod support;
 
 use foreshock_compiler::ViewFile;
 use foreshock_core::Value;
-use support::{FIRST, FRAME, HEAD, assert_refused_at, batch, compiled, live, problems, rows, text};
+use support::{FIRST, FRAME, HEAD, assert_refused_at, batch, compiled, live, problems, rows, rule, shipped, text};
 
 /// One bank's payments: A to X, A to Y, A to X, A to Y.
 const GIVEN: &str = "- name: four payments\n  given:\n    transactions:\n\
@@ -182,4 +182,17 @@ fn a_view_is_accepted_by_the_same_list() {
         check("CREATE OR REPLACE VIEW v AS SELECT event_id, event_time FROM transactions").contains("more than a name")
     );
     assert!(check("SELECT event_id, event_time FROM transactions").contains("CREATE VIEW"));
+}
+
+#[test]
+fn a_rule_over_a_view_runs_live_and_in_batch_alike() {
+    let body = format!(
+        "SELECT event_id, event_time, account AS subject, io, n FROM (SELECT *, count(*) OVER (w {FRAME}) AS n FROM legs \
+         WINDOW w AS (PARTITION BY account ORDER BY event_time)) AS a WHERE n > 1"
+    );
+    let pack = foreshock_compiler::compile(&[rule(&body)], &shipped("views"), &Default::default()).unwrap();
+    let found = batch(&pack, &rows(GIVEN)).unwrap();
+    let ids: Vec<&str> = found.iter().map(|d| d.event_id.as_str()).collect();
+    assert_eq!(ids, ["tx:test:1#out", "tx:test:2#in", "tx:test:2#out", "tx:test:3#in", "tx:test:3#out"]);
+    assert_eq!(live(&pack, &rows(GIVEN), 1).0, found);
 }
