@@ -31,14 +31,17 @@ pub fn origin(dir: &Path) -> String {
     folder(dir).map_or_else(|| "the program itself".into(), |dir| dir.display().to_string())
 }
 
-/// Reads `<dir>/rules/*.sql` and `<dir>/views/*.sql`, in name order. With an empty path: `sql`, or where there is none
-/// what is built in.
+/// Reads `<dir>/rules/*.sql` and `<dir>/views/*.sql`, in name order; without a folder of views those that are built in.
+/// With an empty path: `sql`, or where there is none all that is built in.
 ///
 /// # Errors
 /// When a folder or file cannot be read.
 pub fn read(dir: &Path) -> anyhow::Result<(Vec<RuleFile>, Vec<RuleFile>)> {
     match folder(dir) {
-        Some(dir) => Ok((sql_files(&dir.join("rules"))?, sql_files(&dir.join("views"))?)),
+        Some(dir) => {
+            let views = dir.join("views");
+            Ok((sql_files(&dir.join("rules"))?, if views.is_dir() { sql_files(&views)? } else { built_in("views") }))
+        }
         None => Ok((built_in("rules"), built_in("views"))),
     }
 }
