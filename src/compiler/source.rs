@@ -8,6 +8,7 @@ use crate::currency::{self, Lineage, money_of};
 use crate::dialect;
 use crate::expr;
 use crate::inline::{Budget, substitute};
+use crate::locate;
 use crate::nullness::is_never_null;
 use crate::problem::Problem;
 use crate::session::{analysed_plan, feed_schema, register_empty, session};
@@ -68,7 +69,7 @@ fn compile(text: &str, name: &str, checked: &dialect::Checked) -> Result<Source,
     for feed in Feed::ALL {
         register_empty(&ctx, feed.table(), feed_schema(feed)).map_err(convert)?;
     }
-    let plan = analysed_plan(&ctx, &checked.query).map_err(convert)?;
+    let plan = analysed_plan(&ctx, &checked.query).map_err(|e| locate::problem(&ctx, checked, &e))?;
     check_plan(&plan, checked)?;
     let (mut parts, budget) = (Vec::new(), Budget::default());
     let inlined = collect(&plan, &budget, &mut parts).map_err(|message| Problem::at(place, message, HINT))?;

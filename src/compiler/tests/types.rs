@@ -174,3 +174,21 @@ fn the_second_of_two_calls_is_refused_at_its_own_line() {
     );
     assert_refused_at(&named, "can be NULL", FIRST + 2, 3);
 }
+
+#[test]
+fn an_error_in_a_view_is_told_at_its_line() {
+    let branch = "SELECT event_id, event_time, kind FROM transactions";
+    for (view, line) in [
+        (
+            format!(
+                "CREATE VIEW v AS\n{branch}\nUNION ALL\nSELECT event_id, event_time,\n  upper(duration_s) AS kind\nFROM telecom"
+            ),
+            5,
+        ),
+        (format!("CREATE VIEW v AS\n{branch}\nWHERE kind = 'FEE'\n  AND first_time_payee > 3"), 4),
+        (format!("CREATE VIEW v AS\n{branch}\nWHERE knd = 'FEE'"), 3),
+    ] {
+        let found = compiled_over(&view, &format!("{HEAD} FROM transactions")).unwrap_err();
+        assert!(found.iter().any(|p| p.file == "view.sql" && p.line == line), "{view}\n{}", text(&found));
+    }
+}
