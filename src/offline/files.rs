@@ -2,17 +2,20 @@
 
 use anyhow::Context;
 use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::TimestampMicrosecondType;
+use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
 use foreshock_compiler::feed_schema;
 use foreshock_core::limits::BATCH_EVENTS_MAX;
 use foreshock_core::{Feed, ReportAction};
 use foreshock_engine::FeedBatch;
 use foreshock_feeds::table::{RowRefused, feed_of, take};
 use foreshock_feeds::{Counts, Event, Record, decode, to_record_batch};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::basic::Type as PhysicalType;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A refused line of a file.
 #[derive(Debug, Clone)]
@@ -184,8 +187,10 @@ pub fn from_events(events: Vec<Event>) -> EventFile {
 fn read_parquet(path: &Path, loaded: &mut Loaded) -> anyhow::Result<EventFile> {
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     let place = || path.display().to_string();
-    let builder = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file)
-        .with_context(|| format!("{} is no Parquet file", path.display()))?;
+    let is_none = || format!("{} is no Parquet file", path.display());
+    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).with_context(is_none)?;
+    let options = ArrowReaderOptions::new().with_schema(old_times_in_micros(&metadata));
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).with_context(is_none)?;
     let feed = feed_of(builder.schema()).map_err(anyhow::Error::msg).with_context(place)?;
     let schema = feed_schema(feed);
     let (mut parts, mut before) = (Vec::new(), 0);
@@ -209,6 +214,17 @@ fn read_parquet(path: &Path, loaded: &mut Loaded) -> anyhow::Result<EventFile> {
     // Parquet holds facts, no corrections.
     let (order, actions) = (vec![feed; times.len()], BTreeMap::new());
     Ok(EventFile { order, times, actions, feeds: BTreeMap::from([(feed, rows)]) })
+}
+
+/// Times of the old form (INT96) are read as nanoseconds when nothing else is said, and wrap before 1678 and after 2262.
+fn old_times_in_micros(metadata: &ArrowReaderMetadata) -> SchemaRef {
+    let columns = metadata.parquet_schema().columns();
+    let is_old = |name: &str| columns.iter().any(|c| c.name() == name && c.physical_type() == PhysicalType::INT96);
+    let fields = metadata.schema().fields().iter().map(|field| match is_old(field.name()) {
+        true => Arc::new(field.as_ref().clone().with_data_type(DataType::Timestamp(TimeUnit::Microsecond, None))),
+        false => field.clone(),
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 struct Cursor {

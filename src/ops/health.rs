@@ -42,6 +42,8 @@ pub struct Health {
     pub replaced: AtomicU64,
     /// Facts withdrawn.
     pub withdrawn: AtomicU64,
+    /// Corrections that would move their fact in time.
+    pub moved: AtomicU64,
     /// Events beyond the lateness.
     pub late: AtomicU64,
     /// The same by who reported them.
@@ -74,8 +76,10 @@ pub struct Health {
     pub keys: AtomicU64,
     /// Events in the logs of window groups.
     pub entries: AtomicU64,
-    /// Event ids remembered.
+    /// Event ids remembered, of events that are not final.
     pub event_ids: AtomicU64,
+    /// Event ids remembered, of final ones.
+    pub past_event_ids: AtomicU64,
     /// Payments remembered that another bank may still report.
     pub payments: AtomicU64,
     /// Texts that windows hold.
@@ -121,6 +125,7 @@ impl Health {
             (&self.clashes, facts.payment_clashes),
             (&self.replaced, facts.replaced),
             (&self.withdrawn, facts.withdrawn),
+            (&self.moved, facts.moved),
             (&self.late, facts.late),
             (&self.faults, facts.faults),
             (&self.shed, facts.shed),
@@ -132,6 +137,7 @@ impl Health {
             (&self.keys, sizes.keys),
             (&self.entries, sizes.entries),
             (&self.event_ids, sizes.event_ids),
+            (&self.past_event_ids, sizes.past_event_ids),
             (&self.payments, sizes.payments),
             (&self.texts, sizes.texts),
         ] {
@@ -148,6 +154,7 @@ impl Health {
             &self.confirmations,
             &self.replaced,
             &self.withdrawn,
+            &self.moved,
             &self.late,
             &self.other_currency,
             &self.unknown_codes,
@@ -238,6 +245,7 @@ impl Health {
             ("events_confirmation", "Payments that another bank had reported before.", &self.confirmations),
             ("facts_replaced", "Facts replaced by a correction.", &self.replaced),
             ("facts_withdrawn", "Facts withdrawn.", &self.withdrawn),
+            ("corrections_moved", "Corrections that would move their fact in time: refused.", &self.moved),
             ("events_late", "Events beyond the lateness.", &self.late),
             ("payments_other_currency", "Payments in a currency that no rule asks for.", &self.other_currency),
             ("codes_unknown", "Codes of open lists that became OTHER.", &self.unknown_codes),
@@ -263,7 +271,12 @@ impl Health {
             ("young_rows_count", "Rows that can still be judged again.", &self.young_rows),
             ("keys_count", "Keys in use in all window groups.", &self.keys),
             ("window_entries_count", "Events in the logs of those keys, once for each window group.", &self.entries),
-            ("event_ids_count", "Event ids remembered against duplicates.", &self.event_ids),
+            (
+                "event_ids_count",
+                "Event ids remembered against duplicates, of events that are not final.",
+                &self.event_ids,
+            ),
+            ("past_event_ids_count", "The same of events that are final.", &self.past_event_ids),
             ("payments_count", "Payments that another bank may still report.", &self.payments),
             ("partitions_held_back_count", "Source partitions that wait: far ahead in event time.", &self.held_back),
             ("texts_count", "Texts that windows hold.", &self.texts),
@@ -313,4 +326,75 @@ pub fn serve(listen: &str, health: Arc<Health>) -> anyhow::Result<std::net::Sock
         })
     })?;
     Ok(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each number of a struct of counts is this in the test.
+    const COUNT: u64 = 7;
+
+    #[test]
+    fn every_count_of_a_step_and_of_acts_is_a_metric() {
+        let facts = StepFacts {
+            accepted: COUNT,
+            duplicates: COUNT,
+            confirmations: COUNT,
+            payment_clashes: COUNT,
+            replaced: COUNT,
+            withdrawn: COUNT,
+            moved: COUNT,
+            late: COUNT,
+            faults: COUNT,
+            shed: COUNT,
+        };
+        let size = usize::try_from(COUNT).unwrap_or_default();
+        let sizes = Sizes {
+            young_rows: size,
+            keys: size,
+            entries: size,
+            event_ids: size,
+            payments: size,
+            texts: size,
+            ..Sizes::default()
+        };
+        let health = Health::default();
+        health.note(&facts, &sizes, 42_000_000);
+        let text = health.metrics();
+        for name in [
+            "events_accepted_total",
+            "events_duplicate_total",
+            "events_confirmation_total",
+            "payments_clash_total",
+            "facts_replaced_total",
+            "facts_withdrawn_total",
+            "corrections_moved_total",
+            "events_late_total",
+            "expression_faults_total",
+            "rows_shed_total",
+            "young_rows_count",
+            "keys_count",
+            "window_entries_count",
+            "event_ids_count",
+            "past_event_ids_count",
+            "payments_count",
+            "texts_count",
+        ] {
+            assert!(text.contains(&format!("\nforeshock_{name} {COUNT}\n")), "{name} is not shown: {text}");
+        }
+        assert!(text.contains("\nforeshock_horizon_seconds 42\n"), "{text}");
+        for (name, help, _) in Tally::default().metrics() {
+            let line = format!("# HELP foreshock_{name}_total {help}\n");
+            assert!(text.contains(&line) && text.contains(&format!("\nforeshock_{name}_total 0\n")), "{name}: {text}");
+        }
+    }
+
+    #[test]
+    fn late_events_are_told_apart_by_reporter_up_to_a_bound() {
+        let health = Health::default();
+        (0..REPORTERS_MAX + 5).for_each(|n| health.note_late(&format!("bank-{n}")));
+        assert_eq!(health.late_of.len(), REPORTERS_MAX + 1);
+        assert!(health.metrics().contains("foreshock_events_late_of_total{reporter=\"others\"} 5\n"));
+    }
 }
