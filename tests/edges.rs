@@ -259,7 +259,7 @@ fn a_rule_that_can_never_fire_gets_a_warning() {
 fn cases_that_are_empty_or_only_silent_do_not_hold() {
     for cases in ["[]", "- name: nothing\n  given: {}\n  expect: []\n"] {
         let place = Place::new(&[("R1.sql", &counting("R1")), ("R1.test.yaml", cases)]);
-        place.run(&["rules", "test"]).has(1, &["no firing case"]);
+        place.run(&["rules", "test"]).has(1, &["no case expects a detection"]);
     }
 }
 

@@ -57,9 +57,11 @@ impl Demo {
     pub fn run(&self) -> anyhow::Result<Exit> {
         let limit = match &self.for_ {
             None => None,
-            Some(text) => {
-                Some(foreshock_compiler::header::parse_span(text).context("--for: write for example 30s or 2m")?)
-            }
+            Some(text) => Some(
+                foreshock_compiler::header::parse_span(text)
+                    .filter(|us| *us > 0)
+                    .context("--for: write for example 30s or 2m")?,
+            ),
         };
         let choice = Choice { ids: Vec::new(), no_drafts: true };
         let mut config = Config::default();

@@ -3,7 +3,7 @@
 use crate::offline::net::Net;
 use crate::ops::pool::Pool;
 use crate::rules::files::cases_of;
-use foreshock_compiler::cases::{Case, read};
+use foreshock_compiler::cases::{Case, lacking, read_file};
 use foreshock_compiler::{Pack, RuleFile, Settings, compile};
 use foreshock_core::time::DAY_US;
 use foreshock_core::{Detection, Feed, Presence};
@@ -35,19 +35,14 @@ pub fn run(rule: &RuleFile, views: &[RuleFile]) -> anyhow::Result<Outcome> {
         outcome.failures.push(format!("{} is not there: a rule needs a firing and a silent case", path.display()));
         return Ok(outcome);
     };
-    let cases = match read(&text) {
+    let cases = match read_file(&path.display().to_string(), &text) {
         Ok(cases) => cases,
-        Err(error) => {
-            outcome.failures.push(format!("{}: {error}", path.display()));
+        Err(problem) => {
+            outcome.failures.push(problem.to_string());
             return Ok(outcome);
         }
     };
-    let (firing, silent): (Vec<_>, Vec<_>) = cases.iter().partition(|case| !case.expect.is_empty());
-    for (list, kind) in [(firing, "firing"), (silent, "silent")] {
-        if list.is_empty() {
-            outcome.failures.push(format!("{}: no {kind} case: a rule needs both", path.display()));
-        }
-    }
+    outcome.failures.extend(lacking(&cases).into_iter().map(|what| format!("{}: {what}", path.display())));
     for case in &cases {
         *(if case.expect.is_empty() { &mut outcome.silent } else { &mut outcome.firing }) += 1;
         match check(rule, views, case) {
