@@ -254,6 +254,7 @@ fn a_state_of_many_keys_is_written_by_a_copy_and_read_again_whole() {
         partitions: Vec::new(),
         topics: BTreeMap::new(),
         state_hash: live.state_hash(),
+        engine_format: foreshock_engine::SavedState::FORMAT,
         engine: live.save(),
         actions: Vec::new(),
     };

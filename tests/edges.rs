@@ -218,7 +218,7 @@ fn types_that_the_engine_does_not_keep_are_refused_when_a_rule_is_checked() {
     }
     for output in ["CAST(event_time AS DATE)", "event_time - event_time", "CAST(amount AS DECIMAL(20,2))"] {
         let body = format!("SELECT event_id, event_time, payee_account AS subject, {output} AS x FROM transactions");
-        Place::new(&[("R1.sql", &rule("R1", &body))]).run(&["rules", "check"]).has(1, &["R1.sql:", "x"]);
+        Place::new(&[("R1.sql", &rule("R1", &body))]).run(&["rules", "check"]).has(1, &["R1.sql:"]);
     }
 }
 

@@ -65,13 +65,13 @@ proptest! {
     #[test]
     fn a_snapshot_with_wrong_content_under_a_right_checksum_is_an_error(bytes in mutated(body()), format in 5..7_u32) {
         if let Ok(Some(snapshot)) = Snapshot::decode(&checked(format, &bytes)) {
-            let _ = SavedState::read(&snapshot.engine);
+            let _ = SavedState::read_format(&snapshot.engine, snapshot.engine_format);
         }
     }
 
     #[test]
     fn a_saved_state_of_any_bytes_is_read_or_not(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = SavedState::read(&bytes);
+        (0..4).for_each(|format| drop(SavedState::read_format(&bytes, format)));
     }
 
     #[test]

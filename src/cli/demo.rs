@@ -30,8 +30,8 @@ const AHEAD_MAX: usize = 4_000;
 #[derive(Debug, clap::Args)]
 pub struct Demo {
     /// Folder with `rules/` and `views/`; without it `sql`, or the rules that are built in.
-    #[arg(long = "rules", default_value = "", hide_default_value = true)]
-    rules: PathBuf,
+    #[arg(long = "rules", value_name = "DIR")]
+    rules: Option<PathBuf>,
     /// Seed of the generated city.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -65,7 +65,7 @@ impl Demo {
         };
         let choice = Choice { ids: Vec::new(), no_drafts: true };
         let mut config = Config::default();
-        config.rules.dir.clone_from(&self.rules);
+        config.rules.dir = self.rules.clone().unwrap_or_default();
         config.engine.refuse_future = false;
         // The embedded broker knows no transactions worth the name.
         config.kafka.delivery = Delivery::Idempotent;
@@ -78,7 +78,7 @@ impl Demo {
         println!("broker   {} (inside this process)", config.kafka.brokers);
         println!("topics   in:  {}", Feed::ALL.map(Feed::topic).join(", "));
         println!("         out: {}", OUT_TOPICS.join(", "));
-        println!("rules    {} from {}", pack.rules.len(), origin(&self.rules));
+        println!("rules    {} from {}", pack.rules.len(), origin(&self.rules.clone().unwrap_or_default()));
         println!("playing  {} events of history, then {} of the day\n", city.history.len(), city.day.len());
         self.play(config, pack, &city, limit)
     }

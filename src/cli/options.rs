@@ -36,8 +36,8 @@ impl ConfigOption {
 #[derive(Debug, Clone, clap::Args)]
 pub struct RuleOptions {
     /// Folder with `rules/` and `views/`; without it `sql`, or where that is not there the rules that are built in.
-    #[arg(long = "rules", default_value = "", hide_default_value = true, value_name = "DIR")]
-    pub dir: PathBuf,
+    #[arg(long = "rules", value_name = "DIR")]
+    pub dir: Option<PathBuf>,
     /// Only this rule; may be given several times.
     #[arg(long = "rule", value_name = "ID")]
     pub ids: Vec<String>,
@@ -47,12 +47,17 @@ pub struct RuleOptions {
 }
 
 impl RuleOptions {
+    /// The folder; empty when none is named.
+    pub fn dir(&self) -> &Path {
+        self.dir.as_deref().unwrap_or(Path::new(""))
+    }
+
     /// Compiles the chosen rules; on problems prints them and gives `None`.
     ///
     /// # Errors
     /// When files cannot be read or an option is malformed.
     pub fn load(&self) -> anyhow::Result<Option<Pack>> {
-        load_pack(&self.dir, &Choice { ids: self.ids.clone(), no_drafts: false }, &self.settings()?)
+        load_pack(self.dir(), &Choice { ids: self.ids.clone(), no_drafts: false }, &self.settings()?)
     }
 
     /// The `--set` options.

@@ -113,7 +113,7 @@ fn as_json(rule: &Rule) -> serde_json::Value {
 }
 
 fn test(options: &RuleOptions) -> anyhow::Result<Exit> {
-    let (rules, views) = crate::rules::files::read(&options.dir)?;
+    let (rules, views) = crate::rules::files::read(options.dir())?;
     let mut failed = 0;
     for rule in &rules {
         let stem = Path::new(&rule.path).file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! What is wrong with a rule, where, and what to do.
 
+use crate::near::near;
 use datafusion::common::Span;
 use datafusion::error::DataFusionError;
 use std::fmt;
@@ -46,11 +47,12 @@ impl Problem {
         if let Some(diagnostic) = error.diagnostic()
             && let Some(span) = diagnostic.span
         {
-            let near = diagnostic.notes.iter().map(|n| n.message.as_str()).filter_map(name_in_note);
-            let near: Vec<String> = near.take(3).map(|name| format!("`{name}`")).collect();
-            let hint = match near.is_empty() {
-                true => "docs/rules.md lists tables, views, columns and functions".to_owned(),
-                false => format!("did you mean {}?", near.join(" or ")),
+            let names: Vec<&str> = diagnostic.notes.iter().filter_map(|n| name_in_note(&n.message)).collect();
+            // It lists them in no order that helps.
+            let wrong = quoted(&diagnostic.message);
+            let hint = match near(wrong, names.iter().copied()).or(names.first().copied()) {
+                None => "docs/rules.md lists tables, views, columns and functions".to_owned(),
+                Some(name) => format!("did you mean `{name}`?"),
             };
             return Problem::at(start(span), in_our_words(&diagnostic.message), hint);
         }
@@ -64,6 +66,11 @@ fn start(span: Span) -> (u64, u64) {
 }
 
 /// `possible column legs.account`: the name without its table.
+/// The first name in quotes of either kind.
+fn quoted(message: &str) -> &str {
+    message.split(['\'', '`']).nth(1).unwrap_or_default()
+}
+
 fn name_in_note(note: &str) -> Option<&str> {
     let name = note.strip_prefix("possible ").and_then(|n| n.split_once(' '))?.1;
     Some(name.rsplit('.').next().unwrap_or(name))

@@ -1,6 +1,7 @@
 //! The facts that count at the end of a run: what the batch is computed over.
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use arrow::datatypes::TimestampMicrosecondType;
 use foreshock_core::Feed;
 use foreshock_engine::Output;
 use std::collections::{BTreeMap, HashMap};
@@ -9,15 +10,17 @@ use std::collections::{BTreeMap, HashMap};
 #[derive(Debug, Default)]
 pub struct Standing {
     accepted: Vec<(Feed, RecordBatch)>,
-    /// Event id to the number of batches that its correction applies to.
-    removed: HashMap<String, usize>,
+    /// Event time and id to the number of batches that its correction applies to: an id may come again at another time.
+    corrected: HashMap<i64, HashMap<String, usize>>,
 }
 
 impl Standing {
     /// Takes in what a step accepted.
     pub fn take(&mut self, output: &Output) {
         let before = self.accepted.len();
-        self.removed.extend(output.removed.iter().map(|id| (id.clone(), before)));
+        for (id, time) in &output.corrected {
+            self.corrected.entry(*time).or_default().insert(id.clone(), before);
+        }
         self.accepted.extend(output.accepted.iter().filter(|(_, rows)| rows.num_rows() > 0).cloned());
     }
 
@@ -25,11 +28,16 @@ impl Standing {
     pub fn facts(self) -> BTreeMap<Feed, Vec<RecordBatch>> {
         let mut facts: BTreeMap<Feed, Vec<RecordBatch>> = BTreeMap::new();
         for (number, (feed, rows)) in self.accepted.into_iter().enumerate() {
-            let stands = |id: Option<&str>| self.removed.get(id.unwrap_or_default()).is_none_or(|n| number >= *n);
-            let rows = if self.removed.is_empty() {
+            let stands = |id: &str, time: i64| {
+                let until = self.corrected.get(&time).and_then(|ids| ids.get(id));
+                until.is_none_or(|until| number >= *until)
+            };
+            let rows = if self.corrected.is_empty() {
                 rows
             } else {
-                let kept: BooleanArray = rows.column(0).as_string::<i32>().iter().map(|id| Some(stands(id))).collect();
+                let times = rows.column(1).as_primitive::<TimestampMicrosecondType>().values();
+                let ids = rows.column(0).as_string::<i32>();
+                let kept: BooleanArray = ids.iter().zip(times).map(|(id, at)| Some(stands(id?, *at))).collect();
                 arrow::compute::filter_record_batch(&rows, &kept).expect("one flag per row")
             };
             facts.entry(feed).or_default().push(rows);

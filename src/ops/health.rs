@@ -357,7 +357,7 @@ mod tests {
             event_ids: size,
             payments: size,
             texts: size,
-            ..Sizes::default()
+            past_event_ids: size,
         };
         let health = Health::default();
         health.note(&facts, &sizes, 42_000_000);

@@ -11,7 +11,7 @@ use std::io::Read;
 const MAGIC: &str = "foreshock-snapshot";
 /// Raised whenever the form of the content changes. The last two are read too: an upgrade must not need all batches again.
 const FORMAT: u32 = 6;
-/// The form of program 0.1.
+/// The form of program 0.1, with states of the first form.
 const FORMAT_5: u32 = 5;
 /// Raised when the same bytes would mean something else: a state of another meaning cannot be used, and that is said.
 const MEANING: u32 = 1;
@@ -43,6 +43,8 @@ pub struct Snapshot {
     pub topics: BTreeMap<String, String>,
     /// `Engine::state_hash`: what is loaded must have it again.
     pub state_hash: [u8; 32],
+    /// The form of the next one: `SavedState::FORMAT` of the program that wrote it.
+    pub engine_format: u32,
     /// `Engine::save`.
     pub engine: Vec<u8>,
     /// `Actions::save`.
@@ -80,6 +82,7 @@ impl From<Snapshot5> for Snapshot {
             partitions: old.partitions,
             topics: BTreeMap::new(),
             state_hash: old.state_hash,
+            engine_format: 1,
             engine: old.engine,
             actions: old.actions,
         }
@@ -259,6 +262,7 @@ mod tests {
             partitions: Vec::new(),
             topics: BTreeMap::new(),
             state_hash: [1; 32],
+            engine_format: 2,
             engine: vec![7; 100],
             actions: Vec::new(),
         }

@@ -39,7 +39,7 @@ pub fn carry_over<R: Replay>(
     config: &Config,
     replay: &mut R,
 ) -> anyhow::Result<Result<SavedState, String>> {
-    let state = match SavedState::read(&snapshot.engine) {
+    let state = match SavedState::read_format(&snapshot.engine, snapshot.engine_format) {
         Ok(state) => state,
         Err(error) => return Ok(Err(error)),
     };
@@ -59,7 +59,7 @@ pub fn carry_over<R: Replay>(
     if start.cut.is_some() {
         let made = replay.follow(Work::of(pack.clone()), &state, &start)?.saved_state();
         let done = made.and_then(|made| {
-            let state = SavedState::read(&snapshot.engine)?;
+            let state = SavedState::read_format(&snapshot.engine, snapshot.engine_format)?;
             carried(snapshot, work, state, Some(made), start.cut)
         });
         match done {

@@ -106,9 +106,10 @@ impl<S: Source> Pipeline<S> {
     /// # Errors
     /// When it does not fit: the pipeline must not be used then.
     pub fn restore(&mut self, snapshot: &Snapshot) -> anyhow::Result<()> {
-        let state = SavedState::read(&snapshot.engine).map_err(anyhow::Error::msg)?;
+        let state = SavedState::read_format(&snapshot.engine, snapshot.engine_format).map_err(anyhow::Error::msg)?;
         self.restore_with(snapshot, state)?;
-        let is_same = self.engine.state_hash() == snapshot.state_hash;
+        // A state of an earlier form is another one now: its bytes were checked when the snapshot was read.
+        let is_same = snapshot.engine_format < SavedState::FORMAT || self.engine.state_hash() == snapshot.state_hash;
         anyhow::ensure!(is_same, "snapshot {}: another state than was saved", snapshot.number);
         Ok(())
     }
@@ -223,6 +224,7 @@ impl<S: Source> Pipeline<S> {
             partitions: self.source.places(),
             topics: self.topics.clone(),
             state_hash: self.engine.state_hash(),
+            engine_format: SavedState::FORMAT,
             engine: self.engine.save(),
             actions: self.outcome.actions.save(),
         })

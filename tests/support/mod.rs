@@ -122,11 +122,16 @@ pub fn arrivals_from(start_us: i64, random: &mut Random) -> Vec<Arrival> {
         let mut push = |arrives: i64, json: String| all.push((arrives, Arrival::Record(partition, json)));
         push(arrives, fact.clone());
         if random.one_in(10) {
-            push(arrives + random.below(5) as i64 * SECOND_US, fact);
+            push(arrives + random.below(5) as i64 * SECOND_US, fact.clone());
         }
         if random.one_in(8) && !payment.is_empty() {
             let later = time + random.below(3) as i64 * SECOND_US;
-            push(arrives + SECOND_US, report(partition, &format!("s{id}"), "s", later, &payment, keys, random));
+            // The other bank's report says the same; one that says something else is another event.
+            let says_so = !random.one_in(3);
+            let second = fact.replace(&format!(r#""{id}","reporter":"r""#), &format!(r#""s{id}","reporter":"s""#));
+            let second = second.replace(&format_rfc3339(time), &format_rfc3339(later));
+            let other = report(partition, &format!("s{id}"), "s", later, &payment, keys, random);
+            push(arrives + SECOND_US, if says_so { second } else { other });
         }
         // Corrections come soon or at the edge of what is in time, some before their fact.
         for _ in 0..[0, 0, 0, 1, 2, 3][random.below(6) as usize] {

@@ -116,12 +116,22 @@ fn check_payments(stream: &[Arrival], facts: &BTreeMap<Feed, Vec<arrow::array::R
         })
         .filter_map(|json| text(&json, "reportAction").and_then(|_| text(&json, "uetr")))
         .collect();
-    let mut counted = BTreeSet::new();
+    let mut counted: BTreeMap<Vec<String>, String> = BTreeMap::new();
     for batch in facts.get(&Feed::Transactions).into_iter().flatten() {
-        let payments = batch.column_by_name("payment_ref").expect("transactions have one").as_string::<i32>();
-        for payment in payments.iter().flatten().filter(|p| !corrected.contains(*p)) {
-            if !counted.insert(payment.to_owned()) {
-                return Err(format!("payment {payment} counts twice"));
+        let column = |name: &str| {
+            let column = batch.column_by_name(name).expect("a column of transactions");
+            arrow::compute::cast(column, &arrow::datatypes::DataType::Utf8).expect("a text of it")
+        };
+        let says = ["payment_ref", "kind", "amount", "currency", "payer_account", "payee_account"].map(column);
+        let reporters = column("reporter");
+        for row in 0..batch.num_rows() {
+            let says: Vec<String> = says.iter().map(|c| c.as_string::<i32>().value(row).to_owned()).collect();
+            if says[0].is_empty() || corrected.contains(&says[0]) {
+                continue;
+            }
+            let reporter = reporters.as_string::<i32>().value(row).to_owned();
+            if counted.insert(says.clone(), reporter.clone()).is_some_and(|other| other != reporter) {
+                return Err(format!("a payment that two banks report counts twice: {says:?}"));
             }
         }
     }
