@@ -3,6 +3,8 @@ FROM rust:1.95-trixie AS build
 WORKDIR /build
 COPY Cargo.toml Cargo.lock ./
 COPY src ./src
+# The rules are built in.
+COPY sql ./sql
 # Cargo reads the targets of the manifest even when it does not build them. The wildcards allow a missing folder.
 COPY tests* ./tests/
 COPY benches* ./benches/

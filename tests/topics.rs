@@ -190,4 +190,15 @@ fn partitions_added_to_a_topic_are_read_without_a_restart_and_after_one() {
     assert_eq!(running.stop(), Some(0));
     let said = std::fs::read_to_string(&log).unwrap();
     assert!(said.contains("\"batches\":0"), "the snapshot was used: {said}");
+
+    // The same when they are added while nobody runs.
+    let more = NewPartitions::new(TOPIC, 5);
+    wait(admin(&broker.address()).create_partitions([&more], &options)).unwrap().remove(0).unwrap();
+    let producer: BaseProducer = client(&broker.address()).create().unwrap();
+    send(&producer, 4, &[payment("e", 4)]);
+    let running = Running::start_logging(&["run", "--config", &path], &log);
+    wait_until("a partition added before the start", || metric(port, "foreshock_events_accepted_total") == Some(1));
+    assert_eq!(running.stop(), Some(0));
+    let said = std::fs::read_to_string(&log).unwrap();
+    assert!(said.contains("\"batches\":0") && !said.contains("snapshot not used"), "the snapshot was used: {said}");
 }

@@ -365,7 +365,9 @@ impl Admission {
 
     pub(crate) fn save(&self) -> SavedAdmission {
         let (seen, payments) = (self.seen.save(), self.payments.save());
-        SavedAdmission { bounds: self.bounds.clone(), horizon: self.horizon, seen, payments }
+        // Partitions at the end that have sent nothing may have been added since: a state is the same with and without them.
+        let sent = self.bounds.iter().rposition(|bound| *bound > i64::MIN).map_or(0, |last| last + 1);
+        SavedAdmission { bounds: self.bounds[..sent].to_vec(), horizon: self.horizon, seen, payments }
     }
 
     pub(crate) fn load(&mut self, saved: SavedAdmission) -> Result<(), String> {

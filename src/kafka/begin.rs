@@ -6,7 +6,7 @@ use crate::kafka::settings::{Kafka, TopicMadeAnew};
 use crate::kafka::settle::{differs, ids};
 use crate::kafka::source::{Bookmark, Intake, KafkaSource};
 use crate::kafka::tail::check_partitions;
-use crate::kafka::topic_ids::describe;
+use crate::kafka::topic_ids::{describe, describe_patiently};
 use crate::kafka::watch::{Place, Watch};
 use anyhow::{Context, bail};
 use foreshock_core::{Feed, Presence};
@@ -41,13 +41,17 @@ impl KafkaSource {
             Intake::Feeds { .. } => Feed::ALL.map(Feed::topic).to_vec(),
             Intake::Part(_) => vec![EVENTS],
         };
-        let described = describe(consumer.client(), &names, METADATA_TIMEOUT).unwrap_or_else(|error| {
-            tracing::info!(
-                error = format!("{error:#}"),
-                "the broker gives no ids of topics: one made anew is not noticed"
-            );
-            BTreeMap::new()
-        });
+        let known = resume.map(|r| r.topics.clone()).unwrap_or_default();
+        let described = match describe(consumer.client(), &names, METADATA_TIMEOUT) {
+            Ok(described) => described,
+            // A broker that gave ids before will again.
+            Err(_) if !known.is_empty() => describe_patiently(consumer.client(), &names, METADATA_TIMEOUT)?,
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::info!(error, "the broker gives no ids of topics: one made anew is not noticed");
+                BTreeMap::new()
+            }
+        };
         let mut source = KafkaSource {
             consumer,
             watch: Watch::start(kafka, names.iter().map(|name| (*name).to_owned()).collect())?,
@@ -59,8 +63,10 @@ impl KafkaSource {
             grows: matches!(intake, Intake::Feeds { .. }),
             looked: Instant::now(),
             reset: None,
+            is_following: resume.is_some(),
             is_paused: false,
             last_error: None,
+            gone: None,
             fault: None,
             lost: 0,
         };
@@ -134,6 +140,7 @@ impl KafkaSource {
         for partition in &mut self.partitions {
             let first = resume.offsets.get(&partition.place).filter(|_| !anew.contains(&partition.place.0));
             partition.next = Some(first.map_or(partition.low, |first| (*first).max(partition.low)));
+            partition.done = partition.next;
         }
         self.assign()
     }
@@ -148,6 +155,10 @@ impl KafkaSource {
             if let (Some(number), Offset::Offset(offset)) = (self.numbers.get(&place), element.offset()) {
                 self.partitions[*number].next = Some(offset);
             }
+        }
+        for partition in &mut self.partitions {
+            partition.next.get_or_insert(partition.low);
+            partition.done = partition.next;
         }
         self.assign()
     }

@@ -69,6 +69,6 @@ impl Partition {
     /// The topic was made anew: what is read now begins at the beginning.
     pub(super) fn begin_anew(&mut self) {
         self.stash.clear();
-        (self.next, self.done, self.low) = (Some(0), None, 0);
+        (self.next, self.done, self.low, self.moved) = (Some(0), Some(0), 0, Instant::now());
     }
 }

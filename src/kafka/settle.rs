@@ -2,8 +2,8 @@
 
 use crate::kafka::partition::Partition;
 use crate::kafka::settings::TopicMadeAnew;
-use crate::kafka::source::KafkaSource;
-use crate::kafka::topic_ids::TopicState;
+use crate::kafka::source::{KafkaSource, Reset};
+use crate::kafka::topic_ids::{TopicState, describe};
 use anyhow::{anyhow, bail};
 use foreshock_core::Presence;
 use rdkafka::consumer::Consumer;
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 /// How often the broker is asked again what it has.
 const AGAIN: Duration = Duration::from_secs(1);
+const WAIT: Duration = Duration::from_secs(10);
 
 impl KafkaSource {
     pub(super) fn why_anew(&self, topic: &str, was: &str) -> String {
@@ -31,20 +32,24 @@ impl KafkaSource {
         {
             self.fault.get_or_insert(error);
         }
-        let Some(reset) = &mut self.reset else { return };
-        let ends: Vec<_> = self.partitions.iter().map(|p| self.watch.ends(&p.place)).collect();
-        if ends.iter().any(|ends| ends.is_none_or(|ends| ends.asked < reset.since)) {
-            if reset.asked.elapsed() > AGAIN {
-                reset.asked = Instant::now();
-                self.watch.ask(self.partitions.iter().map(|p| p.place.clone()));
-            }
-            return;
-        }
-        self.reset = None;
-        for (partition, ends) in self.partitions.iter_mut().zip(ends.into_iter().flatten()) {
-            self.lost += partition.skip_to(ends.low);
-            if partition.next.is_some_and(|next| next > ends.high) {
-                let (name, next) = (partition.name(), partition.next.unwrap_or_default());
+        self.settle_reset();
+    }
+
+    /// Where the broker did not have an offset: skips to what it has, partition by partition as the answers come.
+    fn settle_reset(&mut self) {
+        let Some(mut reset) = self.reset.take() else { return };
+        let mut is_moved = false;
+        reset.left.retain(|number, next| {
+            let partition = &mut self.partitions[*number];
+            let Some(ends) = self.watch.ends(&partition.place).filter(|ends| ends.asked >= reset.since) else {
+                return true;
+            };
+            let skipped = partition.skip_to(ends.low);
+            is_moved |= skipped > 0;
+            // Whoever takes batches again counts what is missing from these.
+            self.lost += if self.is_following { 0 } else { skipped };
+            if next.is_some_and(|next| next > ends.high) {
+                let (name, next) = (partition.name(), next.unwrap_or_default());
                 self.fault.get_or_insert_with(|| {
                     anyhow!(
                         "{name} ends at offset {} and was read up to {next}: its end was lost (a replica that lagged behind \
@@ -53,10 +58,37 @@ impl KafkaSource {
                     )
                 });
             }
-        }
-        if let Err(error) = self.assign() {
+            false
+        });
+        if (is_moved || reset.left.is_empty())
+            && let Err(error) = self.assign()
+        {
             self.fault.get_or_insert(error);
         }
+        if reset.left.is_empty() {
+            return;
+        }
+        if reset.asked.elapsed() > AGAIN {
+            reset.asked = Instant::now();
+            self.watch.ask(reset.left.keys().map(|number| self.partitions[*number].place.clone()));
+        }
+        self.reset = Some(reset);
+    }
+
+    /// Asks the broker what it has, since it did not have what was asked for.
+    pub(super) fn note_reset(&mut self) {
+        if self.reset.is_none() {
+            let (now, partitions) = (Instant::now(), self.partitions.iter().enumerate());
+            self.reset = Some(Reset { since: now, asked: now, left: partitions.map(|(n, p)| (n, p.next)).collect() });
+            self.watch.ask(self.partitions.iter().map(|p| p.place.clone()));
+        }
+    }
+
+    /// The topics as they are now, asked at once: for a process that follows and sees other ids in the log than it knows.
+    pub(super) fn look_at_topics(&mut self) -> anyhow::Result<()> {
+        let names: Vec<&str> = self.topics.keys().map(String::as_str).collect();
+        let found = describe(self.consumer.client(), &names, WAIT)?;
+        self.settle_topics(&found)
     }
 
     fn settle_topics(&mut self, found: &BTreeMap<String, TopicState>) -> anyhow::Result<()> {
@@ -76,19 +108,21 @@ impl KafkaSource {
             self.reset = None;
             self.assign()?;
         }
+        let gone = self.topics.keys().find(|topic| !found.contains_key(*topic));
+        self.gone = gone.map(|topic| format!("topic `{topic}` is not there any more"));
         for (topic, state) in found {
             let known = self.partitions.iter().filter(|p| p.place.0 == *topic).count();
             if self.grows && state.partitions > known {
-                self.take_new_partitions(topic)?;
+                self.take_new_partitions(topic, state.partitions)?;
             }
         }
         Ok(())
     }
 
     /// Partitions added to a topic are read from their beginning. The horizon does not wait for them before they send.
-    pub(super) fn take_new_partitions(&mut self, topic: &str) -> anyhow::Result<()> {
+    pub(super) fn take_new_partitions(&mut self, topic: &str, count: usize) -> anyhow::Result<()> {
         let mut list = TopicPartitionList::new();
-        for partition in self.partitions_of(topic)? {
+        for partition in 0..i32::try_from(count)? {
             let place = (topic.to_owned(), partition);
             if self.numbers.contains_key(&place) {
                 continue;

@@ -60,6 +60,8 @@ pub(super) struct Reset {
     pub(super) since: Instant,
     /// When it was last asked.
     pub(super) asked: Instant,
+    /// Partitions of which it is not yet known, with the next offset of each at that moment.
+    pub(super) left: BTreeMap<usize, Option<i64>>,
 }
 
 /// The consumer.
@@ -79,8 +81,12 @@ pub struct KafkaSource {
     pub(super) looked: Instant,
     /// The broker did not have the offset that was asked for, at this moment: it is asked what it has.
     pub(super) reset: Option<Reset>,
+    /// Batches are taken again.
+    pub(super) is_following: bool,
     pub(super) is_paused: bool,
     pub(super) last_error: Option<String>,
+    /// A topic that was there and is not.
+    pub(super) gone: Option<String>,
     pub(super) fault: Option<anyhow::Error>,
     /// Records that the broker no longer had.
     pub(super) lost: u64,
@@ -141,19 +147,24 @@ impl KafkaSource {
 
     /// A partition that is far ahead of the one read now is paused until it is its turn.
     fn keep_within_bounds(&mut self, turn: usize) -> anyhow::Result<()> {
-        for (number, partition) in self.partitions.iter_mut().enumerate() {
-            let is_full = partition.stash.len() > STASH_MAX && number != turn;
-            let mut one = TopicPartitionList::new();
-            one.add_partition(&partition.place.0, partition.place.1);
-            if is_full && !partition.is_held {
-                partition.is_held = true;
-                self.consumer.pause(&one)?;
-            } else if partition.stash.len() < STASH_MAX / 2 && partition.is_held {
-                partition.is_held = false;
-                self.consumer.resume(&one)?;
-            }
+        for number in 0..self.partitions.len() {
+            let partition = &self.partitions[number];
+            let (held, waiting) = (partition.is_held, partition.stash.len());
+            let is_held = if held { waiting >= STASH_MAX / 2 } else { waiting > STASH_MAX && number != turn };
+            self.set_held(number, is_held)?;
         }
         Ok(())
+    }
+
+    /// Pauses a partition, or reads it on.
+    fn set_held(&mut self, number: usize, is_held: bool) -> anyhow::Result<()> {
+        let partition = &mut self.partitions[number];
+        if is_held == std::mem::replace(&mut partition.is_held, is_held) {
+            return Ok(());
+        }
+        let mut one = TopicPartitionList::new();
+        one.add_partition(&partition.place.0, partition.place.1);
+        Ok(if is_held { self.consumer.pause(&one) } else { self.consumer.resume(&one) }?)
     }
 
     /// `None` when nothing has arrived; `Some(None)` when what arrived was no record.
@@ -161,13 +172,11 @@ impl KafkaSource {
         let message = match self.consumer.poll(wait)? {
             Ok(message) => message,
             Err(error) => {
-                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) {
-                    let now = Instant::now();
-                    self.reset.get_or_insert(Reset { since: now, asked: now });
-                    self.watch.ask(self.partitions.iter().map(|p| p.place.clone()));
-                }
-                // Anything may come of a topic that is gone.
+                // Anything may come of a topic that is gone: it is looked at first.
                 self.watch.ask_topics();
+                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) {
+                    self.note_reset();
+                }
                 self.last_error = Some(error.to_string());
                 return Some(None);
             }
@@ -248,8 +257,14 @@ impl Source for KafkaSource {
         self.topics.clone()
     }
 
-    fn topics_in_log(&mut self, topics: &BTreeMap<String, String>) {
+    fn topics_in_log(&mut self, topics: &BTreeMap<String, String>) -> anyhow::Result<()> {
+        let is_other = topics.keys().any(|topic| differs(topics, &self.topics, topic));
+        // The process that wrote it may know of a topic made anew what this one does not.
+        if is_other && self.in_log != *topics {
+            self.look_at_topics()?;
+        }
         self.in_log.clone_from(topics);
+        Ok(())
     }
 
     fn take(&mut self, max: usize, wait: Duration) -> Vec<SourceRecord> {
@@ -284,7 +299,8 @@ impl Source for KafkaSource {
                 continue;
             }
             if !self.numbers.contains_key(&place) {
-                self.take_new_partitions(&range.topic)?;
+                let count = self.partitions_of(&range.topic)?.len();
+                self.take_new_partitions(&range.topic, count)?;
             }
             let Some(number) = self.numbers.get(&place).copied() else {
                 bail!("partition {} of topic `{}` is not there any more", range.partition, range.topic);
@@ -300,6 +316,7 @@ impl Source for KafkaSource {
             self.lost += u64::try_from(partition.low - partition.done.unwrap_or(partition.low)).unwrap_or(0);
             partition.is_held = false;
         }
+        self.is_following = false;
         self.in_log.clone_from(&self.topics);
         Ok(self.consumer.resume(&self.consumer.assignment()?)?)
     }
@@ -309,7 +326,8 @@ impl Source for KafkaSource {
             return Vec::new();
         }
         self.looked = Instant::now();
-        let quiet = |p: &Partition| p.moved.elapsed() >= idle && p.stash.is_empty();
+        // What was taken and not yet judged may move it.
+        let quiet = |p: &Partition| p.moved.elapsed() >= idle && p.stash.is_empty() && p.next == p.done;
         if !self.partitions.iter().any(quiet) {
             return Vec::new();
         }
@@ -320,7 +338,7 @@ impl Source for KafkaSource {
             let read = positions.get(place).copied().max(partition.next).unwrap_or(partition.low);
             // The answer must be of a time when it had been still for long: then what is read up to it did not move it.
             let ends = self.watch.ends(place).filter(|ends| ends.asked >= partition.moved + idle);
-            if ends.is_none_or(|ends| read >= ends.high) {
+            if ends.is_none_or(|ends| read >= ends.high || ends.asked.elapsed() >= fresh) {
                 self.watch.ask([place.clone()]);
             }
             if ends.is_some_and(|ends| read >= ends.high && ends.asked.elapsed() < fresh) {
@@ -340,16 +358,8 @@ impl Source for KafkaSource {
     }
 
     fn hold_back(&mut self, ahead: &[usize]) {
-        for (number, partition) in self.partitions.iter_mut().enumerate() {
-            let is_ahead = ahead.contains(&number);
-            if is_ahead == partition.is_held {
-                continue;
-            }
-            partition.is_held = is_ahead;
-            let mut one = TopicPartitionList::new();
-            one.add_partition(&partition.place.0, partition.place.1);
-            let changed = if is_ahead { self.consumer.pause(&one) } else { self.consumer.resume(&one) };
-            if let Err(error) = changed {
+        for number in 0..self.partitions.len() {
+            if let Err(error) = self.set_held(number, ahead.contains(&number)) {
                 self.last_error = Some(error.to_string());
             }
         }
@@ -403,7 +413,7 @@ impl Source for KafkaSource {
     }
 
     fn take_error(&mut self) -> Option<String> {
-        self.last_error.take()
+        self.last_error.take().or_else(|| self.gone.clone())
     }
 
     fn fault(&mut self) -> Option<anyhow::Error> {

@@ -109,19 +109,20 @@ fn run(consumer: &BaseConsumer, topics: &[String], shared: &(Mutex<Shared>, Cond
             }
             (std::mem::take(&mut lock.wanted), std::mem::take(&mut lock.describe))
         };
+        // Topics first: an end says something of the topic that it is the end of.
+        if describe_now || described.elapsed() >= DESCRIBE_EVERY {
+            described = Instant::now();
+            match describe(consumer.client(), &names, WAIT) {
+                Ok(found) => mutex.lock().expect("nobody panics with this lock").topics = Some(found),
+                Err(error) => tracing::debug!(error = format!("{error:#}"), "topics not described"),
+            }
+        }
         for place in wanted {
             let asked = Instant::now();
             // No answer is no news: whoever needs it asks again.
             if let Ok((low, high)) = consumer.fetch_watermarks(&place.0, place.1, WAIT) {
                 let ends = Ends { low, high, asked };
                 mutex.lock().expect("nobody panics with this lock").ends.insert(place, ends);
-            }
-        }
-        if describe_now || described.elapsed() >= DESCRIBE_EVERY {
-            described = Instant::now();
-            match describe(consumer.client(), &names, WAIT) {
-                Ok(found) => mutex.lock().expect("nobody panics with this lock").topics = Some(found),
-                Err(error) => tracing::debug!(error = format!("{error:#}"), "topics not described"),
             }
         }
     }

@@ -56,12 +56,12 @@ pub struct Progress {
     /// Hash of rules, their parameters and the lateness.
     pub rules: String,
     /// Id and version of each rule, in the first batch with these.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub in_force: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_force: Option<BTreeSet<String>>,
     /// The process that took it.
     #[serde(default)]
     pub owner: String,
-    /// Kafka's ids of the incoming topics, in the first batch with these: one that is deleted and made again has another.
+    /// Kafka's ids of the incoming topics: one that is deleted and made again has another.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub topics: BTreeMap<String, String>,
 }

@@ -44,7 +44,12 @@ pub trait Source {
         BTreeMap::new()
     }
     /// The ids that topics had in the batches that are taken again from here on.
-    fn topics_in_log(&mut self, _topics: &BTreeMap<String, String>) {}
+    ///
+    /// # Errors
+    /// When one was made anew since and the source must not go on.
+    fn topics_in_log(&mut self, _topics: &BTreeMap<String, String>) -> anyhow::Result<()> {
+        Ok(())
+    }
     /// What has arrived: waits up to `wait` for a first record, then takes what is there, up to `max`.
     fn take(&mut self, max: usize, wait: Duration) -> Vec<SourceRecord>;
     /// Exactly the records of a batch that was taken before. What is no longer there counts as lost.

@@ -56,6 +56,8 @@ pub struct Health {
     pub unknown_fields: AtomicU64,
     /// Payments that name another one's UETR without being its confirmation.
     pub clashes: AtomicU64,
+    /// Records that the broker no longer had when they were to be read.
+    pub lost: AtomicU64,
     /// Records refused.
     pub rejected: AtomicU64,
     /// Values that could not be computed.
@@ -280,6 +282,7 @@ impl Health {
             ("payments_count", "Payments that another bank may still report.", &self.payments),
             ("partitions_held_back_count", "Source partitions that wait: far ahead in event time.", &self.held_back),
             ("texts_count", "Texts that windows hold.", &self.texts),
+            ("records_lost_count", "Records that the broker no longer had when they were to be read.", &self.lost),
             (
                 "snapshot_stall_microseconds",
                 "Longest time for which a snapshot stopped the process.",

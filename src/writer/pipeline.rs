@@ -14,7 +14,7 @@ use anyhow::Context;
 use foreshock_core::time::SECOND_US;
 use foreshock_engine::{Cut, Engine, Routed, Router, SavedState};
 use foreshock_log::{Kind, Message, Progress, Source, SourceRecord, check_order, event, horizon, ranges};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -122,7 +122,7 @@ impl<S: Source> Pipeline<S> {
         let place = || format!("snapshot {}", snapshot.number);
         self.engine.load_state(state).map_err(anyhow::Error::msg).with_context(place)?;
         self.outcome.restore(&snapshot.actions, &snapshot.in_force).map_err(anyhow::Error::msg).with_context(place)?;
-        self.source.topics_in_log(&snapshot.topics);
+        self.source.topics_in_log(&snapshot.topics)?;
         self.topics.clone_from(&snapshot.topics);
         self.source.mark_done(&snapshot.partitions);
         self.number = snapshot.number + 1;
@@ -166,13 +166,13 @@ impl<S: Source> Pipeline<S> {
             }
             if !progress.topics.is_empty() {
                 self.topics.clone_from(&progress.topics);
-                self.source.topics_in_log(&progress.topics);
+                self.source.topics_in_log(&progress.topics)?;
             }
             let records = self.source.take_again(&progress.ranges)?;
             self.take_new_partitions();
-            if !progress.in_force.is_empty() {
+            if let Some(in_force) = &progress.in_force {
                 // Said when it was written.
-                drop(self.outcome.come_into_force(&progress.in_force, &mut self.engine));
+                drop(self.outcome.come_into_force(in_force, &mut self.engine));
             }
             raise(&mut self.engine, &self.source, &progress.ticks);
             self.process(&records);
@@ -258,10 +258,12 @@ impl<S: Source> Pipeline<S> {
         if records.is_empty() && ticks.is_empty() {
             return Ok(None);
         }
-        let is_changed = self.outcome.is_changed();
-        let in_force = if is_changed { self.outcome.names.clone() } else { BTreeSet::new() };
-        let mut messages =
-            if is_changed { self.outcome.come_into_force(&in_force, &mut self.engine) } else { Vec::new() };
+        let in_force = self.outcome.is_changed().then(|| self.outcome.names.clone());
+        let mut messages = match &in_force {
+            Some(names) => self.outcome.come_into_force(names, &mut self.engine),
+            None => Vec::new(),
+        };
+        self.topics = self.source.topics();
         raise(&mut self.engine, &self.source, &ticks);
         let newest = self.engine.newest();
         messages.extend(self.process(&records));
@@ -275,20 +277,9 @@ impl<S: Source> Pipeline<S> {
             rules: self.rules.clone(),
             in_force,
             owner: self.owner.clone(),
-            topics: self.new_topics(),
+            topics: self.topics.clone(),
         };
         Ok(Some(Judged { records: records.len(), messages, progress }))
-    }
-
-    /// Kafka's ids of the topics where they are others than the log has.
-    fn new_topics(&mut self) -> BTreeMap<String, String> {
-        let topics = self.source.topics();
-        if topics == self.topics {
-            return BTreeMap::new();
-        }
-        self.topics.clone_from(&topics);
-        self.source.topics_in_log(&topics);
-        topics
     }
 
     /// While a delivery takes long.
@@ -314,6 +305,7 @@ impl<S: Source> Pipeline<S> {
         self.source.go_on();
         self.source.mark_done(&judged.progress.ranges);
         self.source.commit(false)?;
+        self.health.lost.store(self.source.lost(), Ordering::Relaxed);
         Ok(Turn { records: judged.records, messages: judged.messages, lost: self.source.lost() })
     }
 

@@ -16,7 +16,7 @@ use crate::writer::resume::Resume;
 use anyhow::ensure;
 use foreshock_core::Feed;
 use foreshock_engine::SavedState;
-use foreshock_log::{Log, Progress};
+use foreshock_log::{Log, Progress, Range};
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -217,7 +217,11 @@ impl Replay for Again<'_> {
         self.log.go_to(start.number)?;
         let log = self.batches()?;
         let resume = Resume { waits_for: self.snapshot.waits_for.clone(), snapshot: None, log };
-        let source = KafkaSource::new(&config.kafka, self.setup.intake(), Some(&resume.bookmark()))?;
+        let mut bookmark = resume.bookmark();
+        // The state that is filled numbers its partitions as the snapshot does.
+        let place = |range: &Range| (range.topic.clone(), range.partition);
+        bookmark.order = self.snapshot.partitions.iter().map(place).collect();
+        let source = KafkaSource::new(&config.kafka, self.setup.intake(), Some(&bookmark))?;
         let health = Arc::new(Health::default());
         let mut pipeline = Pipeline::new(config.clone(), work, source, self.setup.owner.clone(), health);
         pipeline.fill(state, start);

@@ -37,7 +37,8 @@ impl Resume {
         let place = |r: &Range| (r.topic.clone(), r.partition);
         let saved = || self.snapshot.iter().flat_map(|s| &s.partitions);
         let mut offsets: BTreeMap<_, _> = saved().map(|range| (place(range), range.to)).collect();
-        let first_topics = self.snapshot.as_ref().map(|s| s.topics.clone()).unwrap_or_default();
+        let saved_topics = self.snapshot.as_ref().map(|s| s.topics.clone());
+        let first_topics = saved_topics.or_else(|| Some(self.log.first()?.topics.clone())).unwrap_or_default();
         let mut topics = first_topics.clone();
         for batch in &self.log {
             for (topic, id) in &batch.topics {
