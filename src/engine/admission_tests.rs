@@ -17,7 +17,7 @@ fn report(
     payment: Option<Said>,
 ) -> Admitted {
     let hash = admission.begin(std::iter::once(id))[0];
-    let event = u64::from_le_bytes(blake3::hash(id.as_bytes()).as_bytes()[..8].try_into().unwrap());
+    let event = event_digest(id);
     let payment = payment.map(|(uetr, facts, reporter)| Payment { uetr, facts, reporter, event });
     admission.admit(partition, &Report { id, hash, time, action, payment }, 10)
 }
@@ -192,9 +192,7 @@ impl Naive {
             .filter(|s| said.is_some_and(|said| said.0 == s.0))
             .collect();
         let confirms = said.is_some_and(|said| others.iter().any(|o| o.1 == said.1 && o.2 != said.2));
-        let own = |claims: &mut Vec<(u8, i64, Said)>| {
-            claims.retain(|c| c.0 != id || said.is_none_or(|said| said.0 != c.2.0));
-        };
+        let own = |claims: &mut Vec<(u8, i64, Said)>| claims.retain(|c| c.0 != id);
         match (action, known) {
             (ReportAction::New, Some(_)) => Admitted::Duplicate,
             (_, Some(at)) if self.facts[at].1 != time => Admitted::Moves,
@@ -214,7 +212,7 @@ impl Naive {
             }
             (_, None) if confirms => Admitted::Confirmation,
             (_, None) => {
-                own(&mut self.claims);
+                said.into_iter().for_each(|_| own(&mut self.claims));
                 self.claims.extend(said.map(|said| (id, time, said)));
                 self.facts.push((id, time, false));
                 if others.is_empty() { Admitted::Yes } else { Admitted::Clash }

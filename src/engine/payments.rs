@@ -1,7 +1,8 @@
 //! Payments that count, so that another bank's report of one is known for what it is.
 //!
 //! Beside each report that counts stands what it says (a [`Claim`]). A report is a confirmation when a claim of another
-//! reporter is of the same payment with the same facts. Claims are forgotten by event time. Most payments have one claim;
+//! reporter is of the same payment with the same facts. A report has one claim at most, which is found by its event: a
+//! correction need not say of which payment its fact was. Claims are forgotten by event time. Most payments have one claim;
 //! where many reports name one payment, each question still takes a few steps.
 
 use crate::payment::Payment;
@@ -26,21 +27,16 @@ pub(crate) type SavedClaim = (u128, Claim);
 
 impl Claim {
     pub(crate) fn new(payment: &Payment, time: i64) -> Self {
-        let facts = ((payment.facts >> 64) as u64, payment.facts as u64);
-        Claim { time, facts, reporter: payment.reporter, event: payment.event }
+        Claim { time, facts: halves(payment.facts), reporter: payment.reporter, event: payment.event }
     }
 
     /// Of a state that was saved without what the report says: any other report confirms it.
-    pub(crate) fn unknown(time: i64) -> Self {
-        Claim { time, facts: UNKNOWN, reporter: 0, event: 0 }
+    pub(crate) fn unknown(uetr: u128, time: i64) -> Self {
+        Claim { time, facts: UNKNOWN, reporter: 0, event: stand_in(uetr) }
     }
 
     fn is_confirmed_by(&self, other: &Claim) -> bool {
         self.facts == UNKNOWN || self.facts == other.facts && self.reporter != other.reporter
-    }
-
-    fn is_of(&self, own: &Claim) -> bool {
-        if self.facts == UNKNOWN { self.time == own.time } else { self.event == own.event }
     }
 
     fn second(&self) -> i64 {
@@ -50,6 +46,11 @@ impl Claim {
 
 /// No digest is this.
 const UNKNOWN: (u64, u64) = (0, 0);
+
+/// In the place of the event of an unknown claim: of a random id, so another one for each payment.
+fn stand_in(uetr: u128) -> u64 {
+    uetr as u64
+}
 
 #[derive(Debug)]
 enum Claims {
@@ -82,12 +83,6 @@ impl Many {
         }
     }
 
-    /// Its own claim of a report.
-    fn own(&self, report: &Claim) -> Option<Claim> {
-        let unknown = || self.by_event.get(&0).copied().filter(|claim| claim.is_of(report));
-        self.by_event.get(&report.event).copied().or_else(unknown)
-    }
-
     /// The youngest claim that the report confirms. Looks at the youngest one of each reporter.
     fn confirmed(&self, report: &Claim) -> Option<Claim> {
         let of_facts = |facts| {
@@ -106,15 +101,16 @@ impl Many {
 #[derive(Debug, Default)]
 pub(crate) struct Payments {
     claims: HashMap<u128, Claims>,
-    /// By second of event time: payments with claims of it. Such a claim may have been taken back.
-    seconds: BTreeMap<i64, Vec<u128>>,
-    count: usize,
+    /// By event: the payment that its claim is to, in two halves as the facts are.
+    uetrs: HashMap<u64, (u64, u64)>,
+    /// By second of event time: events with claims of it. Such a claim may have been taken back.
+    seconds: BTreeMap<i64, Vec<u64>>,
 }
 
 impl Payments {
     /// Claims remembered.
     pub(crate) fn len(&self) -> usize {
-        self.count
+        self.uetrs.len()
     }
 
     /// The time of a claim, not older than `since`, of another bank to the payment that the report has with the same facts.
@@ -130,7 +126,7 @@ impl Payments {
     pub(crate) fn is_claimed(&self, uetr: u128, report: &Claim, since: i64) -> bool {
         match self.claims.get(&uetr) {
             None => false,
-            Some(Claims::One(claim)) => claim.time >= since && !claim.is_of(report),
+            Some(Claims::One(claim)) => claim.time >= since && claim.event != report.event,
             Some(Claims::Many(many)) => {
                 many.by_time.iter().rev().take(2).any(|(time, event)| *time >= since && *event != report.event)
             }
@@ -139,9 +135,13 @@ impl Payments {
 
     /// The report counts: its claim, in the place of an earlier one of the same event.
     pub(crate) fn put(&mut self, uetr: u128, claim: Claim) {
-        self.take(uetr, &claim);
-        self.seconds.entry(claim.second()).or_default().push(uetr);
-        self.count += 1;
+        self.take_unknown(uetr, claim.time);
+        if self.claim(claim.event) == Some((uetr, claim)) {
+            return;
+        }
+        self.take(claim.event);
+        self.seconds.entry(claim.second()).or_default().push(claim.event);
+        self.uetrs.insert(claim.event, halves(uetr));
         match self.claims.get_mut(&uetr) {
             None => {
                 self.claims.insert(uetr, Claims::One(claim));
@@ -158,21 +158,12 @@ impl Payments {
         }
     }
 
-    /// The report counts no more.
-    pub(crate) fn take(&mut self, uetr: u128, report: &Claim) {
-        let own = match self.claims.get(&uetr) {
-            None => None,
-            Some(Claims::One(claim)) => claim.is_of(report).then_some(*claim),
-            Some(Claims::Many(many)) => many.own(report),
-        };
-        own.into_iter().for_each(|own| self.drop(uetr, &own));
-    }
-
-    /// Takes out a claim that there is.
-    fn drop(&mut self, uetr: u128, claim: &Claim) {
-        self.count -= 1;
+    /// The report of this event counts no more, or names no payment any more.
+    pub(crate) fn take(&mut self, event: u64) {
+        let Some((high, low)) = self.uetrs.remove(&event) else { return };
+        let uetr = whole(high, low);
         if let Some(Claims::Many(many)) = self.claims.get_mut(&uetr) {
-            many.take(claim.event);
+            many.take(event);
             if !many.by_event.is_empty() {
                 return;
             }
@@ -180,29 +171,38 @@ impl Payments {
         self.claims.remove(&uetr);
     }
 
+    /// The same of a claim that is not known by its event: it is the one of this payment and time.
+    pub(crate) fn take_unknown(&mut self, uetr: u128, time: i64) {
+        let own = self.claim(stand_in(uetr)).filter(|(of, claim)| *of == uetr && claim.facts == UNKNOWN);
+        own.filter(|(_, claim)| claim.time == time).into_iter().for_each(|(_, claim)| self.take(claim.event));
+    }
+
+    /// The claim of an event, and the payment.
+    fn claim(&self, event: u64) -> Option<SavedClaim> {
+        let uetr = self.uetrs.get(&event).map(|(high, low)| whole(*high, *low))?;
+        let claim = match self.claims.get(&uetr)? {
+            Claims::One(claim) => *claim,
+            Claims::Many(many) => *many.by_event.get(&event)?,
+        };
+        Some((uetr, claim))
+    }
+
     /// Forgets the claims of seconds that lie wholly before `time`.
     pub(crate) fn forget_before(&mut self, time: i64) {
         let end = time.div_euclid(SECOND_US);
         while let Some(first) = self.seconds.first_entry().filter(|second| *second.key() < end) {
-            let (second, members) = first.remove_entry();
-            for uetr in members {
-                while let Some(past) = self.oldest(uetr).filter(|claim| claim.second() <= second) {
-                    self.drop(uetr, &past);
+            let (second, events) = first.remove_entry();
+            for event in events {
+                if self.claim(event).is_some_and(|(_, claim)| claim.second() <= second) {
+                    self.take(event);
                 }
             }
         }
     }
 
-    fn oldest(&self, uetr: u128) -> Option<Claim> {
-        match self.claims.get(&uetr)? {
-            Claims::One(claim) => Some(*claim),
-            Claims::Many(many) => many.by_time.first().map(|(_, event)| many.by_event[event]),
-        }
-    }
-
     /// All claims, in one order.
     pub(crate) fn save(&self) -> Vec<SavedClaim> {
-        let mut saved = Vec::with_capacity(self.count);
+        let mut saved = Vec::with_capacity(self.len());
         for (uetr, claims) in &self.claims {
             match claims {
                 Claims::One(claim) => saved.push((*uetr, *claim)),
@@ -218,6 +218,14 @@ impl Payments {
         saved.into_iter().for_each(|(uetr, claim)| payments.put(uetr, claim));
         payments
     }
+}
+
+fn halves(number: u128) -> (u64, u64) {
+    ((number >> 64) as u64, number as u64)
+}
+
+fn whole(high: u64, low: u64) -> u128 {
+    u128::from(high) << 64 | u128::from(low)
 }
 
 #[cfg(test)]
@@ -237,8 +245,8 @@ mod tests {
             self.0.iter().filter(of).map(|(_, claim)| claim)
         }
 
-        fn take(&mut self, uetr: u128, report: &Claim) {
-            self.0.retain(|(payment, claim)| (*payment, claim.event) != (uetr, report.event));
+        fn take(&mut self, event: u64) {
+            self.0.retain(|(_, claim)| claim.event != event);
         }
     }
 
@@ -261,12 +269,12 @@ mod tests {
                 match kind {
                     0..5 => {
                         payments.put(uetr, report);
-                        naive.take(uetr, &report);
+                        naive.take(report.event);
                         naive.0.push((uetr, report));
                     }
                     5 => {
-                        payments.take(uetr, &report);
-                        naive.take(uetr, &report);
+                        payments.take(report.event);
+                        naive.take(report.event);
                     }
                     6 => {
                         horizon += second * SECOND_US / 3;

@@ -110,6 +110,74 @@ fn of_three_banks_the_first_counts_and_when_it_withdraws_the_next_report_does() 
     }
 }
 
+/// The reports through an engine that is saved and loaded after each.
+fn run_restored(case: &Case, reports: &[Report]) -> Run {
+    let mut run = Run::default();
+    let mut engine = case.engine(1, 1);
+    for report in reports {
+        run.take(engine.step(&batches(std::slice::from_ref(report)), &Inline));
+        let saved = engine.save();
+        engine = case.engine(1, 1);
+        engine.load(&saved).unwrap();
+    }
+    run.take(engine.finish());
+    run
+}
+
+/// In every cut, and restored after each report: ids of the facts that stand, reports that confirm, that clash.
+fn expect(what: &str, reports: &[Report], stand: &[&str], confirmations: u64, clashes: u64) {
+    let case = Case::counting(3_600, 1);
+    let mut runs: Vec<Run> = (1..=reports.len()).map(|size| run(&case, reports, size, 1)).collect();
+    runs.push(run_restored(&case, reports));
+    for (number, run) in runs.iter().enumerate() {
+        let ids: Vec<&str> = run.facts.iter().map(|(id, _)| id.as_str()).collect();
+        assert_eq!(ids, stand, "{what}, run {number}");
+        let counts = (run.total(|o| o.facts.confirmations), run.total(|o| o.facts.payment_clashes));
+        assert_eq!(counts, (confirmations, clashes), "{what}, run {number}");
+    }
+}
+
+/// Of one payment, the same facts: a bank's report.
+fn said(id: impl Into<String>, reporter: &'static str, seconds: i64, action: ReportAction) -> Report {
+    Report { uetr: Some(UETR), reporter, action, ..Report::new(id, seconds) }
+}
+
+#[test]
+fn a_payment_counts_once_whatever_the_correction_of_its_first_report_leaves_out_or_says_anew() {
+    use ReportAction::{New, Update, Withdraw};
+    let (first, second) = (said("a", "one", 0, New), said("b", "two", 1, New));
+    let corrected = |uetr, action| Report { uetr, action, ..first.clone() };
+    let bare = Report { amount: 0, kind: "", currency: "", payer: "", payee: "", ..corrected(None, Withdraw) };
+    for (what, correction, stand) in [
+        ("withdrawn with nothing but id, reporter and time", bare, vec!["b"]),
+        ("withdrawn with another payment's id", corrected(Some(OTHER_UETR), Withdraw), vec!["b"]),
+        ("withdrawn with the payment's id", corrected(Some(UETR), Withdraw), vec!["b"]),
+        ("updated to another payment", corrected(Some(OTHER_UETR), Update), vec!["a", "b"]),
+        ("updated to no payment", corrected(None, Update), vec!["a", "b"]),
+        ("updated to an id that names none", corrected(Some("E2E-17"), Update), vec!["a", "b"]),
+    ] {
+        expect(what, &[first.clone(), correction, second.clone()], &stand, 0, 0);
+    }
+}
+
+#[test]
+fn an_update_that_names_another_payment_is_confirmed_under_that_one() {
+    use ReportAction::{New, Update, Withdraw};
+    let other = |report: Report| Report { uetr: Some(OTHER_UETR), ..report };
+    let mut reports = vec![
+        said("a", "one", 0, New),
+        other(said("a", "one", 0, Update)),
+        other(said("b", "two", 1, New)),
+        said("c", "two", 2, New),
+    ];
+    expect("moved", &reports, &["a", "c"], 1, 0);
+    // And back, and to nothing: its last word is what others confirm.
+    reports.insert(2, said("a", "one", 0, Update));
+    expect("moved and back", &reports, &["a", "b"], 1, 0);
+    reports.insert(3, Report { uetr: None, ..said("a", "one", 0, Withdraw) });
+    expect("withdrawn", &reports, &["b", "c"], 0, 0);
+}
+
 /// A state as format 1 had it: of payments their ids alone.
 fn format_1(bounds: &[i64], horizon: i64, seen: &[u8], uetr: [u8; 16], second: i64) -> Vec<u8> {
     type Ids = Vec<(i64, Vec<(Vec<u8>, u32, bool)>)>;
