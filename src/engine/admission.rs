@@ -33,7 +33,7 @@ pub enum Admitted {
     Clash,
     /// An event of the same id was accepted before.
     Duplicate,
-    /// The payment was reported before with the same facts: by another bank.
+    /// The payment was reported before with the same facts: by another bank, and by this one not yet.
     Confirmation,
     /// It counts, and the earlier fact of its id no longer does.
     Replaces,
@@ -106,7 +106,7 @@ impl From<SavedAdmissionV1> for SavedAdmission {
         let claim = |second: i64, (uetr, micros, is_withdrawn): SavedId| {
             let time = second.saturating_mul(SECOND_US).saturating_add(i64::from(micros));
             let uetr = uetr.try_into().ok().filter(|_| !is_withdrawn);
-            uetr.map(u128::from_be_bytes).map(|uetr| (uetr, Claim::unknown(uetr, time)))
+            uetr.map(u128::from_be_bytes).map(|uetr| (uetr, Claim::unknown(uetr, time), Vec::new()))
         };
         let of = |(second, ids): (i64, Vec<SavedId>)| ids.into_iter().filter_map(move |id| claim(second, id));
         SavedAdmission { bounds, horizon, seen, payments: payments.into_iter().flat_map(of).collect() }
@@ -240,6 +240,8 @@ impl Admission {
                 self.note(report, held);
                 let known = self.seen.find(id.as_bytes(), hash);
                 known.into_iter().for_each(|known| self.seen.withdraw(known, true));
+                // But it may have confirmed another one.
+                self.payments.unconfirm(event_digest(id));
                 Admitted::Withdraws
             }
             (ReportAction::Update, Some(known)) => {
@@ -264,7 +266,13 @@ impl Admission {
             return Admitted::Confirmation;
         }
         self.note(report, held);
-        let Some(payment) = report.payment else { return Admitted::Yes };
+        let Some(payment) = report.payment else {
+            if report.action == ReportAction::Update {
+                // It may be of one that confirmed another.
+                self.payments.unconfirm(event_digest(report.id));
+            }
+            return Admitted::Yes;
+        };
         let claim = Claim::new(&payment, report.time);
         let clashes = self.payments.is_claimed(payment.uetr, &claim, known_since(bound));
         self.payments.put(payment.uetr, claim);
@@ -291,9 +299,9 @@ impl Admission {
     fn is_confirmation(&mut self, report: &Report<'_>, bound: i64) -> bool {
         let Some(payment) = report.payment.filter(|_| !on(Fault::NoConfirmation)) else { return false };
         let claim = Claim::new(&payment, report.time);
-        let claimed = self.payments.confirmed_at(payment.uetr, &claim, known_since(bound));
-        claimed.into_iter().for_each(|time| self.rely_on(time, report.time));
-        claimed.is_some()
+        let finding = self.payments.confirm(payment.uetr, &claim, known_since(bound));
+        self.rely_on(finding.rests_on, report.time);
+        finding.confirms
     }
 
     /// Is an event before the cut? Notes when one after it cannot be judged for certain: while it is not known how far its

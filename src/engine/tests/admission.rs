@@ -178,6 +178,84 @@ fn an_update_that_names_another_payment_is_confirmed_under_that_one() {
     expect("withdrawn", &reports, &["b", "c"], 0, 0);
 }
 
+#[test]
+fn one_report_confirms_a_report_and_more_of_the_same_bank_are_events_of_their_own() {
+    use ReportAction::New;
+    let names = |bank: &str, from: i64, to: i64| (from..=to).map(|n| format!("{bank}{n}")).collect::<Vec<_>>();
+    let of = |ids: &[String], reporter, seconds| -> Vec<Report> {
+        ids.iter().map(|id| said(id.as_str(), reporter, seconds, New)).collect()
+    };
+    let stand = |ids: &[Vec<String>]| ids.concat();
+    let (one, twelve) = (names("a", 1, 1), names("a", 1, 12));
+    let second = names("b", 1, 12);
+    for (what, first, stand, confirmations, clashes) in [
+        ("one and twelve", &one, stand(&[one.clone(), names("b", 2, 12)]), 1, 11),
+        ("twelve and twelve", &twelve, twelve.clone(), 12, 11),
+    ] {
+        let reports = [of(first, "one", 0), of(&second, "two", 1)].concat();
+        let stand: Vec<&str> = stand.iter().map(String::as_str).collect();
+        expect(what, &reports, &stand, confirmations, clashes);
+    }
+}
+
+#[test]
+fn each_bank_confirms_a_report_once_and_may_repeat_itself() {
+    use ReportAction::New;
+    let reports = [
+        said("a", "one", 0, New),
+        said("b", "two", 1, New),
+        said("c", "three", 2, New),
+        said("b", "two", 1, New),
+        said("c2", "three", 3, New),
+        said("b", "two", 1, New),
+        said("b2", "two", 3, New),
+        said("a2", "one", 4, New),
+    ];
+    // "b2" confirms "c2", which counts; and "a2" confirms "c2" too.
+    expect("three banks", &reports, &["a", "c2"], 6, 1);
+}
+
+#[test]
+fn a_confirming_report_that_is_withdrawn_or_counts_makes_room_for_another_one_of_its_bank() {
+    use ReportAction::{New, Update, Withdraw};
+    let mut reports = vec![
+        said("a", "one", 0, New),
+        said("b", "two", 1, New),
+        Report { uetr: None, ..said("b", "two", 1, Withdraw) },
+        said("b2", "two", 2, New),
+    ];
+    expect("withdrawn", &reports, &["a"], 2, 0);
+    reports.push(said("b", "two", 1, Update));
+    expect("and counts again, as the second one of its bank", &reports, &["a", "b"], 2, 0);
+    reports[2] = Report { amount: 7, ..said("b", "two", 1, Update) };
+    reports.truncate(4);
+    expect("corrected to other facts", &reports, &["a", "b"], 2, 1);
+    reports[2] = Report { uetr: None, ..said("b", "two", 1, Update) };
+    expect("corrected to no payment", &reports, &["a", "b"], 2, 0);
+    reports[2] = said("b", "two", 1, Update);
+    expect("corrected in what a payment does not hang on", &reports, &["a", "b2"], 2, 1);
+}
+
+#[test]
+fn a_confirmation_ends_with_what_it_confirms_and_outlives_its_corrections() {
+    use ReportAction::{New, Update, Withdraw};
+    let mut reports = vec![
+        said("a", "one", 0, New),
+        said("b", "two", 1, New),
+        said("a", "one", 0, Update),
+        said("b2", "two", 2, New),
+    ];
+    expect("the same is said again", &reports, &["a", "b2"], 1, 1);
+    reports[2] = said("a", "one", 0, Withdraw);
+    reports.push(said("b3", "two", 3, New));
+    expect("it is withdrawn", &reports, &["b2", "b3"], 1, 1);
+    let other = |report: Report| Report { amount: 7, ..report };
+    reports[2] = other(said("a", "one", 0, Update));
+    reports[3] = other(said("b2", "two", 2, New));
+    reports.truncate(4);
+    expect("it says something else", &reports, &["a"], 2, 0);
+}
+
 /// A state as format 1 had it: of payments their ids alone.
 fn format_1(bounds: &[i64], horizon: i64, seen: &[u8], uetr: [u8; 16], second: i64) -> Vec<u8> {
     type Ids = Vec<(i64, Vec<(Vec<u8>, u32, bool)>)>;
