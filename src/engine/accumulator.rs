@@ -245,10 +245,10 @@ fn take_one<K: Ord, V>(map: &mut BTreeMap<K, V>, key: &K, count_of: impl Fn(&mut
 }
 
 /// `avg`, `var`, `stddev` from n, the sum and the sum of squares: one formula, used live and in batch. NULL when the squares
-/// are beyond 128 bits.
+/// are beyond 128 bits, which `avg` does not ask for.
 #[allow(clippy::cast_precision_loss)] // the one division at the end; both executors make it the same way
 pub fn statistic(function: Function, n: i128, s1: i128, s2: i128) -> Option<f64> {
-    if s2 < 0 {
+    if s2 < 0 && function != Function::Avg {
         return None;
     }
     match function {
@@ -311,6 +311,17 @@ mod tests {
         assert_eq!(statistic(Function::VarPopulation, n, n * v, n * v * v), Some(0.0), "all are v");
         assert_eq!(statistic(Function::VarPopulation, 2, 2, 4), Some(1.0));
         assert_eq!(statistic(Function::VarPopulation, 2, 2, -1), None, "beyond 128 bits");
+    }
+
+    #[test]
+    fn an_average_needs_no_squares() {
+        let texts = Interner::default();
+        let mut accumulator = Accumulator::new(Function::Avg, None);
+        for rows in 1..=9 {
+            accumulator.add(rows, Some(i64::MIN), &texts);
+            let bits = accumulator.answer(Function::Avg).map(|bits| f64::from_bits(bits.cast_unsigned()));
+            assert_eq!(bits, Some(-(2_f64.powi(63))), "{rows} rows");
+        }
     }
 
     #[test]

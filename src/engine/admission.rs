@@ -12,7 +12,7 @@
 //! that the horizon did not wait for is judged by the horizon until its first event is in.
 
 use crate::faults::{Fault, on};
-use crate::payment::Payment;
+use crate::payment::{Payment, event_digest};
 use crate::payments::{Claim, Payments, SavedClaim};
 use crate::seen::{Known, SavedId, Seen};
 use foreshock_core::limits::CONFIRMATION_US;
@@ -33,7 +33,7 @@ pub enum Admitted {
     Clash,
     /// An event of the same id was accepted before.
     Duplicate,
-    /// The payment was reported before with the same facts: by another bank.
+    /// The payment was reported before with the same facts: by another bank, and by this one not yet.
     Confirmation,
     /// It counts, and the earlier fact of its id no longer does.
     Replaces,
@@ -106,7 +106,7 @@ impl From<SavedAdmissionV1> for SavedAdmission {
         let claim = |second: i64, (uetr, micros, is_withdrawn): SavedId| {
             let time = second.saturating_mul(SECOND_US).saturating_add(i64::from(micros));
             let uetr = uetr.try_into().ok().filter(|_| !is_withdrawn);
-            uetr.map(|uetr| (u128::from_be_bytes(uetr), Claim::unknown(time)))
+            uetr.map(u128::from_be_bytes).map(|uetr| (uetr, Claim::unknown(uetr, time), Vec::new()))
         };
         let of = |(second, ids): (i64, Vec<SavedId>)| ids.into_iter().filter_map(move |id| claim(second, id));
         SavedAdmission { bounds, horizon, seen, payments: payments.into_iter().flat_map(of).collect() }
@@ -232,7 +232,7 @@ impl Admission {
             (ReportAction::Withdraw, Some(known)) => {
                 self.seen.withdraw(known, true);
                 // Another bank's report of the payment may count from now on.
-                self.own_claim(report, |payments, uetr, claim| payments.take(uetr, &claim));
+                self.disclaim(report);
                 Admitted::Withdraws
             }
             (ReportAction::Withdraw, None) => {
@@ -240,6 +240,8 @@ impl Admission {
                 self.note(report, held);
                 let known = self.seen.find(id.as_bytes(), hash);
                 known.into_iter().for_each(|known| self.seen.withdraw(known, true));
+                // But it may have confirmed another one.
+                self.payments.unconfirm(event_digest(id));
                 Admitted::Withdraws
             }
             (ReportAction::Update, Some(known)) => {
@@ -247,7 +249,10 @@ impl Admission {
                 if known.is_withdrawn && self.is_confirmation(report, bound) {
                     return Admitted::Confirmation;
                 }
-                self.own_claim(report, Payments::put);
+                match report.payment {
+                    Some(payment) => self.payments.put(payment.uetr, Claim::new(&payment, time)),
+                    None => self.disclaim(report),
+                }
                 self.seen.withdraw(known, false);
                 Admitted::Replaces
             }
@@ -257,16 +262,20 @@ impl Admission {
 
     /// An event whose id is not known counts, unless it is a confirmation.
     fn count(&mut self, report: &Report<'_>, held: Option<Known>, bound: i64) -> Admitted {
-        let since = known_since(bound);
         if self.is_confirmation(report, bound) {
             return Admitted::Confirmation;
         }
         self.note(report, held);
-        let mut clashes = false;
-        self.own_claim(report, |payments, uetr, claim| {
-            clashes = payments.is_claimed(uetr, &claim, since);
-            payments.put(uetr, claim);
-        });
+        let Some(payment) = report.payment else {
+            if report.action == ReportAction::Update {
+                // It may be of one that confirmed another.
+                self.payments.unconfirm(event_digest(report.id));
+            }
+            return Admitted::Yes;
+        };
+        let claim = Claim::new(&payment, report.time);
+        let clashes = self.payments.is_claimed(payment.uetr, &claim, known_since(bound));
+        self.payments.put(payment.uetr, claim);
         if clashes { Admitted::Clash } else { Admitted::Yes }
     }
 
@@ -280,19 +289,19 @@ impl Admission {
         }
     }
 
-    fn own_claim(&mut self, report: &Report<'_>, act: impl FnOnce(&mut Payments, u128, Claim)) {
-        if let Some(payment) = report.payment {
-            act(&mut self.payments, payment.uetr, Claim::new(&payment, report.time));
-        }
+    /// The fact of a report no longer stands for a payment. The report itself need not name it.
+    fn disclaim(&mut self, report: &Report<'_>) {
+        self.payments.take(event_digest(report.id));
+        report.payment.into_iter().for_each(|payment| self.payments.take_unknown(payment.uetr, report.time));
     }
 
     /// Is it another bank's report of a payment that counts?
     fn is_confirmation(&mut self, report: &Report<'_>, bound: i64) -> bool {
         let Some(payment) = report.payment.filter(|_| !on(Fault::NoConfirmation)) else { return false };
         let claim = Claim::new(&payment, report.time);
-        let claimed = self.payments.confirmed_at(payment.uetr, &claim, known_since(bound));
-        claimed.into_iter().for_each(|time| self.rely_on(time, report.time));
-        claimed.is_some()
+        let finding = self.payments.confirm(payment.uetr, &claim, known_since(bound));
+        self.rely_on(finding.rests_on, report.time);
+        finding.confirms
     }
 
     /// Is an event before the cut? Notes when one after it cannot be judged for certain: while it is not known how far its

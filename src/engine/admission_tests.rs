@@ -17,7 +17,7 @@ fn report(
     payment: Option<Said>,
 ) -> Admitted {
     let hash = admission.begin(std::iter::once(id))[0];
-    let event = u64::from_le_bytes(blake3::hash(id.as_bytes()).as_bytes()[..8].try_into().unwrap());
+    let event = event_digest(id);
     let payment = payment.map(|(uetr, facts, reporter)| Payment { uetr, facts, reporter, event });
     admission.admit(partition, &Report { id, hash, time, action, payment }, 10)
 }
@@ -57,7 +57,7 @@ fn a_payment_counts_once_whichever_bank_is_first_and_again_when_that_report_is_w
     assert_eq!(say(1, "payer", 100, Withdraw), Admitted::Withdraws);
     assert_eq!(say(3, "fourth", 103, New), Admitted::Yes);
     assert_eq!(say(1, "fifth", 103 + REMEMBERED_US, New), Admitted::Confirmation);
-    assert_eq!(say(1, "sixth", 120 + REMEMBERED_US, New), Admitted::Confirmation, "by the bound before itself");
+    assert_eq!(say(2, "sixth", 120 + REMEMBERED_US, New), Admitted::Confirmation, "by the bound before itself");
     assert_eq!(say(1, "seventh", 120 + REMEMBERED_US, New), Admitted::Yes, "too long after");
     assert_eq!(say(2, "eighth", 120 + REMEMBERED_US, New), Admitted::Confirmation, "of the seventh");
 }
@@ -165,14 +165,37 @@ fn in_the_midst_of_the_events_what_hangs_on_one_that_is_doubtful_is_not_certain(
     }
 }
 
+#[test]
+fn in_the_midst_of_the_events_a_report_is_not_certain_that_comes_second_to_a_doubtful_confirmation() {
+    let cut = Cut { from: 100, certain_from: -50 };
+    for (confirmed_at, is_uncertain) in [(5, true), (12, false)] {
+        let mut admission = Admission::new(&[Presence::Expected]);
+        let nothing = admission.save();
+        admission.begin_at(cut, &nothing);
+        assert_eq!(admit(&mut admission, 0, "doubtful", 6), Admitted::Late(0));
+        let mut say = |bank, id: &str, time| say(&mut admission, bank, id, time, ReportAction::New);
+        assert_eq!(say(1, "payer", 11), Admitted::Late(0));
+        assert_eq!(say(2, "payee", confirmed_at), Admitted::Late(0), "older than what is doubtful, or not");
+        assert_eq!(say(2, "payee again", 105), Admitted::Clash);
+        assert_eq!(admission.is_uncertain(), is_uncertain, "{confirmed_at}");
+    }
+}
+
 /// What an admission says that forgets nothing and looks at all that was.
 #[derive(Default)]
 struct Naive {
     bounds: [i64; 2],
     /// Id, time, is withdrawn.
     facts: Vec<(u8, i64, bool)>,
-    /// Id, time, what it says of the payment.
-    claims: Vec<(u8, i64, Said)>,
+    claims: Vec<NaiveClaim>,
+}
+
+struct NaiveClaim {
+    id: u8,
+    time: i64,
+    said: Said,
+    /// Bank and id of what has confirmed it.
+    confirmed: Vec<(u64, u8)>,
 }
 
 impl Naive {
@@ -184,42 +207,66 @@ impl Naive {
         self.bounds[partition] = bound.max(time - 10);
         let since = bound - REMEMBERED_US;
         let known = self.facts.iter().rposition(|fact| fact.0 == id && fact.1 >= since);
-        let others: Vec<Said> = self
-            .claims
-            .iter()
-            .filter(|c| c.0 != id && c.1 >= since)
-            .map(|c| c.2)
-            .filter(|s| said.is_some_and(|said| said.0 == s.0))
-            .collect();
-        let confirms = said.is_some_and(|said| others.iter().any(|o| o.1 == said.1 && o.2 != said.2));
-        let own = |claims: &mut Vec<(u8, i64, Said)>| {
-            claims.retain(|c| c.0 != id || said.is_none_or(|said| said.0 != c.2.0));
-        };
         match (action, known) {
             (ReportAction::New, Some(_)) => Admitted::Duplicate,
             (_, Some(at)) if self.facts[at].1 != time => Admitted::Moves,
             (ReportAction::Withdraw, known) => {
-                known.into_iter().for_each(|_| own(&mut self.claims));
+                self.unconfirm(id);
+                if known.is_some() {
+                    self.claims.retain(|claim| claim.id != id);
+                }
                 self.facts.push((id, time, true));
                 Admitted::Withdraws
             }
             (ReportAction::Update, Some(at)) => {
-                if self.facts[at].2 && confirms {
+                if self.facts[at].2 && self.confirms(id, said, since) {
                     return Admitted::Confirmation;
                 }
-                own(&mut self.claims);
-                self.claims.extend(said.map(|said| (id, time, said)));
+                self.claim(id, time, said);
                 self.facts.push((id, time, false));
                 Admitted::Replaces
             }
-            (_, None) if confirms => Admitted::Confirmation,
+            (_, None) if self.confirms(id, said, since) => Admitted::Confirmation,
             (_, None) => {
-                own(&mut self.claims);
-                self.claims.extend(said.map(|said| (id, time, said)));
+                let is_other =
+                    |c: &NaiveClaim| c.id != id && c.time >= since && said.is_some_and(|said| said.0 == c.said.0);
+                let clashes = self.claims.iter().any(is_other);
+                if said.is_some() {
+                    self.claim(id, time, said);
+                } else if action == ReportAction::Update {
+                    self.unconfirm(id);
+                }
                 self.facts.push((id, time, false));
-                if others.is_empty() { Admitted::Yes } else { Admitted::Clash }
+                if clashes { Admitted::Clash } else { Admitted::Yes }
             }
         }
+    }
+
+    fn unconfirm(&mut self, id: u8) {
+        self.claims.iter_mut().for_each(|claim| claim.confirmed.retain(|by| by.1 != id));
+    }
+
+    /// In the place of an earlier one, unless it says the same.
+    fn claim(&mut self, id: u8, time: i64, said: Option<Said>) {
+        self.unconfirm(id);
+        self.claims.retain(|claim| claim.id != id || (claim.time, Some(claim.said)) == (time, said));
+        if let Some(said) = said.filter(|_| self.claims.iter().all(|claim| claim.id != id)) {
+            self.claims.push(NaiveClaim { id, time, said, confirmed: Vec::new() });
+        }
+    }
+
+    fn confirms(&mut self, id: u8, said: Option<Said>, since: i64) -> bool {
+        let Some((uetr, facts, bank)) = said else { return false };
+        self.claims.sort_by_key(|claim| (claim.time, event_digest(&claim.id.to_string())));
+        let is_alike = |c: &NaiveClaim| c.time >= since && (c.said.0, c.said.1) == (uetr, facts) && c.said.2 != bank;
+        if self.claims.iter().any(|claim| is_alike(claim) && claim.confirmed.contains(&(bank, id))) {
+            return true;
+        }
+        let is_free = |claim: &NaiveClaim| is_alike(claim) && claim.confirmed.iter().all(|by| by.0 != bank);
+        let Some(free) = self.claims.iter().position(is_free) else { return false };
+        self.unconfirm(id);
+        self.claims[free].confirmed.push((bank, id));
+        true
     }
 }
 

@@ -10,6 +10,7 @@ mod admission;
 mod batch_bytes;
 mod carry;
 mod cell;
+mod confirmations;
 mod corrections;
 mod dirty;
 mod door;

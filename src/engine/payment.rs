@@ -62,9 +62,14 @@ impl<'a> PaymentColumns<'a> {
             uetr,
             facts: u128::from_le_bytes(first_bytes(&facts.finalize())),
             reporter: u64::from_le_bytes(first_bytes(&blake3::hash(reporter.as_bytes()))),
-            event: u64::from_le_bytes(first_bytes(&blake3::hash(self.ids.value(row).as_bytes()))),
+            event: event_digest(self.ids.value(row)),
         })
     }
+}
+
+/// See [`Payment::event`].
+pub(crate) fn event_digest(id: &str) -> u64 {
+    u64::from_le_bytes(first_bytes(&blake3::hash(id.as_bytes())))
 }
 
 fn first_bytes<const N: usize>(hash: &blake3::Hash) -> [u8; N] {

@@ -1,9 +1,12 @@
 //! Payments that count, so that another bank's report of one is known for what it is.
 //!
 //! Beside each report that counts stands what it says (a [`Claim`]). A report is a confirmation when a claim of another
-//! reporter is of the same payment with the same facts. Claims are forgotten by event time. Most payments have one claim;
-//! where many reports name one payment, each question still takes a few steps.
+//! reporter is of the same payment with the same facts, and no other event of its own reporter has confirmed that claim. A report
+//! has one claim at most, which is found by its event: a correction need not say of which payment its fact was. Claims are
+//! forgotten by event time. Most payments have one claim; where many reports name one payment, each question still takes a few
+//! steps.
 
+use crate::confirmations::{Confirmation, Confirmations};
 use crate::payment::Payment;
 use foreshock_core::time::SECOND_US;
 use hashbrown::HashMap;
@@ -21,26 +24,28 @@ pub(crate) struct Claim {
     event: u64,
 }
 
-/// A claim as it is saved, with the payment.
-pub(crate) type SavedClaim = (u128, Claim);
+/// A claim as it is saved, with the payment and what has confirmed it.
+pub(crate) type SavedClaim = (u128, Claim, Vec<Confirmation>);
+
+/// Whether a report is a confirmation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) confirms: bool,
+    /// Time of the oldest event on which the answer hangs; `i64::MAX` when it hangs on none.
+    pub(crate) rests_on: i64,
+}
+
+/// Claims that say the same of one payment: so many, the oldest, are looked at for one that a report may confirm.
+const LOOKED_AT: usize = 64;
 
 impl Claim {
     pub(crate) fn new(payment: &Payment, time: i64) -> Self {
-        let facts = ((payment.facts >> 64) as u64, payment.facts as u64);
-        Claim { time, facts, reporter: payment.reporter, event: payment.event }
+        Claim { time, facts: halves(payment.facts), reporter: payment.reporter, event: payment.event }
     }
 
     /// Of a state that was saved without what the report says: any other report confirms it.
-    pub(crate) fn unknown(time: i64) -> Self {
-        Claim { time, facts: UNKNOWN, reporter: 0, event: 0 }
-    }
-
-    fn is_confirmed_by(&self, other: &Claim) -> bool {
-        self.facts == UNKNOWN || self.facts == other.facts && self.reporter != other.reporter
-    }
-
-    fn is_of(&self, own: &Claim) -> bool {
-        if self.facts == UNKNOWN { self.time == own.time } else { self.event == own.event }
+    pub(crate) fn unknown(uetr: u128, time: i64) -> Self {
+        Claim { time, facts: UNKNOWN, reporter: 0, event: stand_in(uetr) }
     }
 
     fn second(&self) -> i64 {
@@ -50,6 +55,11 @@ impl Claim {
 
 /// No digest is this.
 const UNKNOWN: (u64, u64) = (0, 0);
+
+/// In the place of the event of an unknown claim: of a random id, so another one for each payment.
+fn stand_in(uetr: u128) -> u64 {
+    uetr as u64
+}
 
 #[derive(Debug)]
 enum Claims {
@@ -61,8 +71,8 @@ enum Claims {
 #[derive(Debug, Default)]
 struct Many {
     by_event: HashMap<u64, Claim>,
-    /// Facts, reporter, time, event.
-    by_facts: BTreeSet<((u64, u64), u64, i64, u64)>,
+    /// Facts, time, event.
+    by_facts: BTreeSet<((u64, u64), i64, u64)>,
     /// Time, event.
     by_time: BTreeSet<(i64, u64)>,
 }
@@ -71,34 +81,38 @@ impl Many {
     fn put(&mut self, claim: Claim) {
         self.take(claim.event);
         self.by_event.insert(claim.event, claim);
-        self.by_facts.insert((claim.facts, claim.reporter, claim.time, claim.event));
+        self.by_facts.insert((claim.facts, claim.time, claim.event));
         self.by_time.insert((claim.time, claim.event));
     }
 
     fn take(&mut self, event: u64) {
         if let Some(claim) = self.by_event.remove(&event) {
-            self.by_facts.remove(&(claim.facts, claim.reporter, claim.time, event));
+            self.by_facts.remove(&(claim.facts, claim.time, event));
             self.by_time.remove(&(claim.time, event));
         }
     }
+}
 
-    /// Its own claim of a report.
-    fn own(&self, report: &Claim) -> Option<Claim> {
-        let unknown = || self.by_event.get(&0).copied().filter(|claim| claim.is_of(report));
-        self.by_event.get(&report.event).copied().or_else(unknown)
+impl Claims {
+    fn get(&self, event: u64) -> Option<Claim> {
+        match self {
+            Claims::One(claim) => Some(*claim).filter(|claim| claim.event == event),
+            Claims::Many(many) => many.by_event.get(&event).copied(),
+        }
     }
 
-    /// The youngest claim that the report confirms. Looks at the youngest one of each reporter.
-    fn confirmed(&self, report: &Claim) -> Option<Claim> {
-        let of_facts = |facts| {
-            let youngest = move |reporter: u64| {
-                let claims = self.by_facts.range((facts, 0, i64::MIN, 0)..=(facts, reporter, i64::MAX, u64::MAX));
-                claims.copied().next_back()
-            };
-            std::iter::successors(youngest(u64::MAX), move |claim| youngest(claim.1.checked_sub(1)?))
+    /// Those with these facts that are not older than `since`, oldest first.
+    fn alike<'c>(&'c self, facts: (u64, u64), since: i64) -> impl Iterator<Item = Claim> + 'c {
+        let (one, many) = match self {
+            Claims::One(claim) => (Some(*claim), None),
+            Claims::Many(many) => (None, Some(many)),
         };
-        let claims = [report.facts, UNKNOWN].into_iter().flat_map(of_facts).map(|claim| self.by_event[&claim.3]);
-        claims.filter(|claim| claim.is_confirmed_by(report)).max_by_key(|claim| claim.time)
+        let from = move |many: &'c Many| {
+            let alike = many.by_facts.range((facts, since, 0)..=(facts, i64::MAX, u64::MAX));
+            alike.map(|(_, _, event)| many.by_event[event])
+        };
+        let one = one.into_iter().filter(move |claim| claim.facts == facts && claim.time >= since);
+        one.chain(many.into_iter().map(|many| &**many).flat_map(from))
     }
 }
 
@@ -106,42 +120,66 @@ impl Many {
 #[derive(Debug, Default)]
 pub(crate) struct Payments {
     claims: HashMap<u128, Claims>,
-    /// By second of event time: payments with claims of it. Such a claim may have been taken back.
-    seconds: BTreeMap<i64, Vec<u128>>,
-    count: usize,
+    /// By event: the payment that its claim is to, in two halves as the facts are.
+    uetrs: HashMap<u64, (u64, u64)>,
+    /// By second of event time: events with claims of it. Such a claim may have been taken back.
+    seconds: BTreeMap<i64, Vec<u64>>,
+    confirmations: Confirmations,
 }
 
 impl Payments {
     /// Claims remembered.
     pub(crate) fn len(&self) -> usize {
-        self.count
+        self.uetrs.len()
     }
 
-    /// The time of a claim, not older than `since`, of another bank to the payment that the report has with the same facts.
-    pub(crate) fn confirmed_at(&self, uetr: u128, report: &Claim, since: i64) -> Option<i64> {
-        let claim = match self.claims.get(&uetr)? {
-            Claims::One(claim) => Some(*claim).filter(|claim| claim.is_confirmed_by(report)),
-            Claims::Many(many) => many.confirmed(report),
-        };
-        claim.map(|claim| claim.time).filter(|time| *time >= since)
+    /// Is the report a confirmation of one that is not older than `since`? Then it is noted: the oldest that its bank has not
+    /// confirmed, or the one that it has confirmed before.
+    pub(crate) fn confirm(&mut self, uetr: u128, report: &Claim, since: i64) -> Finding {
+        let mut finding = Finding { confirms: false, rests_on: i64::MAX };
+        let Some(claims) = self.claims.get(&uetr) else { return finding };
+        let own = self.confirmations.confirmed_by(report.event).and_then(|event| claims.get(event));
+        let is_told_again = |claim: &Claim| claim.facts == report.facts && claim.time >= since;
+        if let Some(claim) = own.filter(is_told_again) {
+            return Finding { confirms: true, rests_on: claim.time };
+        }
+        for claim in claims.alike(report.facts, since).take(LOOKED_AT).filter(|c| c.reporter != report.reporter) {
+            if let Some(other) = self.confirmations.of(claim.event, report.reporter) {
+                finding.rests_on = finding.rests_on.min(other.rests_on);
+                continue;
+            }
+            finding = Finding { confirms: true, rests_on: finding.rests_on.min(claim.time) };
+            let rests_on = finding.rests_on.min(report.time);
+            let by = Confirmation { reporter: report.reporter, event: report.event, rests_on };
+            self.confirmations.put(claim.event, by);
+            return finding;
+        }
+        let unknown = claims.alike(UNKNOWN, since).next();
+        unknown.map_or(finding, |claim| Finding { confirms: true, rests_on: claim.time })
     }
 
     /// Is there any claim to the payment, not older than `since`, but the report's own?
     pub(crate) fn is_claimed(&self, uetr: u128, report: &Claim, since: i64) -> bool {
         match self.claims.get(&uetr) {
             None => false,
-            Some(Claims::One(claim)) => claim.time >= since && !claim.is_of(report),
+            Some(Claims::One(claim)) => claim.time >= since && claim.event != report.event,
             Some(Claims::Many(many)) => {
                 many.by_time.iter().rev().take(2).any(|(time, event)| *time >= since && *event != report.event)
             }
         }
     }
 
-    /// The report counts: its claim, in the place of an earlier one of the same event.
+    /// The report counts: its claim, in the place of an earlier one of the same event. One that says the same stays, with
+    /// what has confirmed it.
     pub(crate) fn put(&mut self, uetr: u128, claim: Claim) {
-        self.take(uetr, &claim);
-        self.seconds.entry(claim.second()).or_default().push(uetr);
-        self.count += 1;
+        self.take_unknown(uetr, claim.time);
+        self.unconfirm(claim.event);
+        if self.claim(claim.event) == Some((uetr, claim)) {
+            return;
+        }
+        self.remove(claim.event);
+        self.seconds.entry(claim.second()).or_default().push(claim.event);
+        self.uetrs.insert(claim.event, halves(uetr));
         match self.claims.get_mut(&uetr) {
             None => {
                 self.claims.insert(uetr, Claims::One(claim));
@@ -158,21 +196,19 @@ impl Payments {
         }
     }
 
-    /// The report counts no more.
-    pub(crate) fn take(&mut self, uetr: u128, report: &Claim) {
-        let own = match self.claims.get(&uetr) {
-            None => None,
-            Some(Claims::One(claim)) => claim.is_of(report).then_some(*claim),
-            Some(Claims::Many(many)) => many.own(report),
-        };
-        own.into_iter().for_each(|own| self.drop(uetr, &own));
+    /// The report of this event counts no more, or names no payment any more.
+    pub(crate) fn take(&mut self, event: u64) {
+        self.unconfirm(event);
+        self.remove(event);
     }
 
-    /// Takes out a claim that there is.
-    fn drop(&mut self, uetr: u128, claim: &Claim) {
-        self.count -= 1;
+    /// Takes out the claim of an event, which may have confirmed another one since.
+    fn remove(&mut self, event: u64) {
+        let Some((high, low)) = self.uetrs.remove(&event) else { return };
+        let uetr = whole(high, low);
+        self.confirmations.end(event);
         if let Some(Claims::Many(many)) = self.claims.get_mut(&uetr) {
-            many.take(claim.event);
+            many.take(event);
             if !many.by_event.is_empty() {
                 return;
             }
@@ -180,105 +216,70 @@ impl Payments {
         self.claims.remove(&uetr);
     }
 
+    /// The report of this event confirms no other one any more.
+    pub(crate) fn unconfirm(&mut self, event: u64) {
+        self.confirmations.take(event);
+    }
+
+    /// As [`Payments::take`], of a claim that is not known by its event: it is the one of this payment and time.
+    pub(crate) fn take_unknown(&mut self, uetr: u128, time: i64) {
+        let unknown = self.claims.get(&uetr).and_then(|claims| claims.get(stand_in(uetr)));
+        let own = unknown.filter(|claim| claim.facts == UNKNOWN && claim.time == time);
+        own.into_iter().for_each(|claim| self.take(claim.event));
+    }
+
+    /// The claim of an event, and the payment.
+    fn claim(&self, event: u64) -> Option<(u128, Claim)> {
+        let uetr = self.uetrs.get(&event).map(|(high, low)| whole(*high, *low))?;
+        Some((uetr, self.claims.get(&uetr)?.get(event)?))
+    }
+
     /// Forgets the claims of seconds that lie wholly before `time`.
     pub(crate) fn forget_before(&mut self, time: i64) {
         let end = time.div_euclid(SECOND_US);
         while let Some(first) = self.seconds.first_entry().filter(|second| *second.key() < end) {
-            let (second, members) = first.remove_entry();
-            for uetr in members {
-                while let Some(past) = self.oldest(uetr).filter(|claim| claim.second() <= second) {
-                    self.drop(uetr, &past);
+            let (second, events) = first.remove_entry();
+            for event in events {
+                if self.claim(event).is_some_and(|(_, claim)| claim.second() <= second) {
+                    self.remove(event);
                 }
             }
-        }
-    }
-
-    fn oldest(&self, uetr: u128) -> Option<Claim> {
-        match self.claims.get(&uetr)? {
-            Claims::One(claim) => Some(*claim),
-            Claims::Many(many) => many.by_time.first().map(|(_, event)| many.by_event[event]),
         }
     }
 
     /// All claims, in one order.
     pub(crate) fn save(&self) -> Vec<SavedClaim> {
-        let mut saved = Vec::with_capacity(self.count);
+        let with = |uetr: &u128, claim: &Claim| (*uetr, *claim, self.confirmations.all(claim.event).collect());
+        let mut saved: Vec<SavedClaim> = Vec::with_capacity(self.len());
         for (uetr, claims) in &self.claims {
             match claims {
-                Claims::One(claim) => saved.push((*uetr, *claim)),
-                Claims::Many(many) => saved.extend(many.by_event.values().map(|claim| (*uetr, *claim))),
+                Claims::One(claim) => saved.push(with(uetr, claim)),
+                Claims::Many(many) => saved.extend(many.by_event.values().map(|claim| with(uetr, claim))),
             }
         }
-        saved.sort_unstable_by_key(|(uetr, claim)| (claim.time, *uetr, claim.event));
+        saved.sort_unstable_by_key(|(uetr, claim, _)| (claim.time, *uetr, claim.event));
         saved
     }
 
     pub(crate) fn load(saved: Vec<SavedClaim>) -> Self {
         let mut payments = Payments::default();
-        saved.into_iter().for_each(|(uetr, claim)| payments.put(uetr, claim));
+        // The claims first: an event of an old one may have confirmed another since.
+        saved.iter().for_each(|(uetr, claim, _)| payments.put(*uetr, *claim));
+        for (_, claim, confirmations) in saved {
+            confirmations.into_iter().for_each(|by| payments.confirmations.put(claim.event, by));
+        }
         payments
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// As a list that is walked.
-    #[derive(Default)]
-    struct Naive(Vec<SavedClaim>);
-
-    impl Naive {
-        fn others<'a>(&'a self, uetr: u128, report: &'a Claim, since: i64) -> impl Iterator<Item = &'a Claim> {
-            let of = move |(payment, claim): &&'a SavedClaim| {
-                *payment == uetr && claim.time >= since && claim.event != report.event
-            };
-            self.0.iter().filter(of).map(|(_, claim)| claim)
-        }
-
-        fn take(&mut self, uetr: u128, report: &Claim) {
-            self.0.retain(|(payment, claim)| (*payment, claim.event) != (uetr, report.event));
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn they_answer_as_a_list_of_all_claims_does(
-            steps in prop::collection::vec((0_u8..8, 0_u128..3, 0_u128..2, 0_u64..3, 0_u64..6, 0_i64..6), 1..120)
-        ) {
-            let (mut payments, mut naive, mut horizon) = (Payments::default(), Naive::default(), 0);
-            for (kind, uetr, facts, reporter, event, second) in steps {
-                // An event has one reporter.
-                let payment = Payment { uetr, facts: facts + 1, reporter: 1 + event % 3, event: 1 + event };
-                let report = Claim::new(&payment, horizon + (event as i64 % 4) * SECOND_US);
-                let since = horizon + (reporter as i64 - 1) * SECOND_US;
-                let confirms = |c: &&Claim| c.facts == report.facts && c.reporter != report.reporter;
-                let confirmed = naive.others(uetr, &report, since).filter(confirms).map(|c| c.time).max();
-                prop_assert_eq!(payments.confirmed_at(uetr, &report, since), confirmed);
-                let claimed = naive.others(uetr, &report, since).next().is_some();
-                prop_assert_eq!(payments.is_claimed(uetr, &report, since), claimed);
-                match kind {
-                    0..5 => {
-                        payments.put(uetr, report);
-                        naive.take(uetr, &report);
-                        naive.0.push((uetr, report));
-                    }
-                    5 => {
-                        payments.take(uetr, &report);
-                        naive.take(uetr, &report);
-                    }
-                    6 => {
-                        horizon += second * SECOND_US / 3;
-                        payments.forget_before(horizon);
-                        naive.0.retain(|(_, claim)| claim.second() >= horizon.div_euclid(SECOND_US));
-                    }
-                    _ => payments = Payments::load(payments.save()),
-                }
-                naive.0.sort_unstable_by_key(|(uetr, claim)| (claim.time, *uetr, claim.event));
-                prop_assert_eq!(payments.save(), naive.0.clone());
-                prop_assert_eq!(payments.len(), naive.0.len());
-            }
-        }
-    }
+fn halves(number: u128) -> (u64, u64) {
+    ((number >> 64) as u64, number as u64)
 }
+
+fn whole(high: u64, low: u64) -> u128 {
+    u128::from(high) << 64 | u128::from(low)
+}
+
+#[cfg(test)]
+#[path = "payments_tests.rs"]
+mod tests;

@@ -122,7 +122,7 @@ impl SavedState {
     /// The format that [`crate::Engine::save`] writes. Whoever keeps the bytes keeps this number beside them.
     ///
     /// 1: a payment is remembered by its id alone. Read so, any other report of it is a confirmation until it is forgotten, and
-    /// ids of events before the horizon are not known. 2: with what its reports say of it.
+    /// ids of events before the horizon are not known. 2: with what its reports say of it, and what has confirmed them.
     pub const FORMAT: u32 = 2;
 
     /// From the bytes of [`crate::Engine::save`].

@@ -110,6 +110,152 @@ fn of_three_banks_the_first_counts_and_when_it_withdraws_the_next_report_does() 
     }
 }
 
+/// The reports through an engine that is saved and loaded after each.
+fn run_restored(case: &Case, reports: &[Report]) -> Run {
+    let mut run = Run::default();
+    let mut engine = case.engine(1, 1);
+    for report in reports {
+        run.take(engine.step(&batches(std::slice::from_ref(report)), &Inline));
+        let saved = engine.save();
+        engine = case.engine(1, 1);
+        engine.load(&saved).unwrap();
+    }
+    run.take(engine.finish());
+    run
+}
+
+/// In every cut, and restored after each report: ids of the facts that stand, reports that confirm, that clash.
+fn expect(what: &str, reports: &[Report], stand: &[&str], confirmations: u64, clashes: u64) {
+    let case = Case::counting(3_600, 1);
+    let mut runs: Vec<Run> = (1..=reports.len()).map(|size| run(&case, reports, size, 1)).collect();
+    runs.push(run_restored(&case, reports));
+    for (number, run) in runs.iter().enumerate() {
+        let ids: Vec<&str> = run.facts.iter().map(|(id, _)| id.as_str()).collect();
+        assert_eq!(ids, stand, "{what}, run {number}");
+        let counts = (run.total(|o| o.facts.confirmations), run.total(|o| o.facts.payment_clashes));
+        assert_eq!(counts, (confirmations, clashes), "{what}, run {number}");
+    }
+}
+
+/// Of one payment, the same facts: a bank's report.
+fn said(id: impl Into<String>, reporter: &'static str, seconds: i64, action: ReportAction) -> Report {
+    Report { uetr: Some(UETR), reporter, action, ..Report::new(id, seconds) }
+}
+
+#[test]
+fn a_payment_counts_once_whatever_the_correction_of_its_first_report_leaves_out_or_says_anew() {
+    use ReportAction::{New, Update, Withdraw};
+    let (first, second) = (said("a", "one", 0, New), said("b", "two", 1, New));
+    let corrected = |uetr, action| Report { uetr, action, ..first.clone() };
+    let bare = Report { amount: 0, kind: "", currency: "", payer: "", payee: "", ..corrected(None, Withdraw) };
+    for (what, correction, stand) in [
+        ("withdrawn with nothing but id, reporter and time", bare, vec!["b"]),
+        ("withdrawn with another payment's id", corrected(Some(OTHER_UETR), Withdraw), vec!["b"]),
+        ("withdrawn with the payment's id", corrected(Some(UETR), Withdraw), vec!["b"]),
+        ("updated to another payment", corrected(Some(OTHER_UETR), Update), vec!["a", "b"]),
+        ("updated to no payment", corrected(None, Update), vec!["a", "b"]),
+        ("updated to an id that names none", corrected(Some("E2E-17"), Update), vec!["a", "b"]),
+    ] {
+        expect(what, &[first.clone(), correction, second.clone()], &stand, 0, 0);
+    }
+}
+
+#[test]
+fn an_update_that_names_another_payment_is_confirmed_under_that_one() {
+    use ReportAction::{New, Update, Withdraw};
+    let other = |report: Report| Report { uetr: Some(OTHER_UETR), ..report };
+    let mut reports = vec![
+        said("a", "one", 0, New),
+        other(said("a", "one", 0, Update)),
+        other(said("b", "two", 1, New)),
+        said("c", "two", 2, New),
+    ];
+    expect("moved", &reports, &["a", "c"], 1, 0);
+    // And back, and to nothing: its last word is what others confirm.
+    reports.insert(2, said("a", "one", 0, Update));
+    expect("moved and back", &reports, &["a", "b"], 1, 0);
+    reports.insert(3, Report { uetr: None, ..said("a", "one", 0, Withdraw) });
+    expect("withdrawn", &reports, &["b", "c"], 0, 0);
+}
+
+#[test]
+fn one_report_confirms_a_report_and_more_of_the_same_bank_are_events_of_their_own() {
+    use ReportAction::New;
+    let names = |bank: &str, from: i64, to: i64| (from..=to).map(|n| format!("{bank}{n}")).collect::<Vec<_>>();
+    let of = |ids: &[String], reporter, seconds| -> Vec<Report> {
+        ids.iter().map(|id| said(id.as_str(), reporter, seconds, New)).collect()
+    };
+    let stand = |ids: &[Vec<String>]| ids.concat();
+    let (one, twelve) = (names("a", 1, 1), names("a", 1, 12));
+    let second = names("b", 1, 12);
+    for (what, first, stand, confirmations, clashes) in [
+        ("one and twelve", &one, stand(&[one.clone(), names("b", 2, 12)]), 1, 11),
+        ("twelve and twelve", &twelve, twelve.clone(), 12, 11),
+    ] {
+        let reports = [of(first, "one", 0), of(&second, "two", 1)].concat();
+        let stand: Vec<&str> = stand.iter().map(String::as_str).collect();
+        expect(what, &reports, &stand, confirmations, clashes);
+    }
+}
+
+#[test]
+fn each_bank_confirms_a_report_once_and_may_repeat_itself() {
+    use ReportAction::New;
+    let reports = [
+        said("a", "one", 0, New),
+        said("b", "two", 1, New),
+        said("c", "three", 2, New),
+        said("b", "two", 1, New),
+        said("c2", "three", 3, New),
+        said("b", "two", 1, New),
+        said("b2", "two", 3, New),
+        said("a2", "one", 4, New),
+    ];
+    // "b2" confirms "c2", which counts; and "a2" confirms "c2" too.
+    expect("three banks", &reports, &["a", "c2"], 6, 1);
+}
+
+#[test]
+fn a_confirming_report_that_is_withdrawn_or_counts_makes_room_for_another_one_of_its_bank() {
+    use ReportAction::{New, Update, Withdraw};
+    let mut reports = vec![
+        said("a", "one", 0, New),
+        said("b", "two", 1, New),
+        Report { uetr: None, ..said("b", "two", 1, Withdraw) },
+        said("b2", "two", 2, New),
+    ];
+    expect("withdrawn", &reports, &["a"], 2, 0);
+    reports.push(said("b", "two", 1, Update));
+    expect("and counts again, as the second one of its bank", &reports, &["a", "b"], 2, 0);
+    reports[2] = Report { amount: 7, ..said("b", "two", 1, Update) };
+    reports.truncate(4);
+    expect("corrected to other facts", &reports, &["a", "b"], 2, 1);
+    reports[2] = Report { uetr: None, ..said("b", "two", 1, Update) };
+    expect("corrected to no payment", &reports, &["a", "b"], 2, 0);
+    reports[2] = said("b", "two", 1, Update);
+    expect("corrected in what a payment does not hang on", &reports, &["a", "b2"], 2, 1);
+}
+
+#[test]
+fn a_confirmation_ends_with_what_it_confirms_and_outlives_its_corrections() {
+    use ReportAction::{New, Update, Withdraw};
+    let mut reports = vec![
+        said("a", "one", 0, New),
+        said("b", "two", 1, New),
+        said("a", "one", 0, Update),
+        said("b2", "two", 2, New),
+    ];
+    expect("the same is said again", &reports, &["a", "b2"], 1, 1);
+    reports[2] = said("a", "one", 0, Withdraw);
+    reports.push(said("b3", "two", 3, New));
+    expect("it is withdrawn", &reports, &["b2", "b3"], 1, 1);
+    let other = |report: Report| Report { amount: 7, ..report };
+    reports[2] = other(said("a", "one", 0, Update));
+    reports[3] = other(said("b2", "two", 2, New));
+    reports.truncate(4);
+    expect("it says something else", &reports, &["a"], 2, 0);
+}
+
 /// A state as format 1 had it: of payments their ids alone.
 fn format_1(bounds: &[i64], horizon: i64, seen: &[u8], uetr: [u8; 16], second: i64) -> Vec<u8> {
     type Ids = Vec<(i64, Vec<(Vec<u8>, u32, bool)>)>;
