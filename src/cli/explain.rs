@@ -31,7 +31,9 @@ fn explain_rule(pack: &Pack, rule: &Rule) {
         per_key += plan.key_bytes();
     }
     println!("  in all {per_event} bytes per event in its windows, {per_key} per key");
-    println!("  answered again: with each batch all young rows of one key and time; with a correction all younger ones of its key");
+    println!(
+        "  answered again: with each batch all young rows of one key and time; with a correction all younger ones of its key"
+    );
     match &rule.spread {
         Spread::By(subject) => println!("  can be spread over processes, by its subject `{subject}`"),
         Spread::No(reason) => println!("  runs in one process: {reason}"),

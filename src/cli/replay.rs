@@ -274,7 +274,10 @@ fn summary(run: &Run) {
         facts.accepted, facts.duplicates, facts.late, facts.faults, run.engine_seconds
     );
     if facts.payment_clashes > 0 {
-        println!("{} payments name another one's UETR and are not its confirmation: they count", facts.payment_clashes);
+        println!(
+            "{} payments name another one's UETR and are not its confirmation (a bank's repeats too): they count",
+            facts.payment_clashes
+        );
     }
     if facts.confirmations + facts.replaced + facts.withdrawn + facts.moved > 0 {
         println!(

@@ -223,7 +223,7 @@ impl StatisticState {
             let v = i128::from(v);
             self.n += sign;
             self.s1 += sign * v;
-            self.s2 += sign * v * v;
+            self.s2 = self.s2.wrapping_add(sign * v * v);
         }
     }
 }

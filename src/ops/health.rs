@@ -254,7 +254,7 @@ impl Health {
             ("fields_unknown", "Fields of records that no feed reads.", &self.unknown_fields),
             (
                 "payments_clash",
-                "Payments that name another one's UETR without being its confirmation: they count.",
+                "Payments that name another one's UETR without being its confirmation, a bank's repeats too: they count.",
                 &self.clashes,
             ),
             ("records_rejected", "Records refused.", &self.rejected),
