@@ -95,7 +95,7 @@ fn a_day_of_another_zone_becomes_the_moment_at_which_it_begins() {
     let given = "- name: around midnight in Shanghai\n  given:\n    transactions:\n\
         \x20     - { at: '15:59:59', payer_account: A, payee_account: X, amount: 1 }\n\
         \x20     - { at: '16:00:00', payer_account: A, payee_account: X, amount: 1 }\n  expect: []\n";
-    let begins = ["2026-03-01T16:00:00Z", "2026-03-02T16:00:00Z"];
+    let begins = ["2026-03-01T16:00:00.000000Z", "2026-03-02T16:00:00.000000Z"];
     for value in [
         format!("CAST({day} AS TIMESTAMPTZ)"),
         format!("{day}::timestamptz"),
