@@ -9,7 +9,7 @@ use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, plan_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
-use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable, TryCast, cast as to, try_cast};
+use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable, TryCast, try_cast};
 use datafusion::scalar::ScalarValue;
 
 /// The type of every time.
@@ -33,11 +33,13 @@ impl FunctionRewrite for FoldCasts {
                 (DataType::Timestamp(_, zone), Some(text)) if is_utc(zone.as_deref()) => {
                     Ok(Transformed::yes(literal(&text)?))
                 }
-                (DataType::Timestamp(_, zone), None) if cast.expr.get_type(schema).is_ok_and(|t| t == time_type()) => {
-                    if is_utc(zone.as_deref()) {
-                        return Ok(Transformed::yes(*cast.expr));
-                    }
-                    Ok(Transformed::yes(to(*cast.expr, DataType::Timestamp(TimeUnit::Microsecond, zone))))
+                (DataType::Timestamp(_, zone), None) if is_moment(&cast.expr, schema) => {
+                    // The same moment under the name of another zone: exact.
+                    let target = match is_utc(zone.as_deref()) {
+                        true => time_type(),
+                        false => DataType::Timestamp(TimeUnit::Microsecond, zone),
+                    };
+                    Ok(Transformed::yes(cast.expr.cast_to(&target, schema)?))
                 }
                 (DataType::Utf8, _) if cast.expr.get_type(schema).is_ok_and(|t| has_text(&t)) => {
                     Ok(Transformed::yes(try_cast(*cast.expr, DataType::Utf8)))
@@ -72,6 +74,11 @@ impl FunctionRewrite for FoldCasts {
 fn has_text(data_type: &DataType) -> bool {
     use DataType::{Boolean, Float64, Int32, Int64, Timestamp, UInt64};
     matches!(data_type, Boolean | Float64 | Int32 | Int64 | UInt64 | Timestamp(..))
+}
+
+/// Microseconds in whatever zone.
+fn is_moment(expr: &Expr, schema: &DFSchema) -> bool {
+    matches!(expr.get_type(schema), Ok(DataType::Timestamp(TimeUnit::Microsecond, Some(_))))
 }
 
 fn is_utc(zone: Option<&str>) -> bool {

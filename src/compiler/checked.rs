@@ -73,7 +73,8 @@ impl FunctionRewrite for CheckArithmetic {
             }
         }
         let signature = Signature::exact(vec![DataType::Int64; exact.len()], Volatility::Immutable);
-        Ok(Transformed::yes(ScalarUDF::from(Checked { name, signature }).call(exact)))
+        let digest = digest(name, &exact);
+        Ok(Transformed::yes(ScalarUDF::from(Checked { name, signature, digest }).call(exact)))
     }
 }
 
@@ -85,6 +86,24 @@ fn type_of(expr: &Expr, schema: &DFSchema) -> Result<DataType> {
     }
 }
 
+/// Of a call with these arguments. One of these functions among them has its own already, so a long chain costs no more
+/// at its end than at its beginning.
+fn digest(name: &str, arguments: &[Expr]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    for argument in arguments {
+        let inner = match argument {
+            Expr::ScalarFunction(call) => call.func.inner().downcast_ref::<Checked>(),
+            _ => None,
+        };
+        match inner {
+            Some(inner) => inner.digest.hash(&mut hasher),
+            None => argument.hash(&mut hasher),
+        }
+    }
+    hasher.finish()
+}
+
 /// Can it be NULL although its arguments are not? Only a division by a literal has a value for all numbers.
 pub(crate) fn is_total(name: &str, arguments: &[Expr]) -> bool {
     let by = match arguments.last() {
@@ -94,10 +113,27 @@ pub(crate) fn is_total(name: &str, arguments: &[Expr]) -> bool {
     matches!(name, "checked_div" | "checked_rem") && by != 0 && by != -1
 }
 
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 struct Checked {
     name: &'static str,
     signature: Signature,
+    /// Of the call as it was written.
+    digest: u64,
+}
+
+// The name says what it computes; calls are equal when their arguments are, wherever they were written.
+impl PartialEq for Checked {
+    fn eq(&self, other: &Checked) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Checked {}
+
+impl Hash for Checked {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
 }
 
 type Kernel = fn(&dyn Datum, &dyn Datum) -> std::result::Result<ArrayRef, ArrowError>;
@@ -150,12 +186,11 @@ impl ScalarUDFImpl for Checked {
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
         Ok(DataType::Int64)
     }
-    /// A short name: DataFusion's own writes each level's text anew, which takes cubic time and much stack. The columns of
-    /// a rule keep their names, for these functions come in where names are given already.
-    fn schema_name(&self, arguments: &[Expr]) -> Result<String> {
-        let mut hasher = DefaultHasher::new();
-        arguments.hash(&mut hasher);
-        Ok(format!("{}#{:x}", self.name, hasher.finish()))
+    /// A short name, asked for at every level again and again: DataFusion's own writes each level's text anew, which takes
+    /// cubic time and much stack. The columns of a rule keep their names, for these functions come in where names are
+    /// given already.
+    fn schema_name(&self, _: &[Expr]) -> Result<String> {
+        Ok(format!("{}#{:x}", self.name, self.digest))
     }
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let (Some(left), Some(right)) = (args.args.first(), args.args.last()) else {

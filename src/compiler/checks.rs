@@ -165,7 +165,9 @@ fn check_cast(cast: &Cast, schema: &DFSchema, checked: &Checked) -> Result<(), P
     Ok(())
 }
 
-/// Ratios as floats, unsigned with signed numbers (which become decimals), and spans of time.
+const SIGNED: &str = "CAST(row_number() OVER (..) AS BIGINT)";
+
+/// Ratios as floats, unsigned numbers (with signed ones they become decimals), and spans of time.
 fn check_arithmetic(b: &BinaryExpr, expr: &Expr, schema: &DFSchema, checked: &Checked) -> Result<(), Problem> {
     let is_float = |e: &Expr| matches!(e, Expr::Literal(ScalarValue::Float64(_) | ScalarValue::Float32(_), _));
     if b.op == Operator::Multiply && (is_float(&b.left) || is_float(&b.right)) {
@@ -176,10 +178,15 @@ fn check_arithmetic(b: &BinaryExpr, expr: &Expr, schema: &DFSchema, checked: &Ch
         return Ok(());
     }
     let place = || place_of(expr, checked);
+    // Between two of them nothing is cast, and the difference of 1 and 2 wraps.
+    let is_unsigned = |e: &Expr| matches!(e.get_type(schema), Ok(DataType::UInt64));
+    if is_unsigned(&b.left) || is_unsigned(&b.right) {
+        let message = format!("`{expr}` computes with unsigned numbers, which wrap below 0");
+        return Err(Problem::at(place(), message, SIGNED));
+    }
     match expr.get_type(schema) {
         Ok(DataType::Decimal128(..) | DataType::Decimal256(..)) => {
-            let hint = "CAST(row_number() OVER (..) AS BIGINT)";
-            Err(Problem::at(place(), format!("`{expr}` mixes unsigned and signed numbers"), hint))
+            Err(Problem::at(place(), format!("`{expr}` mixes unsigned and signed numbers"), SIGNED))
         }
         Ok(DataType::Duration(_) | DataType::Interval(_)) => {
             let hint = "earlier <= event_time - INTERVAL '90 days'; \

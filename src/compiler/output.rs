@@ -15,7 +15,6 @@ pub(crate) fn of(
     stream: &mut StreamBuilder,
     plan: &LogicalPlan,
     relation: &Relation,
-    money: &[String],
     checked: &Checked,
 ) -> Result<(RulePlan, Expr), Problem> {
     check_types(plan, checked)?;
@@ -39,7 +38,7 @@ pub(crate) fn of(
     if !is_key(&subject, &relation.filters, stream) {
         return Err(Problem::at(at, "`subject` can be NULL", "add WHERE .. IS NOT NULL, or coalesce(..)"));
     }
-    let compares_money = relation.filters.iter().any(|f| reads_money(f, money));
+    let compares_money = relation.filters.iter().any(|f| reads_money(f, &stream.source.money));
     if compares_money && fixed_currency(&relation.filters, &stream.source.currency).is_none() {
         let message = "amounts are compared without a currency";
         return Err(Problem::at(checked.select, message, hint(&stream.source)));

@@ -239,19 +239,18 @@ fn compile_rule(
         longest_frame_us: 0,
         keys: Vec::new(),
         conditions: Vec::new(),
-        money: Vec::new(),
         budget: Budget::default(),
         part,
     };
     let relation = walker.walk(&plan);
-    let Walker { stream, longest_frame_us, keys, conditions, money, .. } = walker;
+    let Walker { stream, longest_frame_us, keys, conditions, .. } = walker;
     let Some(mut stream) = stream else {
         let nothing = Problem::at(checked.select, "the rule reads no feed", "FROM transactions");
         return Err(relation.err().unwrap_or(nothing));
     };
     let name = stream.source.name.clone();
     let done = relation.and_then(|relation: Relation| {
-        let (mut rule_plan, subject) = output::of(&mut stream, &plan, &relation, &money, checked)?;
+        let (mut rule_plan, subject) = output::of(&mut stream, &plan, &relation, checked)?;
         let compiled = stream.compile_added(&ctx).and_then(|()| stream.columns());
         let columns = compiled.map_err(|e| Problem::from_datafusion(&e, checked.select))?;
         let warnings = warnings::of_rule(&file.text, header, checked, &stream.source, &relation, &conditions, &columns);

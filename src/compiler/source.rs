@@ -4,7 +4,7 @@ use crate::aggregates::Params;
 use crate::casts::time_type;
 use crate::checks::check_plan;
 use crate::codes::{self, CodesByColumn};
-use crate::currency::{self, Lineage, money_of};
+use crate::currency::{self, Lineage, Money, money_of};
 use crate::dialect;
 use crate::expr;
 use crate::inline::{Budget, substitute};
@@ -30,8 +30,7 @@ pub(crate) struct Source {
     pub(crate) branches: Vec<Branch>,
     /// SQL of a view, for the batch and the rule version; `None` for a feed table.
     pub(crate) sql: Option<String>,
-    /// Columns of money in minor units.
-    pub(crate) money: Vec<String>,
+    pub(crate) money: Money,
     /// Columns that hold the currency of that money.
     pub(crate) currency: Vec<String>,
     /// What columns of a code set can be.

@@ -26,8 +26,6 @@ pub(crate) struct Walker<'a> {
     pub(crate) keys: Vec<Vec<Expr>>,
     /// Conditions inside window calls.
     pub(crate) conditions: Vec<Expr>,
-    /// Columns of money, and windows that answer with an amount of the currency that the row has.
-    pub(crate) money: Vec<String>,
     pub(crate) budget: Budget,
     /// The partition that the pack is for, and the rule's subject, which decides.
     pub(crate) part: Option<(Part, Expr)>,
@@ -82,7 +80,6 @@ impl Walker<'_> {
         let source =
             source.ok_or_else(|| self.problem(format!("no table or view `{table}`"), "docs/rules.md lists them"))?;
         let stream = self.streams.remove(table).unwrap_or_else(|| StreamBuilder::new(source.clone()));
-        self.money.clone_from(&source.money);
         self.stream = Some(stream);
         let columns = plan.schema().fields().iter().map(|f| crate::expr::column(f.name())).collect();
         let filters = self.part.iter().map(|(part, subject)| is_in(subject, *part)).collect();
@@ -119,17 +116,13 @@ impl Walker<'_> {
         let call = Call { function, arguments, argument_types, filter, keys, order, input_filters };
         let spec = windows::spec(call).map_err(refused)?;
         let stream = self.stream.as_mut().expect("a window stands above a scan");
-        let is_money = check_currency(&spec, &stream.source, &self.money).map_err(refused)?;
+        check_currency(&spec, &stream.source).map_err(refused)?;
         if let Frame::Range { preceding: Some(width), .. } = spec.frame {
             self.longest_frame_us = self.longest_frame_us.max(width);
         }
         self.keys.push(spec.keys.clone());
         self.conditions.extend(spec.filter.iter().cloned().chain(spec.argument.iter().map(|(a, _)| a.clone())));
-        let name = window_name(stream.window(spec));
-        if is_money {
-            self.money.push(name.clone());
-        }
-        Ok(crate::expr::column(&name))
+        Ok(crate::expr::column(&window_name(stream.window(spec))))
     }
 
     /// A key is of the event, never NULL, and of a type that keys are kept in.

@@ -1,5 +1,7 @@
 //! Numbers as people of a country write them, as plain decimals. Exact: no float, nothing rounded.
 
+use foreshock_core::decimal::Decimal;
+
 /// Signs of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NumberForm {
@@ -32,6 +34,13 @@ impl NumberForm {
         let whole = if whole.is_empty() { "0" } else { &whole };
         let point = if fraction.is_empty() { "" } else { "." };
         Some(format!("{sign}{whole}{point}{fraction}"))
+    }
+
+    /// The same with a power of ten, `9.5e-05`, as programs write small floats.
+    pub(crate) fn scientific(self, text: &str) -> Option<String> {
+        let (number, exponent) = text.trim().split_once(['e', 'E'])?;
+        let text = format!("{}e{exponent}", self.plain(number)?);
+        Decimal::parse(&text).is_some().then_some(text)
     }
 
     /// A whole number; decimals that are all 0 are none.

@@ -5,6 +5,7 @@ use crate::number::NumberForm;
 use crate::refusal::codes;
 use crate::targets::Kind;
 use crate::token::TokenForm;
+use foreshock_core::decimal::Decimal;
 use foreshock_core::money::{minor_digits, parse_minor};
 use foreshock_core::{ids, time};
 use serde_json::Value;
@@ -38,9 +39,14 @@ impl Reading {
                 (codes::BOOLEAN, reason)
             }),
             Kind::Loss if text == ATTEMPT => Ok(Value::from(text)),
-            Kind::Money | Kind::MoneyPositive | Kind::Loss | Kind::Score => {
+            Kind::Money | Kind::MoneyPositive | Kind::Loss => {
                 let number = self.number.plain(text).map(Value::String);
                 number.ok_or_else(|| (codes::NUMBER, format!("not a number{}", self.form())))
+            }
+            // Models write small scores with an exponent; the decoder reads it exactly.
+            Kind::Score => {
+                let number = self.number.plain(text).or_else(|| self.number.scientific(text));
+                number.map(Value::String).ok_or_else(|| (codes::NUMBER, format!("not a number{}", self.form())))
             }
             Kind::Time => self.time.convert(text).map(Value::String).map_err(|reason| (codes::TIME, reason)),
             Kind::Reporter | Kind::Text | Kind::Code(_) | Kind::OpenCode(_) | Kind::Currency | Kind::Place => {
@@ -79,8 +85,8 @@ pub(crate) fn is_acceptable(kind: Kind, value: &Value) -> bool {
         Kind::MoneyPositive => amount(3).is_some_and(|minor| minor > 0),
         Kind::Loss => text == ATTEMPT || amount(3).is_some(),
         Kind::Score => {
-            let is_zero_or_below_one = text.split_once('.').unwrap_or((text, "")).0.trim_start_matches('0').is_empty();
-            is_zero_or_below_one || parse_minor(text, 0) == Ok(1)
+            let floor = Decimal::parse(text).and_then(|score| score.floor(0));
+            floor.is_some_and(|f| f.value == 0 || (f.value == 1 && f.is_exact))
         }
         Kind::Time => time::parse_rfc3339(text).is_some(),
     }

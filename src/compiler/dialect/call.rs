@@ -28,6 +28,10 @@ impl Walk {
             } else if let Some(takes) = names::windowed(&name) {
                 self.has_arguments(&name, arguments.len(), takes, at);
             }
+            if filter.is_some() && names::drops_filter(&name) {
+                let hint = "put the condition in the WHERE below, or use latest(x, event_time, event_id)";
+                self.refuse_at(at, format!("FILTER in {name}(..) is not supported"), hint);
+            }
             arguments.iter().for_each(|e| self.expr(e, Windows::Window));
             filter.iter().for_each(|e| self.expr(e, Windows::Window));
             return;

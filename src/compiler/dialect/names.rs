@@ -87,6 +87,14 @@ pub(super) fn windowed(name: &str) -> Option<(usize, usize)> {
     WINDOWED.iter().find(|(known, ..)| *known == name).map(|(_, least, most)| (*least, *most))
 }
 
+/// Those that are no aggregates: DataFusion reads their FILTER and drops it.
+const POSITIONAL: [&str; 4] = ["first_value", "lag", "last_value", "row_number"];
+
+/// Is the FILTER of this function over a window without effect?
+pub(super) fn drops_filter(name: &str) -> bool {
+    POSITIONAL.contains(&name)
+}
+
 /// Functions that people try, why they are not there and what to write: (names, message after the name, hint).
 const REFUSED: &[(&[&str], &str, &str)] = &[
     (

@@ -55,7 +55,8 @@ fn chains_of_every_operator_are_bounded() {
 fn what_a_person_writes_compiles_and_so_do_long_lists() {
     for condition in [
         chain(|i| format!("payee_account = 'a{i}'"), " OR ", 190),
-        chain(|_| "amount".into(), " + ", 40) + " > 3",
+        chain(|_| "amount".into(), " + ", 190) + " > 3",
+        chain(|i| format!("amount * {i}"), " - ", 95) + " > 3",
         format!("payee_account IN ({})", chain(|i| format!("'a{i}'"), ", ", 8_000)),
         format!("payee_account NOT IN ({})", chain(|i| format!("'a{i}'"), ", ", 8_000)),
         format!("amount IN ({})", chain(|i| i.to_string(), ", ", 8_000)),
@@ -65,6 +66,26 @@ fn what_a_person_writes_compiles_and_so_do_long_lists() {
         let found = problems(&filtered(&condition));
         assert!(found.is_empty(), "{}\n{}", condition.chars().take(60).collect::<String>(), text(&found));
     }
+}
+
+#[test]
+fn long_sums_that_begin_alike_stay_apart_and_one_sum_in_two_spellings_is_one_window() {
+    let over = format!("OVER (PARTITION BY payer_account ORDER BY event_time {})", support::FRAME);
+    let sum = |column: &str, last: usize| format!("sum({}{last}) {over}", format!("{column} + ").repeat(150));
+    let body = format!(
+        "{HEAD}, a, b, c FROM (SELECT *, {} AS a, {} AS b, {} AS c FROM (SELECT *, amount AS paid FROM transactions WHERE currency = 'CNY') AS p) AS x",
+        sum("amount", 1),
+        sum("amount", 2),
+        sum("paid", 1),
+    );
+    let pack = compiled(&body).unwrap_or_else(|p| panic!("{}", text(&p)));
+    assert_eq!(pack.plan.streams[0].windows.len(), 2);
+    let row = "{ at: '10:00:00', payer_account: A, payee_account: X, amount: 3 }";
+    let rows = support::rows(&format!("- name: x\n  given:\n    transactions:\n      - {row}\n  expect: []\n"));
+    let found = support::batch(&pack, &rows).unwrap();
+    let values: Vec<String> = found[0].values.iter().map(|(_, value)| value.to_string()).collect();
+    assert_eq!(values, ["451", "452", "451"]);
+    assert_eq!(support::live(&pack, &rows, 1).0, found);
 }
 
 #[test]

@@ -22,7 +22,8 @@ fn keys_of_the_types_that_are_kept_are_accepted() {
         "amount / 100",
         "CAST(amount AS TEXT)",
     ] {
-        assert_eq!(text(&problems(&keyed(key))), "", "{key}");
+        let body = keyed(key).replace("FROM transactions", "FROM transactions WHERE currency = 'CNY'");
+        assert_eq!(text(&problems(&body)), "", "{key}");
     }
 }
 
@@ -86,6 +87,31 @@ fn a_window_keeps_no_time_of_another_zone() {
         "{HEAD}, date_part('hour', t) AS h FROM (SELECT *, {call} AS t FROM transactions) AS a"
     )));
     assert!(found.contains("is not supported"), "{found}");
+}
+
+#[test]
+fn a_day_of_another_zone_becomes_the_moment_at_which_it_begins() {
+    let day = "date_trunc('day', event_time AT TIME ZONE 'Asia/Shanghai')";
+    let given = "- name: around midnight in Shanghai\n  given:\n    transactions:\n\
+        \x20     - { at: '15:59:59', payer_account: A, payee_account: X, amount: 1 }\n\
+        \x20     - { at: '16:00:00', payer_account: A, payee_account: X, amount: 1 }\n  expect: []\n";
+    let begins = ["2026-03-01T16:00:00.000000Z", "2026-03-02T16:00:00.000000Z"];
+    for value in [
+        format!("CAST({day} AS TIMESTAMPTZ)"),
+        format!("{day}::timestamptz"),
+        format!("try_cast({day} AS TIMESTAMPTZ)"),
+        format!("CAST({day} AT TIME ZONE 'Europe/Berlin' AS TIMESTAMPTZ)"),
+        "CAST(date_trunc('day', event_time AT TIME ZONE '+08:00') AS TIMESTAMPTZ)".to_owned(),
+    ] {
+        let body = format!("{HEAD}, {value} AS day FROM transactions");
+        let pack = compiled(&body).unwrap_or_else(|p| panic!("{value}\n{}", text(&p)));
+        let found = support::batch(&pack, &support::rows(given)).unwrap();
+        let days: Vec<_> = found.iter().map(|d| d.values[0].1.to_string()).collect();
+        assert_eq!(days, begins, "{value}");
+        assert_eq!(support::live(&pack, &support::rows(given), 1).0, found, "{value}");
+    }
+    let key = format!("coalesce(CAST({day} AS TIMESTAMPTZ), event_time)");
+    assert_eq!(text(&problems(&keyed(&key))), "", "a key by local days");
 }
 
 #[test]

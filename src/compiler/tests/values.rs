@@ -195,3 +195,28 @@ fn expressions_that_can_fail_are_refused_by_name() {
         assert!(found.contains(word), "{condition}\n{found}");
     }
 }
+
+#[test]
+fn arithmetic_between_row_numbers_is_refused_for_it_would_wrap() {
+    let over = "OVER (PARTITION BY payer_account ORDER BY event_time, event_id)";
+    let other = over.replace("payer", "payee");
+    let body = |value: &str| {
+        format!(
+            "{HEAD}, {value} AS v FROM (SELECT *, row_number() {over} AS a, row_number() {other} AS b FROM transactions) AS n"
+        )
+    };
+    for value in ["a - b", "a + b", "a * b", "a % nullif(b, 0)", "a / nullif(b, 0)", "coalesce(a, b) - greatest(a, b)"]
+    {
+        let found = text(&problems(&body(value)));
+        assert!(found.contains("unsigned") && found.contains("AS BIGINT"), "{value}\n{found}");
+    }
+    let windows = format!("{HEAD} FROM transactions QUALIFY row_number() {over} - row_number() {other} > 3");
+    assert!(text(&problems(&windows)).contains("unsigned"));
+    let given = rows(EXTREMES);
+    let pack = compiled(&body("CAST(b AS BIGINT) - CAST(a AS BIGINT)")).unwrap();
+    let found = batch(&pack, &given).unwrap();
+    let values: Vec<String> = found.iter().map(|d| d.values[0].1.to_string()).collect();
+    assert_eq!(values, ["0", "-1", "-2", "-3", "-3"]);
+    assert_eq!(live(&pack, &given, 1).0, found);
+    assert!(compiled(&body("a <> b")).is_ok(), "they may be compared");
+}

@@ -156,6 +156,34 @@ fn clauses_that_datafusion_drops_are_refused_by_name() {
 }
 
 #[test]
+fn a_filter_that_datafusion_drops_is_refused_and_one_that_it_keeps_is_not() {
+    let body = |call: &str, over: &str| {
+        format!(
+            "{HEAD}, v FROM (\nSELECT *,\n  {call} FILTER (WHERE kind = 'FEE') OVER (PARTITION BY payer_account ORDER BY event_time{over}) AS v\nFROM transactions) AS a"
+        )
+    };
+    let rows = ", event_id ROWS BETWEEN 3 PRECEDING AND CURRENT ROW";
+    for (call, over) in [
+        ("lag(kind)", ", event_id"),
+        ("LAG(kind, 2)", ", event_id"),
+        ("row_number()", ", event_id"),
+        ("first_value(kind)", rows),
+        ("last_value(kind)", rows),
+    ] {
+        let name = call.split('(').next().unwrap().to_lowercase();
+        assert_refused_at(&body(call, over), &format!("FILTER in {name}(..)"), FIRST + 2, 3);
+        assert!(problems(&body(call, over))[0].hint.contains("latest(x, event_time, event_id)"), "{call}");
+    }
+    for call in ["count(*)", "max(kind)", "avg(payer_account_age_days)", "latest(kind, event_time, event_id)"] {
+        assert_eq!(text(&problems(&body(call, rows))), "", "{call}");
+    }
+    let named = format!(
+        "{HEAD} FROM transactions WINDOW w AS (PARTITION BY payer_account ORDER BY event_time, event_id) QUALIFY lag(kind) FILTER (WHERE kind = 'FEE') OVER w = 'FEE'"
+    );
+    assert!(text(&problems(&named)).contains("FILTER in lag(..)"));
+}
+
+#[test]
 fn a_view_is_accepted_by_the_same_list() {
     let view =
         |tail: &str| format!("CREATE VIEW v AS SELECT event_id, event_time, payee_account FROM transactions {tail}");

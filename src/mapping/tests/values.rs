@@ -109,6 +109,45 @@ fn numbers_are_read_in_the_form_that_the_mapping_names_and_in_no_other() {
 }
 
 #[test]
+fn a_score_in_the_notation_of_floats_is_read_exactly_and_an_amount_in_it_is_not() {
+    let mapping = format!("{PAYMENTS}bankScore = {{ column = \"score\" }}\n");
+    let csv = |score: &str| format!("id,t,amount,from,to,score\n1,2026-03-02T10:00:00Z,10.00,A,B,{score}\n");
+    for (score, permille) in [
+        ("9.5e-05", 0),
+        ("8.765e-1", 876),
+        ("1E0", 1_000),
+        ("1e-3", 1),
+        (" 5e-1 ", 500),
+        ("0e99", 0),
+        ("1e-99999999999", 0),
+        ("0.5", 500),
+        (".5", 500),
+    ] {
+        let event = decoded(&events(&mapping, &csv(score))[0]).unwrap();
+        assert_eq!(column(&event, "bank_score_permille"), Cell::Int(permille), "{score}");
+    }
+    let beyond = &events(&mapping, &csv("2e0"))[0];
+    assert_eq!(decoded(beyond).unwrap_err(), ("number_range", "/bankScore".into()));
+    for bad in ["1e", "e5", "1e1.5", "0x1p-3", "1,5e-1", "--1e-1", "1e-5 or so"] {
+        let bad = format!("\"{bad}\"");
+        assert_eq!(outcomes(&mapping, csv(&bad).as_bytes()), ["2 import_number score"], "{bad}");
+    }
+    let amount = csv("0.5").replace("10.00", "1e3");
+    assert_eq!(outcomes(&mapping, amount.as_bytes()), ["2 import_number amount"]);
+    let constant = |score: &str| PAYMENTS.replace("[constants]", &format!("[constants]\nbankScore = \"{score}\""));
+    let plain = "id,t,amount,from,to\n1,2026-03-02T10:00:00Z,10.00,A,B\n";
+    assert_eq!(column(&decoded(&events(&constant("1.5e-2"), plain)[0]).unwrap(), "bank_score_permille"), Cell::Int(15));
+    for bad in ["1.5e0", "1.0001", "-1e-3"] {
+        assert!(problems(&constant(bad), plain, &[]).contains("bankScore"), "{bad}");
+    }
+    // The decimal sign of the mapping goes for this notation too.
+    let german = format!("number = {{ decimal = \",\", group = \".\" }}\ndelimiter = \";\"\n{mapping}");
+    let row = |score: &str| csv(score).replace("10.00", "10").replace(',', ";").replace('|', ",");
+    let event = decoded(&events(&german, &row("8|765e-01"))[0]).unwrap();
+    assert_eq!(column(&event, "bank_score_permille"), Cell::Int(876));
+}
+
+#[test]
 fn local_times_become_moments_by_the_zone_and_the_form_of_the_mapping() {
     let mapping = PAYMENTS.replace("column = \"t\"", "column = \"t\", format = \"%Y/%m/%d %H:%M:%S\"");
     assert!(problems(&mapping, "", &[]).contains("m.toml:9: `fields.creDtTm.format`: does not tell the offset"));
