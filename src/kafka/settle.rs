@@ -20,7 +20,7 @@ impl KafkaSource {
         format!(
             "topic `{topic}` was deleted and made again (Kafka's id of it was {was}, is {}): the records that were judged are \
              not in it. To go on with the new one, set kafka.topic_made_anew = \"go_on\": what windows hold stays, records of \
-             the old one that were not yet judged count as lost; or begin with nothing, with new topics and no snapshots",
+             the old one that nobody had read are gone; or begin with nothing, with new topics and no snapshots",
             self.topics.get(topic).map_or("unknown", String::as_str)
         )
     }
