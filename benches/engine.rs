@@ -1,11 +1,11 @@
 //! Decode, and the whole engine step, by criterion. Conditions and figures stand in docs/benchmarks.md.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use foreshock::offline::files::{Loaded, from_events};
+use foreshock::offline::files::Files;
 use foreshock::ops::pool::Pool;
 use foreshock_compiler::Settings;
 use foreshock_core::Presence;
-use foreshock_engine::Engine;
+use foreshock_engine::{Engine, FeedBatch};
 use foreshock_feeds::{Counts, Record, decode};
 use foreshock_generator::{Few1, few1, generate};
 use std::hint::black_box;
@@ -18,17 +18,24 @@ fn lines() -> Vec<String> {
     few1(Few1 { events: FEW1_EVENTS, accounts: ACCOUNTS, ..Few1::default() }).map(|l| l.json).collect()
 }
 
+/// In columns, micro-batch by micro-batch, with the number of source partitions.
+struct Loaded {
+    batches: Vec<Vec<FeedBatch>>,
+    partitions: usize,
+}
+
 fn loaded(lines: &[String]) -> Loaded {
     let event = |l: &String| decode(&Record { bytes: l.as_bytes(), ..Record::default() }, &mut Counts::default());
     let events = lines.iter().map(|l| event(l).expect("generated events are valid")).collect();
-    Loaded { files: vec![from_events(events)], ..Loaded::default() }
+    let files = Files::of_events([events]);
+    let batches = files.batches(8_192).expect("they are in memory");
+    Loaded { batches: batches.collect::<Result<_, _>>().expect("they are in memory"), partitions: files.firsts().len() }
 }
 
 fn step_all(loaded: &Loaded, pack: &foreshock_compiler::Pack) -> usize {
-    let mut engine =
-        Engine::new(pack.plan.clone(), 1, &vec![Presence::Expected; loaded.partition_count()], |_| 120_000_000);
+    let mut engine = Engine::new(pack.plan.clone(), 1, &vec![Presence::Expected; loaded.partitions], |_| 120_000_000);
     let pool = Pool { threads: 1 };
-    loaded.batches(8_192).map(|b| engine.step(&b, &pool).verdicts.len()).sum()
+    loaded.batches.iter().map(|b| engine.step(b, &pool).verdicts.len()).sum()
 }
 
 fn pack(dir: &str) -> foreshock_compiler::Pack {
@@ -60,8 +67,8 @@ fn benches(c: &mut Criterion) {
     group.bench_function("few1", |b| b.iter(|| step_all(&few1, &rule)));
     let city = generate(1, 1);
     let day: Vec<String> = city.day.into_iter().map(|l| l.json).collect();
+    group.throughput(Throughput::Elements(day.len() as u64));
     let day = loaded(&day);
-    group.throughput(Throughput::Elements(day.event_count() as u64));
     let rules = pack("sql");
     group.bench_function("city day, all rules", |b| b.iter(|| step_all(&day, &rules)));
     group.finish();

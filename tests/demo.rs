@@ -38,6 +38,16 @@ fn the_demo_leaves_a_blocking_draft_and_a_valid_warning_draft_for_another_client
     assert_eq!(demo.wait().unwrap().code(), Some(0), "Ctrl-C stops it cleanly");
 }
 
+#[test]
+fn a_demo_for_some_seconds_stays_up_for_them_and_ends_by_itself() {
+    let start = std::time::Instant::now();
+    let demo = foreshock(&["demo", "--for", "4s"]);
+    assert!(start.elapsed() >= std::time::Duration::from_secs(4), "it ended before its time");
+    // 1: no detection in the first seconds.
+    assert!(matches!(demo.status.code(), Some(0 | 1)), "{}", text(&demo.stderr));
+    assert!(!text(&demo.stdout).contains("stays up until Ctrl-C"), "{}", text(&demo.stdout));
+}
+
 fn validate(after_declaration: &str) {
     let Some(data) = shared_data() else { return };
     if Command::new("xmllint").arg("--version").stderr(Stdio::null()).status().is_err() {

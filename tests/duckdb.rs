@@ -8,7 +8,7 @@
 mod process;
 mod support;
 
-use foreshock::offline::files::{Loaded, from_events};
+use foreshock::offline::files::Files;
 use foreshock::offline::net::Net;
 use foreshock::offline::standing::Standing;
 use foreshock::rules::files::{Choice, load};
@@ -115,11 +115,11 @@ fn difference(ours: &Net, theirs: &BTreeMap<String, Json>) -> Option<String> {
 fn facts(events: Vec<(usize, Event)>) -> Facts {
     let mut files: BTreeMap<usize, Vec<Event>> = BTreeMap::new();
     events.into_iter().for_each(|(partition, event)| files.entry(partition).or_default().push(event));
-    let loaded = Loaded { files: files.into_values().map(from_events).collect(), ..Loaded::default() };
-    let presence = vec![Presence::Expected; loaded.partition_count()];
+    let files = Files::of_events(files.into_values());
+    let presence = vec![Presence::Expected; files.firsts().len()];
     let mut engine = Engine::new(foreshock_engine::PackPlan::default(), 1, &presence, |_| 400 * 86_400 * SECOND_US);
     let mut standing = Standing::default();
-    for batches in loaded.batches(1_000) {
+    for batches in files.batches(1_000).unwrap().map(Result::unwrap) {
         standing.take(&engine.step(&batches, &Inline));
     }
     standing.facts()

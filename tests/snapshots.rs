@@ -1,7 +1,7 @@
 //! The state of a city's day, saved and loaded in the midst of it.
 #![allow(clippy::unwrap_used)]
 
-use foreshock::offline::files::{Loaded, from_events};
+use foreshock::offline::files::Files;
 use foreshock::ops::config::Config;
 use foreshock::ops::pool::Pool;
 use foreshock::rules::files::{Choice, load};
@@ -18,11 +18,11 @@ fn a_state_that_is_loaded_with_other_key_ranges_has_the_same_hash_and_goes_on_to
     let day = foreshock_generator::generate(1, 1).day;
     let event = |json: &str| decode(&Record { bytes: json.as_bytes(), ..Record::default() }, &mut Counts::default());
     let events = day.iter().take(6_000).map(|l| event(&l.json).unwrap()).collect();
-    let loaded = Loaded { files: vec![from_events(events)], ..Loaded::default() };
-    let partitions = vec![Presence::Expected; loaded.partition_count()];
+    let files = Files::of_events([events]);
+    let partitions = vec![Presence::Expected; files.firsts().len()];
     let fresh = |shards| Engine::new(pack.plan.clone(), shards, &partitions, |_| 120 * SECOND_US);
     let (mut steady, mut restored) = (fresh(1), fresh(2));
-    for (number, batches) in loaded.batches(20).enumerate() {
+    for (number, batches) in files.batches(20).unwrap().map(Result::unwrap).enumerate() {
         let said = steady.step(&batches, &Pool { threads: 1 }).verdicts;
         let same = restored.step(&batches, &Pool { threads: 1 }).verdicts;
         assert_eq!(said.len(), same.len(), "batch {number}");

@@ -9,7 +9,7 @@ mod process;
 #[path = "support/single.rs"]
 mod single;
 
-use broker::Broker;
+use broker::{Broker, free_port};
 use process::{Running, foreshock, text};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
@@ -133,18 +133,27 @@ fn a_topic_made_anew_ends_the_process_loudly_or_is_read_from_its_beginning_as_co
     let log = folder.path().join("log");
     let mut running = Running::start_logging(&["run", "--config", &path], &log);
     wait_until("the first records", || metric(port, "foreshock_events_accepted_total") == Some(100));
+    let (standby_path, standby_log) = (folder.path().join("standby.toml"), folder.path().join("standby.log"));
+    let config = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&standby_path, config.replace(&port.to_string(), &free_port().to_string())).unwrap();
+    let mut standby = Running::start_logging(&["run", "--config", standby_path.to_str().unwrap()], &standby_log);
+    wait_until("the other one stands by", || {
+        std::fs::read_to_string(&standby_log).unwrap().contains("this one stands by")
+    });
 
     make_anew();
     let producer: BaseProducer = client(&broker.address()).create().unwrap();
     send(&producer, 0, &lines("b", 120));
-    let mut ended = None;
-    wait_until("the process ends", || {
-        ended = running.0.try_wait().unwrap();
-        ended.is_some()
-    });
-    assert_eq!(ended.unwrap().code(), Some(4));
-    let said = std::fs::read_to_string(&log).unwrap();
-    assert!(said.contains("was deleted and made again") && said.contains("topic_made_anew"), "{said}");
+    for (process, log) in [(&mut running, &log), (&mut standby, &standby_log)] {
+        let mut ended = None;
+        wait_until("the process ends", || {
+            ended = process.0.try_wait().unwrap();
+            ended.is_some()
+        });
+        assert_eq!(ended.unwrap().code(), Some(4));
+        let said = std::fs::read_to_string(log).unwrap();
+        assert!(said.contains("was deleted and made again") && said.contains("topic_made_anew"), "{said}");
+    }
     // Nor does the next one begin as if nothing had happened.
     let next = foreshock(&["run", "--config", &path]);
     assert_eq!(next.status.code(), Some(4));

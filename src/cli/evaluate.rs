@@ -1,7 +1,7 @@
 //! `evaluate`: detections against the truth of a generated day.
 
 use crate::cli::Exit;
-use crate::offline::files::open;
+use crate::offline::reading::open;
 use anyhow::Context;
 use foreshock_core::time::{SECOND_US, parse_rfc3339};
 use serde::Deserialize;

@@ -3,20 +3,18 @@
 use crate::cli::Exit;
 use crate::cli::options::RuleOptions;
 use crate::cli::output::decided;
-use crate::offline::files::Loaded;
+use crate::offline::files::Files;
 use crate::offline::net::Net;
-use crate::offline::standing::Standing;
+use crate::offline::standing::{FactFiles, FactTables};
 use crate::ops::leaders::{Leader, Leaders};
 use crate::ops::pool::Pool;
 use crate::rules::currencies::Currencies;
 use anyhow::Context;
-use arrow::array::RecordBatch;
 use foreshock_compiler::Pack;
+use foreshock_core::Presence;
 use foreshock_core::time::SECOND_US;
-use foreshock_core::{Feed, Presence};
 use foreshock_engine::{Engine, Output, PackPlan, Sizes, StepFacts};
 use hdrhistogram::Histogram;
-use std::collections::BTreeMap;
 use std::io::{BufWriter, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -60,8 +58,7 @@ pub struct Backtest {
 }
 
 /// What a live run over files gives.
-#[derive(Debug)]
-pub struct Run {
+pub struct LiveRun {
     /// Detections that stand at the end.
     pub net: Net,
     /// Counts.
@@ -70,8 +67,8 @@ pub struct Run {
     pub retractions: u64,
     /// Revisions published on the way.
     pub revisions: u64,
-    /// Accepted events, for the batch.
-    pub standing: Standing,
+    /// Accepted events, for the batch, where they were asked for.
+    pub facts_that_count: Option<FactFiles>,
     /// Microseconds from batch to verdicts, one entry for each event.
     pub latency: Histogram<u64>,
     /// Time spent in the engine.
@@ -88,7 +85,7 @@ pub struct Run {
 
 /// How a live run is cut.
 #[derive(Debug, Clone, Copy)]
-pub struct Cut {
+pub struct Batching {
     /// Key ranges and threads.
     pub shards: usize,
     /// Events of a micro-batch.
@@ -99,20 +96,25 @@ pub struct Cut {
     pub keep_accepted: bool,
 }
 
-/// Runs the live engine over loaded files.
-pub fn run_live(pack: &Pack, loaded: &Loaded, cut: Cut, mut progress: impl FnMut(u64)) -> Run {
-    let mut engine =
-        Engine::new(pack.plan.clone(), cut.shards, &vec![Presence::Expected; loaded.partition_count()], |_| {
-            cut.lateness_us
-        });
-    let pool = Pool { threads: cut.shards };
+/// Runs the live engine over files.
+///
+/// # Errors
+/// When they cannot be read, or the accepted events not be kept.
+pub fn run_live(
+    pack: &Pack,
+    files: &Files,
+    batching: Batching,
+    mut progress: impl FnMut(u64),
+) -> anyhow::Result<LiveRun> {
+    let mut engine = engine_for(pack.plan.clone(), batching.shards, files, batching.lateness_us);
+    let pool = Pool { threads: batching.shards };
     let latency = Histogram::new_with_bounds(1, 60 * 1_000_000, 3).expect("fixed bounds are valid");
-    let mut run = Run {
+    let mut run = LiveRun {
         net: Net::default(),
         facts: StepFacts::default(),
         retractions: 0,
         revisions: 0,
-        standing: Standing::default(),
+        facts_that_count: batching.keep_accepted.then(FactFiles::new).transpose()?,
         latency,
         engine_seconds: 0.0,
         sizes: Sizes::default(),
@@ -121,7 +123,9 @@ pub fn run_live(pack: &Pack, loaded: &Loaded, cut: Cut, mut progress: impl FnMut
         leaps: Vec::new(),
     };
     let mut leaders = Leaders::default();
-    for batches in loaded.batches(cut.batch) {
+    let mut source = files.batches(batching.batch)?;
+    while let Some(batches) = source.next() {
+        let batches = batches?;
         let events: usize = batches.iter().map(|b| b.batch.num_rows()).sum();
         let start = Instant::now();
         let output = engine.step(&batches, &pool);
@@ -136,16 +140,33 @@ pub fn run_live(pack: &Pack, loaded: &Loaded, cut: Cut, mut progress: impl FnMut
         for (batch, _, _) in &output.late {
             note_leap(&mut run.leaps, leaders.of(batches[*batch].partition));
         }
-        if cut.keep_accepted {
-            run.standing.take(&output);
+        if let Some(facts) = &mut run.facts_that_count {
+            facts.take(&output)?;
         }
         take(pack, output, &mut run);
+        go_past_ended(&mut engine, source.ended());
         progress(events as u64);
     }
     (run.sizes, run.weight) = (engine.sizes(), engine.weigh_windows());
     let output = engine.finish();
     take(pack, output, &mut run);
-    run
+    Ok(run)
+}
+
+/// An engine whose horizon waits for no file that has not begun: its first event says how far back it reaches.
+fn engine_for(plan: PackPlan, shards: usize, files: &Files, lateness_us: i64) -> Engine {
+    let firsts = files.firsts();
+    let mut engine = Engine::new(plan, shards, &vec![Presence::Expected; firsts.len()], |_| lateness_us);
+    for (partition, first_us) in firsts.into_iter().enumerate() {
+        engine.raise(partition, first_us.saturating_sub(lateness_us));
+    }
+    engine
+}
+
+/// Nothing waits for a file that is at its end.
+fn go_past_ended(engine: &mut Engine, ended: &[usize]) {
+    let Some(bound_us) = engine.tick(ended) else { return };
+    ended.iter().for_each(|partition| engine.raise(*partition, bound_us));
 }
 
 fn note_leap(leaps: &mut Vec<(Leader, u64)>, leader: Option<&Leader>) {
@@ -156,7 +177,7 @@ fn note_leap(leaps: &mut Vec<(Leader, u64)>, leader: Option<&Leader>) {
     }
 }
 
-fn take(pack: &Pack, output: Output, run: &mut Run) {
+fn take(pack: &Pack, output: Output, run: &mut LiveRun) {
     for verdict in &output.verdicts {
         match verdict.state {
             foreshock_engine::State::Retracted => run.retractions += 1,
@@ -183,25 +204,25 @@ impl Replay {
     pub fn run(&self) -> anyhow::Result<Exit> {
         let Some(pack) = self.rules.load()? else { return Ok(Exit::Invalid) };
         anyhow::ensure!(self.batch > 0 && self.shards > 0, "--batch and --shards must be at least 1");
-        let loaded = Loaded::read(&self.files)?;
-        report_refused(&loaded);
-        let bar = indicatif::ProgressBar::new(loaded.event_count() as u64);
+        let files = Files::read(&self.files)?;
+        report_refused(&files);
+        let bar = indicatif::ProgressBar::new(files.events);
         if !std::io::stderr().is_terminal() {
             bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
         }
         let lateness_us = i64::from(self.lateness) * SECOND_US;
-        let cut = Cut { shards: self.shards, batch: self.batch, lateness_us, keep_accepted: self.compare };
-        let mut run = run_live(&pack, &loaded, cut, |n| bar.inc(n));
+        let batching = Batching { shards: self.shards, batch: self.batch, lateness_us, keep_accepted: self.compare };
+        let mut run = run_live(&pack, &files, batching, |n| bar.inc(n))?;
         bar.finish_and_clear();
         // Before anything is printed: who reads that may go away.
         write_out(self.out.as_deref(), &run.net)?;
-        let is_refused = !loaded.refused.is_empty() || !run.leaps.is_empty();
+        let is_refused = files.findings.refused > 0 || !run.leaps.is_empty();
         let exit = decided(if is_refused { Exit::Refused } else { Exit::Ok });
-        if !self.compare {
+        let Some(facts) = run.facts_that_count.take() else {
             summary(&run);
             return Ok(exit);
-        }
-        let batch = Net::of_batch(&pack, &std::mem::take(&mut run.standing).facts())?;
+        };
+        let batch = Net::of_tables(&pack, &facts.finish()?.tables)?;
         let differences = run.net.differences(&batch);
         let exit = decided(if differences.is_empty() { exit } else { Exit::Findings });
         summary(&run);
@@ -220,18 +241,16 @@ impl Backtest {
     /// When files cannot be read or written, or a rule fails.
     pub fn run(&self) -> anyhow::Result<Exit> {
         let Some(pack) = self.rules.load()? else { return Ok(Exit::Invalid) };
-        let loaded = Loaded::read(&self.files)?;
-        report_refused(&loaded);
+        let files = Files::read(&self.files)?;
+        report_refused(&files);
+        let mut currencies = Currencies::of(&pack);
+        let facts = all_facts(&files, &mut currencies)?;
         let start = Instant::now();
-        let net = Net::of_batch(&pack, &all_facts(&loaded))?;
+        let net = Net::of_tables(&pack, &facts.tables)?;
         let seconds = start.elapsed().as_secs_f64();
         write_out(self.out.as_deref(), &net)?;
-        let exit = decided(if loaded.refused.is_empty() { Exit::Ok } else { Exit::Refused });
-        let mut currencies = Currencies::of(&pack);
-        for batch in loaded.batches(foreshock_core::limits::BATCH_EVENTS_MAX).flatten() {
-            currencies.note(&batch);
-        }
-        println!("{} events, {} rules, {seconds:.2} s", loaded.event_count(), pack.rules.len());
+        let exit = decided(if files.findings.refused == 0 { Exit::Ok } else { Exit::Refused });
+        println!("{} events, {} rules, {seconds:.2} s", files.events, pack.rules.len());
         print_counts(&net);
         currencies.hint().into_iter().for_each(|hint| println!("{hint}"));
         Ok(exit)
@@ -239,24 +258,28 @@ impl Backtest {
 }
 
 /// What counts when nothing is too late: an engine without rules settles duplicates and corrections.
-fn all_facts(loaded: &Loaded) -> BTreeMap<Feed, Vec<RecordBatch>> {
-    let partitions = vec![Presence::Expected; loaded.partition_count()];
-    let mut engine = Engine::new(PackPlan::default(), 1, &partitions, |_| i64::MAX);
-    let mut standing = Standing::default();
-    for batches in loaded.batches(foreshock_core::limits::BATCH_EVENTS_MAX) {
-        standing.take(&engine.step(&batches, &Pool { threads: 1 }));
+fn all_facts(files: &Files, currencies: &mut Currencies) -> anyhow::Result<FactTables> {
+    let mut engine = engine_for(PackPlan::default(), 1, files, i64::MAX);
+    let mut facts = FactFiles::new()?;
+    for batches in files.batches(foreshock_core::limits::BATCH_EVENTS_MAX)? {
+        let batches = batches?;
+        for batch in &batches {
+            currencies.note(batch);
+        }
+        facts.take(&engine.step(&batches, &Pool { threads: 1 }))?;
     }
-    standing.facts()
+    facts.finish()
 }
 
-fn report_refused(loaded: &Loaded) {
-    for refused in loaded.refused.iter().take(20) {
+fn report_refused(files: &Files) {
+    let findings = &files.findings;
+    for refused in &findings.first_refused {
         eprintln!("refused {} {} {}: {}", refused.place, refused.code, refused.pointer, refused.reason);
     }
-    if !loaded.refused.is_empty() {
-        eprintln!("refused in all: {} of {}", loaded.refused.len(), loaded.refused.len() + loaded.event_count());
+    if findings.refused > 0 {
+        eprintln!("refused in all: {} of {}", findings.refused, findings.refused + files.events);
     }
-    let counts = &loaded.counts;
+    let counts = &findings.counts;
     if counts.unknown_codes + counts.unknown_fields > 0 {
         eprintln!(
             "{} codes of open lists were not known and became OTHER; {} fields are read by no feed",
@@ -265,7 +288,7 @@ fn report_refused(loaded: &Loaded) {
     }
 }
 
-fn summary(run: &Run) {
+fn summary(run: &LiveRun) {
     let facts = &run.facts;
     #[allow(clippy::cast_precision_loss)] // a rate for people
     let rate = facts.accepted as f64 / run.engine_seconds.max(1e-9);

@@ -4,9 +4,11 @@ use crate::deep::deep;
 use crate::dialect;
 use crate::pack::{Pack, Rule};
 use crate::problem::Problem;
-use crate::session::{raw_plan, register_rows, session};
+use crate::session::{feed_schema, raw_plan, session};
 use datafusion::arrow::array::{ArrayRef, RecordBatch};
 use datafusion::common::plan_datafusion_err;
+use datafusion::datasource::empty::EmptyTable;
+use datafusion::datasource::{MemTable, TableProvider};
 use datafusion::error::Result;
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::SessionContext;
@@ -16,14 +18,29 @@ use futures::executor::block_on;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Runs one rule over events given per feed.
+/// The events of each feed, wherever they are; a feed that is not named has none.
+pub type Tables = BTreeMap<Feed, Arc<dyn TableProvider>>;
+
+/// Events in memory as tables.
+///
+/// # Errors
+/// When a batch has not the columns of its feed.
+pub fn tables(events: &BTreeMap<Feed, Vec<RecordBatch>>) -> Result<Tables> {
+    let table = |(feed, rows): (&Feed, &Vec<RecordBatch>)| -> Result<(Feed, Arc<dyn TableProvider>)> {
+        Ok((*feed, Arc::new(MemTable::try_new(feed_schema(*feed), vec![rows.clone()])?)))
+    };
+    events.iter().map(table).collect()
+}
+
+/// Runs one rule over events.
 ///
 /// # Errors
 /// What DataFusion says.
-pub async fn run_rule(pack: &Pack, rule: &Rule, events: &BTreeMap<Feed, Vec<RecordBatch>>) -> Result<Vec<Detection>> {
+pub async fn run_rule(pack: &Pack, rule: &Rule, events: &Tables) -> Result<Vec<Detection>> {
     let ctx = session(&rule.params)?;
     for feed in Feed::ALL {
-        register_rows(&ctx, feed, events.get(&feed).cloned().unwrap_or_default())?;
+        let none = || Arc::new(EmptyTable::new(feed_schema(feed))) as Arc<dyn TableProvider>;
+        ctx.register_table(feed.table(), events.get(&feed).cloned().unwrap_or_else(none))?;
     }
     for view in &pack.views {
         deep(|| block_on(ctx.sql(view)).map(|_| ()))?;

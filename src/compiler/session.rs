@@ -1,9 +1,8 @@
 //! The DataFusion session: one set-up for planning, checking and the batch.
 
 use crate::aggregates::{Params, register};
-use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use datafusion::datasource::{MemTable, empty::EmptyTable};
+use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::Result;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -40,12 +39,6 @@ pub(crate) fn session(params: &Params) -> Result<SessionContext> {
 /// Registers a table without rows, for planning.
 pub(crate) fn register_empty(ctx: &SessionContext, name: &str, schema: SchemaRef) -> Result<()> {
     ctx.register_table(name, Arc::new(EmptyTable::new(schema)))?;
-    Ok(())
-}
-
-/// Registers a table with rows, for the batch.
-pub(crate) fn register_rows(ctx: &SessionContext, feed: Feed, batches: Vec<RecordBatch>) -> Result<()> {
-    ctx.register_table(feed.table(), Arc::new(MemTable::try_new(feed_schema(feed), vec![batches])?))?;
     Ok(())
 }
 

@@ -135,7 +135,7 @@ impl KafkaSource {
         let anew: Vec<String> =
             self.topics.keys().filter(|t| differs(&resume.topics, &self.topics, t)).cloned().collect();
         if let (Some(topic), TopicMadeAnew::Stop) = (anew.first(), self.made_anew) {
-            bail!(self.why_anew(topic, &resume.topics[topic]));
+            bail!(self.made_anew(topic, &resume.topics[topic]));
         }
         for partition in &mut self.partitions {
             let first = resume.offsets.get(&partition.place).filter(|_| !anew.contains(&partition.place.0));

@@ -6,6 +6,7 @@ use crate::kafka::source::{KafkaSource, Reset};
 use crate::kafka::topic_ids::{TopicState, describe};
 use anyhow::{anyhow, bail};
 use foreshock_core::Presence;
+use foreshock_log::MadeAnew;
 use rdkafka::consumer::Consumer;
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
@@ -16,13 +17,13 @@ const AGAIN: Duration = Duration::from_secs(1);
 const WAIT: Duration = Duration::from_secs(10);
 
 impl KafkaSource {
-    pub(super) fn why_anew(&self, topic: &str, was: &str) -> String {
-        format!(
+    pub(super) fn made_anew(&self, topic: &str, was: &str) -> MadeAnew {
+        MadeAnew(format!(
             "topic `{topic}` was deleted and made again (Kafka's id of it was {was}, is {}): the records that were judged are \
              not in it. To go on with the new one, set kafka.topic_made_anew = \"go_on\": what windows hold stays, records of \
              the old one that nobody had read are gone; or begin with nothing, with new topics and no snapshots",
             self.topics.get(topic).map_or("unknown", String::as_str)
-        )
+        ))
     }
 
     /// Takes in what the watch has found out: topics made anew or with more partitions, records that are gone.
@@ -98,7 +99,7 @@ impl KafkaSource {
         self.topics = before.iter().chain(&now).map(|(k, v)| (k.clone(), v.clone())).collect();
         for topic in &anew {
             if self.made_anew == TopicMadeAnew::Stop {
-                bail!(self.why_anew(topic, &before[topic]));
+                bail!(self.made_anew(topic, &before[topic]));
             }
             tracing::error!(topic, "deleted and made again: read from its beginning");
             self.partitions.iter_mut().filter(|p| p.place.0 == *topic).for_each(Partition::begin_anew);

@@ -17,7 +17,7 @@ pub use ledger::{GivenUp, Ledger, OnWait, TakenOver, TooLarge, deliver};
 pub use message::{Message, event, horizon, late, rejected};
 pub use position::{Position, Range, ranges};
 pub use progress::{Progress, Sign, Tick, check_order};
-pub use source::{Kind, Source, SourceRecord};
+pub use source::{Kind, MadeAnew, Source, SourceRecord};
 pub use topics::{
     ALERTS, BLOCKING_DRAFTS, DETECTIONS, EVENTS, FEED, HORIZON, LATE, Log, OUT_TOPICS, OWNER, PARTS_PROGRESS, POSITION,
     PROGRESS, REJECTED, SOURCE, WARNING_DRAFTS,

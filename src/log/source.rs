@@ -3,6 +3,7 @@
 use crate::position::{Position, Range};
 use foreshock_core::{Feed, Presence};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 /// A record, copied out of its source.
@@ -31,6 +32,18 @@ pub enum Kind {
     Horizon(i64),
 }
 
+/// A topic was deleted and made again, and the source must not go on: trying again does not help.
+#[derive(Debug)]
+pub struct MadeAnew(pub String);
+
+impl fmt::Display for MadeAnew {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for MadeAnew {}
+
 /// Partitions of records in an order that does not change. Kafka, or the simulated one of the tests.
 pub trait Source {
     /// For the engine: every partition, and whether the horizon waits for it.
@@ -46,7 +59,7 @@ pub trait Source {
     /// The ids that topics had in the batches that are taken again from here on.
     ///
     /// # Errors
-    /// When one was made anew since and the source must not go on.
+    /// [`MadeAnew`] when one was since and the source must not go on.
     fn topics_in_log(&mut self, _topics: &BTreeMap<String, String>) -> anyhow::Result<()> {
         Ok(())
     }

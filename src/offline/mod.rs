@@ -3,6 +3,8 @@
 pub mod cases;
 pub mod files;
 pub mod net;
+pub mod piece;
+pub mod reading;
 pub mod schemas;
 pub mod standing;
 pub mod writer;

@@ -2,7 +2,8 @@
 
 use anyhow::Context;
 use arrow::array::RecordBatch;
-use foreshock_compiler::{Pack, Rule, batch};
+use foreshock_compiler::batch::{self, Tables};
+use foreshock_compiler::{Pack, Rule};
 use foreshock_core::Detection;
 use foreshock_core::Feed;
 use foreshock_core::time::format_rfc3339;
@@ -23,11 +24,19 @@ pub struct Net {
 }
 
 impl Net {
-    /// The rows that every rule of a pack gives as a batch.
+    /// The rows that every rule of a pack gives as a batch over events in memory.
     ///
     /// # Errors
     /// What DataFusion says, with the rule.
     pub fn of_batch(pack: &Pack, events: &BTreeMap<Feed, Vec<RecordBatch>>) -> anyhow::Result<Net> {
+        Net::of_tables(pack, &batch::tables(events)?)
+    }
+
+    /// The same over tables.
+    ///
+    /// # Errors
+    /// What DataFusion says, with the rule.
+    pub fn of_tables(pack: &Pack, events: &Tables) -> anyhow::Result<Net> {
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         let mut net = Net::default();
         for rule in &pack.rules {

@@ -15,13 +15,15 @@ use crate::writer::pipeline::Pipeline;
 use crate::writer::restore::{Setup, name};
 use crate::writer::writing::{Signs, Writer};
 use foreshock_core::Feed;
-use foreshock_log::{Progress, TakenOver};
+use foreshock_log::{MadeAnew, Progress, TakenOver};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a look at the log waits when there is nothing new.
 const LOOK: Duration = Duration::from_millis(100);
+/// The same after an error: the next look may begin with new clients.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// How a process begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +45,7 @@ struct Follower<'a> {
 /// Follows the log until this process is the one that writes; `None` when asked to stop before.
 ///
 /// # Errors
-/// When the broker cannot be reached, lacks a topic or no longer has what is needed.
+/// When the broker cannot be reached, lacks a topic or no longer has what is needed, also while it stands by.
 pub fn become_writer(
     config: &Config,
     work: &Work,
@@ -104,7 +106,7 @@ impl Follower<'_> {
             Some(last) => last.is_gone && last.next >= self.number(),
         };
         while !self.setup.stop.load(Ordering::Acquire) {
-            if !std::mem::take(&mut is_free) && !self.wait_for_silence(&mut election) {
+            if !std::mem::take(&mut is_free) && !self.wait_for_silence(&mut election)? {
                 break;
             }
             match election.stand(self.number()) {
@@ -121,13 +123,14 @@ impl Follower<'_> {
     }
 
     /// False when asked to stop before.
-    fn wait_for_silence(&mut self, election: &mut Election) -> bool {
+    fn wait_for_silence(&mut self, election: &mut Election) -> anyhow::Result<bool> {
         let patience = Duration::from_millis(u64::from(self.setup.config.kafka.failover_ms));
         let (mut heard, mut is_told, mut is_gone) = (Instant::now(), false, false);
         while !is_gone && heard.elapsed() < patience {
             if self.setup.stop.load(Ordering::Acquire) {
-                return false;
+                return Ok(false);
             }
+            let mut rest = LOOK;
             match self.follow().and_then(|is_new| Ok((is_new, election.listen()?))) {
                 Ok((is_new, found)) => {
                     self.setup.health.set("standby", true, "");
@@ -140,13 +143,14 @@ impl Follower<'_> {
                         continue;
                     }
                 }
+                Err(error) if error.is::<MadeAnew>() => return Err(error),
                 // Who does not hear the broker cannot say that the other is silent.
                 Err(error) => {
                     self.warn_deaf(&error);
-                    heard = Instant::now();
+                    (heard, rest) = (Instant::now(), LOOK_AGAIN);
                 }
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(rest);
         }
         if is_told {
             tracing::info!(
@@ -155,7 +159,7 @@ impl Follower<'_> {
                 "the process that writes is silent"
             );
         }
-        true
+        Ok(true)
     }
 
     fn warn_deaf(&self, error: &anyhow::Error) {

@@ -3,7 +3,7 @@
 
 use foreshock::kafka::settings::Kafka;
 use foreshock::kafka::tail::read_all;
-use foreshock::offline::files::{Loaded, from_events};
+use foreshock::offline::files::Files;
 use foreshock::offline::net::Net;
 use foreshock::ops::config::Config;
 use foreshock::rules::files::{Choice, load};
@@ -68,7 +68,7 @@ impl Input {
     fn batch(&self, pack: &Pack) -> BTreeMap<(String, String), Value> {
         let events = self.lines.iter().map(|(_, _, l)| event(l)).collect();
         let mut rows: BTreeMap<Feed, Vec<_>> = BTreeMap::new();
-        for batch in (Loaded { files: vec![from_events(events)], ..Loaded::default() }).batches(usize::MAX).flatten() {
+        for batch in Files::of_events([events]).batches(usize::MAX).unwrap().flat_map(Result::unwrap) {
             rows.entry(batch.feed).or_default().push(batch.batch);
         }
         let net = Net::of_batch(pack, &rows).unwrap();

@@ -6,7 +6,7 @@ use super::support::{
 };
 use arrow::array::AsArray;
 use foreshock::offline::net::Net;
-use foreshock::offline::standing::Standing;
+use foreshock::offline::standing::{FactFiles, Standing};
 use foreshock::ops::pool::Pool;
 use foreshock_compiler::header::Emit;
 use foreshock_compiler::{Pack, RuleFile, Settings, Spread, batch, compile, compile_part, feed_schema};
@@ -21,6 +21,7 @@ struct Live {
     net: Net,
     said: BTreeSet<String>,
     standing: Standing,
+    files: Option<FactFiles>,
     /// Detections that may miss events that were shed.
     incomplete: BTreeSet<String>,
     shed: u64,
@@ -37,26 +38,28 @@ pub fn check(seed: u64) -> Result<(), String> {
     })?;
     let stream = arrivals(&mut random);
     let cuts: [(usize, usize); 3] = [(1, 1), (1 + random.below(6) as usize, 2), (usize::MAX, 3)];
-    let mut accepted: Option<(String, BTreeMap<Feed, _>)> = None;
+    let mut accepted: Option<(String, BTreeMap<Feed, _>, FactFiles)> = None;
     let mut nets = Vec::new();
     for (cut, shards) in cuts {
         let run = live(&pack, &stream, cut, shards, Limits::NONE);
         let facts = run.standing.facts();
         let found = sorted(&facts);
-        if let Some((first, _)) = accepted.as_ref().filter(|(first, _)| *first != found) {
+        if let Some((first, ..)) = accepted.as_ref().filter(|(first, ..)| *first != found) {
             return Err(format!(
                 "seed {seed}: other events count with cut {cut}, {shards} key ranges:\n{first}\n{found}"
             ));
         }
-        accepted.get_or_insert((found, facts));
+        accepted.get_or_insert((found, facts, run.files.expect("each run keeps its facts")));
         nets.push((cut, shards, run.net));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|e| e.to_string())?;
     let mut expected = Net::default();
-    let (_, facts) = accepted.expect("there were runs");
+    let (_, facts, files) = accepted.expect("there were runs");
+    // As `backtest` does: from files.
+    let files = files.finish().map_err(|e| format!("{e:#}"))?;
     check_payments(&stream, &facts).map_err(|e| format!("seed {seed}: {e}"))?;
     let rows = runtime
-        .block_on(batch::run_rule(&pack, &pack.rules[0], &facts))
+        .block_on(batch::run_rule(&pack, &pack.rules[0], &files.tables))
         .map_err(|e| format!("seed {seed}: batch: {e}\n{text}"))?;
     expected.extend(&pack.rules[0], rows);
     check_budget(&pack, &stream, &expected, limits(&mut random)).map_err(|e| format!("seed {seed}: {e}\n{text}"))?;
@@ -185,6 +188,7 @@ fn live(pack: &Pack, stream: &[Arrival], cut: usize, shards: usize, limits: Limi
     let mut engine = fresh(shards);
     let restores = shards == RESTORED;
     let mut result = Live::default();
+    let mut files = FactFiles::new().expect("there is a temporary folder");
     let (mut verdicts, mut is_corrected) = (Vec::new(), false);
     // What is said of silence stands between two batches, for every cut the same ones.
     for run in stream.split_inclusive(|a| matches!(a, Arrival::Silent(_))) {
@@ -205,6 +209,7 @@ fn live(pack: &Pack, stream: &[Arrival], cut: usize, shards: usize, limits: Limi
             is_corrected |= output.facts.replaced > 0;
             assert!(is_corrected || entries <= entries_max, "{entries} entries where {entries_max} are allowed");
             result.standing.take(&output);
+            files.take(&output).expect("the disk has room");
             result.shed += output.facts.shed;
             verdicts.extend(output.verdicts);
         }
@@ -216,6 +221,7 @@ fn live(pack: &Pack, stream: &[Arrival], cut: usize, shards: usize, limits: Limi
     }
     verdicts.extend(engine.finish().verdicts);
     check_revisions(pack, &verdicts);
+    result.files = Some(files);
     result.said = said(&verdicts);
     for verdict in &verdicts {
         result.net.apply(pack, verdict);

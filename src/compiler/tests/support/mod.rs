@@ -80,6 +80,7 @@ pub fn rows(yaml: &str) -> BTreeMap<Feed, RecordBatch> {
 /// What the first rule of a pack says as a batch.
 pub fn batch(pack: &Pack, rows: &BTreeMap<Feed, RecordBatch>) -> Result<Vec<Detection>, String> {
     let rows = rows.iter().map(|(feed, rows)| (*feed, vec![rows.clone()])).collect();
+    let rows = foreshock_compiler::batch::tables(&rows).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let found = runtime.block_on(run_rule(pack, &pack.rules[0], &rows));
     found.map_err(|e| e.to_string())
