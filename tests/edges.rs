@@ -342,3 +342,37 @@ fn whole_numbers_and_yes_or_no_come_out_of_csv_and_a_header_that_stands_twice_is
     let twice = place.write("twice.csv", "id,t,typ,a,dur,dur\n1,2026-03-01T10:00:00Z,MO_CALL,555,42,43\n");
     said(&foreshock(&["import", "--mapping", &mapping, &twice, "--out", &out])).has(2, &["`dur`", "twice"]);
 }
+
+#[test]
+fn files_that_follow_one_another_and_a_pipe_give_what_the_whole_file_gives_and_the_batch_the_same() {
+    let place = Place::new(&[("R1.sql", &counting("R1"))]);
+    let folder = place.path("few1").display().to_string();
+    foreshock(&["gen", "--few1", "3000", "--accounts", "100", "--out", &folder]);
+    let whole = std::fs::read_to_string(place.path("few1/few1.ndjson")).unwrap();
+    let lines: Vec<&str> = whole.lines().collect();
+    let (first, second) = lines.split_at(lines.len() / 2);
+    let (first, second) = (place.write("1.ndjson", &first.join("\n")), place.write("2.ndjson", &second.join("\n")));
+    let whole = place.write("whole.ndjson", &whole);
+    let (expected, whole_said) = place.replay(&whole, &["--lateness", "0", "--compare"]);
+    whole_said.has(0, &["0 differences", "0 late"]);
+    assert_eq!(expected.len(), 3000);
+    // The second one does not keep the horizon of the first from moving: nothing is young when it begins.
+    let (split, halves_said) = place.replay(&second, &[&first, "--lateness", "0", "--batch", "100", "--compare"]);
+    halves_said.has(0, &["0 differences", "0 late"]);
+    let young = halves_said.text.split("held at the end: ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    // Those of the last two micro-batches.
+    assert!(young.parse::<usize>().unwrap() <= 200, "{young} young rows at the end");
+    assert_eq!(split, expected);
+    let (rules, out) = (place.folder.path().display().to_string(), place.path("piped.ndjson").display().to_string());
+    for command in ["replay", "backtest"] {
+        let pipe = binary()
+            .args([command, "/dev/stdin", "--rules", &rules, "--out", &out])
+            .stdin(
+                std::process::Command::new("cat").arg(&whole).stdout(Stdio::piped()).spawn().unwrap().stdout.unwrap(),
+            )
+            .output()
+            .unwrap();
+        said(&pipe).has(0, &[]);
+        assert_eq!(std::fs::read_to_string(&out).unwrap().lines().count(), expected.len(), "{command}");
+    }
+}
