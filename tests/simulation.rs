@@ -20,12 +20,12 @@ use foreshock::writer::carry::{Replay, carry_over};
 use foreshock::writer::pipeline::{Pipeline, Start};
 use foreshock_compiler::{Pack, RuleFile, Settings, compile, compile_part, feed_schema};
 use foreshock_core::time::{DAY_US, SECOND_US, format_rfc3339};
-use foreshock_core::{Feed, Part};
+use foreshock_core::{Fate, Feed, Part};
 use foreshock_engine::{Engine, FeedBatch, Inline, Router, SavedState};
 use foreshock_feeds::to_record_batch;
 use foreshock_log::{self as log, Progress, deliver, values};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -283,6 +283,38 @@ impl Simulation {
         log
     }
 
+    /// The same for a reader that knows no window, no bound and no duplicate: what the log says became of each record.
+    fn facts_by_fates(&self, log: &Log) -> BTreeMap<Feed, Vec<arrow::array::RecordBatch>> {
+        let world = self.world.borrow();
+        let mut standing: BTreeMap<(Feed, String, i64), foreshock_feeds::Event> = BTreeMap::new();
+        for (progress, _) in log {
+            assert_eq!(progress.ranges.len(), progress.fates.len());
+            for (range, fates) in progress.ranges.iter().zip(&progress.fates) {
+                let is_complaint = range.topic == Feed::Complaints.topic();
+                let partition = if is_complaint { COMPLAINTS } else { range.partition as usize };
+                let lines = &world.input[partition][range.from as usize..range.to as usize];
+                let runs = log::decode_fates(fates, lines.len() as u64).expect("fates of the range");
+                let fates: Vec<Fate> = runs.into_iter().flat_map(|(count, fate)| vec![fate; count as usize]).collect();
+                assert_eq!(fates.len(), lines.len(), "each record has a fate");
+                for (line, fate) in lines.iter().zip(fates) {
+                    if matches!(fate, Fate::Counts | Fate::Replaces | Fate::Withdraws) {
+                        let event = decoded(&line.json);
+                        let fact = (event.feed, event.event_id.clone(), event.time);
+                        let before = match fate {
+                            Fate::Withdraws => standing.remove(&fact),
+                            _ => standing.insert(fact, event),
+                        };
+                        assert!(fate != Fate::Counts || before.is_none(), "a fact that counts already counts again");
+                    }
+                }
+            }
+        }
+        let mut events: BTreeMap<Feed, Vec<foreshock_feeds::Event>> = BTreeMap::new();
+        standing.into_values().for_each(|event| events.entry(event.feed).or_default().push(event));
+        let batch = |(feed, events): (Feed, Vec<_>)| (feed, vec![to_record_batch(feed, feed_schema(feed), &events)]);
+        events.into_iter().map(batch).collect()
+    }
+
     /// The facts that count after all batches of the log.
     fn facts(&self, log: &Log) -> BTreeMap<Feed, Vec<arrow::array::RecordBatch>> {
         let world = self.world.borrow();
@@ -306,8 +338,27 @@ impl Simulation {
             };
             standing.take(&engine.step(&progress.ranges.iter().map(batch).collect::<Vec<_>>(), &Inline));
         }
-        standing.facts()
+        let facts = standing.facts();
+        assert_eq!(rows_of(&facts), rows_of(&self.facts_by_fates(log)), "what counts, and what the log says of it");
+        facts
     }
+}
+
+/// Facts as a set of texts.
+fn rows_of(facts: &BTreeMap<Feed, Vec<arrow::array::RecordBatch>>) -> BTreeSet<String> {
+    let mut rows = BTreeSet::new();
+    for batch in facts.values().flatten() {
+        let columns: Vec<_> = batch
+            .columns()
+            .iter()
+            .map(|c| arrow::util::display::ArrayFormatter::try_new(c, &Default::default()).unwrap())
+            .collect();
+        for row in 0..batch.num_rows() {
+            let cells: Vec<String> = columns.iter().map(|c| c.value(row).to_string()).collect();
+            assert!(rows.insert(cells.join("|")), "a fact twice");
+        }
+    }
+    rows
 }
 
 /// The batches up to a snapshot, once more.

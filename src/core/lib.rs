@@ -3,6 +3,7 @@
 
 pub mod decimal;
 pub mod detection;
+pub mod fate;
 pub mod ids;
 pub mod limits;
 pub mod money;
@@ -13,6 +14,7 @@ pub mod time;
 
 pub use decimal::Decimal;
 pub use detection::{Detection, Value};
+pub use fate::Fate;
 pub use partition::{Part, Presence};
 pub use report::ReportAction;
 pub use schema::{Column, Feed, Type};

@@ -26,3 +26,5 @@ pub const FRAME_ROWS_MAX: u64 = 10_000;
 pub const CONFIRMATION_US: i64 = 10 * 60 * 1_000_000;
 /// Events of one micro-batch.
 pub const BATCH_EVENTS_MAX: usize = 8_192;
+/// Most that `engine.batch_events_max` may say: the record of a batch takes a byte an event at worst, and a broker a megabyte.
+pub const BATCH_EVENTS_LIMIT: usize = 500_000;

@@ -8,14 +8,14 @@ use crate::feed_batch::FeedBatch;
 use crate::group::Limits;
 use crate::index::AHEAD;
 use crate::intern::Interner;
-use crate::output::{Fate, Output, Sizes};
+use crate::output::{Output, Sizes};
 use crate::payment::PaymentColumns;
 use crate::plan::{Branch, PackPlan, RulePlan};
 use crate::runner::Runner;
 use crate::shared::Shared;
 use crate::stream::Stream;
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray};
-use foreshock_core::{Feed, Presence};
+use foreshock_core::{Fate, Feed, Presence};
 use hashbrown::DefaultHashBuilder;
 
 /// The window engine.
@@ -228,8 +228,12 @@ impl Engine {
                 kept.push(matches!(verdict, Admitted::Yes | Admitted::Clash | Admitted::Replaces));
                 fates.push(match verdict {
                     Admitted::Yes | Admitted::Clash => Fate::Counts,
-                    Admitted::Replaces | Admitted::Withdraws => Fate::Corrects,
-                    _ => Fate::Ignored,
+                    Admitted::Replaces => Fate::Replaces,
+                    Admitted::Withdraws => Fate::Withdraws,
+                    Admitted::Duplicate => Fate::Duplicate,
+                    Admitted::Confirmation => Fate::Confirmation,
+                    Admitted::Moves => Fate::Refused,
+                    Admitted::Late(_) => Fate::Late,
                 });
                 match verdict {
                     Admitted::Yes => {}

@@ -57,7 +57,7 @@ pub use engine::Engine;
 pub use expr::Expr;
 pub use feed_batch::FeedBatch;
 pub use group::Limits;
-pub use output::{Fate, Output, Sizes, State, StepFacts, Verdict};
+pub use output::{Output, Sizes, State, StepFacts, Verdict};
 pub use plan::{
     AccumulatorPlan, Branch, CursorPlan, ExprIdx, Frame, Function, GroupPlan, PackPlan, RulePlan, StreamPlan, ValueKind,
 };

@@ -1,7 +1,7 @@
 //! What goes out: verdicts, what was decided about each event, counts.
 
 use arrow_array::RecordBatch;
-use foreshock_core::{Detection, Feed};
+use foreshock_core::{Detection, Fate, Feed};
 
 /// Is it a detection or the end of one?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,17 +57,6 @@ pub struct StepFacts {
     pub shed: u64,
 }
 
-/// What admission decided about a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// It is a new fact.
-    Counts,
-    /// It replaces or withdraws a fact.
-    Corrects,
-    /// It is a duplicate, a confirmation, too late, or a correction that is not accepted.
-    Ignored,
-}
-
 /// What a step gives.
 #[derive(Debug, Default)]
 pub struct Output {
@@ -79,7 +68,7 @@ pub struct Output {
     pub moved: Vec<(usize, usize)>,
     /// (batch, row) of the events of [`StepFacts::payment_clashes`].
     pub payment_clashes: Vec<(usize, usize)>,
-    /// What was decided about each row of each batch.
+    /// What became of each row of each batch.
     pub fates: Vec<Vec<Fate>>,
     /// The rows that count, in the order taken in.
     pub accepted: Vec<(Feed, RecordBatch)>,

@@ -3,9 +3,9 @@
 use crate::expr::{Expr, downcast, evaluate};
 use crate::faults::{Fault, on};
 use crate::feed_batch::FeedBatch;
-use crate::output::Fate;
 use crate::plan::{Branch, PackPlan};
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray};
+use foreshock_core::Fate;
 use foreshock_core::partition::partition_of;
 use hashbrown::HashSet;
 use std::sync::Arc;
@@ -67,9 +67,11 @@ impl Router {
             let subjects: Vec<Subjects> = keys.map(|key| Subjects::new(key, &feed_batch.batch)).collect();
             for (row, fate) in fates.iter().enumerate() {
                 let mut to: Vec<u32> = match fate {
-                    Fate::Ignored => Vec::new(),
-                    Fate::Corrects if !on(Fault::CorrectionByKey) => (0..self.partitions).collect(),
-                    _ => subjects.iter().filter_map(|s| s.partition(row, self.partitions)).collect(),
+                    Fate::Duplicate | Fate::Confirmation | Fate::Late | Fate::Refused => Vec::new(),
+                    Fate::Replaces | Fate::Withdraws if !on(Fault::CorrectionByKey) => (0..self.partitions).collect(),
+                    Fate::Counts | Fate::Replaces | Fate::Withdraws => {
+                        subjects.iter().filter_map(|s| s.partition(row, self.partitions)).collect()
+                    }
                 };
                 to.sort_unstable();
                 to.dedup();

@@ -4,6 +4,7 @@
 //! Knows no broker, no client, no rule and no window. Both ends are traits: `kafka` has the real ones, the tests simulated ones.
 
 mod detection;
+mod fates;
 mod ledger;
 mod message;
 mod position;
@@ -13,13 +14,14 @@ mod topics;
 mod value;
 
 pub use detection::{DetectionMessage, DetectionState, detection_schema};
+pub use fates::{decode as decode_fates, encode as encode_fates};
 pub use ledger::{GivenUp, Ledger, OnWait, TakenOver, TooLarge, deliver};
 pub use message::{Message, event, horizon, late, rejected};
 pub use position::{Position, Range, ranges};
-pub use progress::{Progress, Sign, Tick, check_order};
+pub use progress::{Progress, Sign, Tick, check_order, progress_schema};
 pub use source::{Kind, MadeAnew, Source, SourceRecord};
 pub use topics::{
-    ALERTS, BLOCKING_DRAFTS, DETECTIONS, EVENTS, FEED, HORIZON, LATE, Log, OUT_TOPICS, OWNER, PARTS_PROGRESS, POSITION,
-    PROGRESS, REJECTED, SOURCE, WARNING_DRAFTS,
+    ALERTS, BATCH, BLOCKING_DRAFTS, DETECTIONS, EVENTS, FEED, HORIZON, LATE, Log, OUT_TOPICS, OWNER, PARTS_PROGRESS,
+    POSITION, PROGRESS, REJECTED, SOURCE, WARNING_DRAFTS,
 };
 pub use value::{TEXT_BYTES_MAX, bounded, to_json, values};

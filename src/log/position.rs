@@ -1,6 +1,9 @@
 //! Where records stand.
 
+use crate::fates::encode;
 use crate::source::SourceRecord;
+use foreshock_core::Fate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -22,7 +25,7 @@ impl Position {
 }
 
 /// Offsets of one partition in a batch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Range {
     /// Topic.
     pub topic: String,
@@ -34,18 +37,17 @@ pub struct Range {
     pub to: i64,
 }
 
-/// The offsets that some records take up.
-pub fn ranges(records: &[SourceRecord]) -> Vec<Range> {
-    let mut ranges: BTreeMap<usize, Range> = BTreeMap::new();
-    for record in records {
+/// The offsets that some records take up, and what became of the records of each range (see [`crate::Progress::fates`]).
+pub fn ranges(records: &[SourceRecord], fates: &[Fate]) -> (Vec<Range>, Vec<String>) {
+    let mut ranges: BTreeMap<usize, (Range, Vec<Fate>)> = BTreeMap::new();
+    for (nth, record) in records.iter().enumerate() {
         let at = &record.position;
-        let range = ranges.entry(record.partition).or_insert_with(|| Range {
-            topic: at.topic.clone(),
-            partition: at.partition,
-            from: at.offset,
-            to: at.offset,
+        let (range, of_range) = ranges.entry(record.partition).or_insert_with(|| {
+            let (topic, partition, from) = (at.topic.clone(), at.partition, at.offset);
+            (Range { topic, partition, from, to: from }, Vec::new())
         });
         range.to = at.offset + 1;
+        of_range.extend(fates.get(nth));
     }
-    ranges.into_values().collect()
+    ranges.into_values().map(|(range, fates)| (range, encode(fates))).unzip()
 }

@@ -6,11 +6,12 @@
 
 use crate::position::Range;
 use anyhow::ensure;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A partition that had sent nothing for long, and the bound it was raised to before the batch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tick {
     /// Topic.
     pub topic: String,
@@ -36,17 +37,29 @@ pub struct Sign {
 }
 
 /// One micro-batch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Progress {
     /// 0, 1, 2, ..
     pub number: u64,
     /// What it took.
     pub ranges: Vec<Range>,
+    /// What became of the records of each range, in their order: letters, each with the number of records in a row before it
+    /// when that is more than two. `.` counts, `r` replaces the fact of its event id and time, `w` withdraws it, `d`
+    /// duplicate, `c` another bank's confirmation of a payment that counts, `l` too late, `x` refused. Not there in records
+    /// of versions before 0.2.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fates: Vec<String>,
     /// Partitions raised before it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ticks: Vec<Tick>,
     /// How many messages it caused.
     pub messages: usize,
+    /// How many of them are results, by topic. Each has header `batch`: the log, this number, its place in the batch.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub results: BTreeMap<String, usize>,
+    /// The time before which nothing can change any more, after it, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub horizon_us: Option<i64>,
     /// Newest event time before it, in microseconds; `None` before the first event that was in time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest_us: Option<i64>,
@@ -64,6 +77,11 @@ pub struct Progress {
     /// Kafka's ids of the incoming topics: one that is deleted and made again has another.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub topics: BTreeMap<String, String>,
+}
+
+/// The JSON Schema of `foreshock.progress`: it may be read by others.
+pub fn progress_schema() -> serde_json::Value {
+    schemars::schema_for!(Progress).to_value()
 }
 
 /// Do the records follow each other, from this number on?

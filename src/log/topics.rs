@@ -34,6 +34,8 @@ pub const FEED: &str = "feed";
 pub const POSITION: &str = "position";
 /// See [`FEED`].
 pub const HORIZON: &str = "horizon_us";
+/// On every result: the log, the number of the batch in it and the place in the batch, as `engine/1234/5`.
+pub const BATCH: &str = "batch";
 /// CloudEvents binary mode: who reports.
 pub const SOURCE: &str = "ce_source";
 

@@ -10,6 +10,7 @@ pub fn all() -> Vec<(String, Value)> {
     let mut all: Vec<(String, Value)> =
         Feed::ALL.into_iter().map(|f| (format!("{}.json", f.topic()), json_schema(f))).collect();
     all.push(("detection.v1.json".into(), foreshock_log::detection_schema()));
+    all.push(("foreshock.progress.json".into(), foreshock_log::progress_schema()));
     all.push(("alert.v1.json".into(), foreshock_actions::alert_schema()));
     all.push(("blocking.draft.v1.json".into(), foreshock_actions::blocking_draft_schema()));
     all

@@ -6,6 +6,7 @@ use anyhow::Context;
 use foreshock_actions::Issuer;
 use foreshock_compiler::Settings;
 use foreshock_core::Feed;
+use foreshock_core::limits::BATCH_EVENTS_LIMIT;
 use foreshock_engine::Limits;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -221,8 +222,8 @@ impl Config {
             );
         }
         anyhow::ensure!(
-            (1..=1_000_000).contains(&config.engine.batch_events_max),
-            "engine.batch_events_max must be 1 to 1000000"
+            (1..=BATCH_EVENTS_LIMIT).contains(&config.engine.batch_events_max),
+            "engine.batch_events_max must be 1 to {BATCH_EVENTS_LIMIT}"
         );
         Ok(config)
     }

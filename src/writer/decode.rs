@@ -6,7 +6,7 @@ use crate::ops::leaders::Leaders;
 use crate::rules::currencies::Currencies;
 use arrow::array::{AsArray, StringArray};
 use foreshock_compiler::{Pack, feed_schema};
-use foreshock_core::Feed;
+use foreshock_core::{Fate, Feed};
 use foreshock_engine::{FeedBatch, Output};
 use foreshock_feeds::{CORRECTION_TIME, Counts, Event, Record, Reject, Reporters, decode, to_record_batch};
 use foreshock_log::{Kind, Message, SourceRecord, late, rejected};
@@ -142,6 +142,15 @@ impl<'a> Decoded<'a> {
     /// The record of a row.
     pub(super) fn record(&self, batch: usize, row: usize) -> &'a SourceRecord {
         &self.records[self.places[batch][row]]
+    }
+
+    /// What became of each record of the step: no event, no other fate than to be refused.
+    pub(super) fn fates(&self, output: &Output) -> Vec<Fate> {
+        let mut fates = vec![Fate::Refused; self.records.len()];
+        for (places, of_rows) in self.places.iter().zip(&output.fates) {
+            places.iter().zip(of_rows).for_each(|(place, fate)| fates[*place] = *fate);
+        }
+        fates
     }
 
     /// The event id of a row.

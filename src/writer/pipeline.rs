@@ -11,9 +11,12 @@ use crate::writer::decode::Decoder;
 use crate::writer::flow::{Flow, raise};
 use crate::writer::outcome::Outcome;
 use anyhow::Context;
+use foreshock_core::Fate;
 use foreshock_core::time::SECOND_US;
 use foreshock_engine::{Cut, Engine, Routed, Router, SavedState};
-use foreshock_log::{Kind, Message, Progress, Source, SourceRecord, check_order, event, horizon, ranges};
+use foreshock_log::{
+    BATCH, EVENTS, Kind, Log, Message, Progress, Source, SourceRecord, check_order, event, horizon, ranges,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -175,7 +178,8 @@ impl<S: Source> Pipeline<S> {
                 drop(self.outcome.come_into_force(in_force, &mut self.engine));
             }
             raise(&mut self.engine, &self.source, &progress.ticks);
-            self.process(&records);
+            // Said when it was done.
+            self.process(&records, &mut Vec::new());
             self.source.mark_done(&progress.ranges);
             self.number = progress.number + 1;
             self.last_owner.clone_from(&progress.owner);
@@ -266,12 +270,18 @@ impl<S: Source> Pipeline<S> {
         self.topics = self.source.topics();
         raise(&mut self.engine, &self.source, &ticks);
         let newest = self.engine.newest();
-        messages.extend(self.process(&records));
+        let fates = self.process(&records, &mut messages);
+        let (results, horizon) = (self.mark(&mut messages), self.engine.horizon());
+        let (ranges, fates) = ranges(&records, &fates);
         let progress = Progress {
             number: self.number,
-            ranges: ranges(&records),
+            ranges,
+            // Another log has them.
+            fates: if self.outcome.pack.part.is_some() { Vec::new() } else { fates },
             ticks,
             messages: messages.len(),
+            results,
+            horizon_us: (horizon > i64::MIN).then_some(horizon),
             newest_us: (newest > i64::MIN).then_some(newest),
             waits_for: if self.number == 0 { self.source.waits_for() } else { Vec::new() },
             rules: self.rules.clone(),
@@ -317,23 +327,34 @@ impl<S: Source> Pipeline<S> {
         self.source.commit(true)
     }
 
-    /// Judges a batch: everything it causes, in order. The same batches in the same order give the same messages.
-    fn process(&mut self, records: &[SourceRecord]) -> Vec<Message> {
-        let mut messages = Vec::new();
+    /// Judges a batch: everything it causes, in order, and what became of each record of the last step. The same batches in
+    /// the same order give the same messages.
+    fn process(&mut self, records: &[SourceRecord], messages: &mut Vec<Message>) -> Vec<Fate> {
+        let mut fates = Vec::new();
         // Where the horizon moves, the engine that admitted the events ended a step: so does this one.
         for step in records.split_inclusive(|record| matches!(record.kind, Kind::Horizon(_))) {
             match step.split_last() {
                 Some((SourceRecord { kind: Kind::Horizon(horizon), .. }, events)) => {
                     self.engine.move_horizon(*horizon);
-                    self.step(events, &mut messages);
+                    self.step(events, messages);
                 }
-                _ => self.step(step, &mut messages),
+                _ => fates = self.step(step, messages),
             }
         }
-        messages
+        fates
     }
 
-    fn step(&mut self, records: &[SourceRecord], messages: &mut Vec<Message>) {
+    /// Says in each result of which batch it is, and counts them by topic.
+    fn mark(&self, messages: &mut [Message]) -> BTreeMap<String, usize> {
+        let (log, mut results) = (Log(self.outcome.pack.part).name(), BTreeMap::new());
+        for (place, message) in messages.iter_mut().enumerate().filter(|(_, message)| message.topic != EVENTS) {
+            message.headers.push((BATCH, format!("{log}/{}/{place}", self.number)));
+            *results.entry(message.topic.to_owned()).or_insert(0) += 1;
+        }
+        results
+    }
+
+    fn step(&mut self, records: &[SourceRecord], messages: &mut Vec<Message>) -> Vec<Fate> {
         let decoded = self.decoder.decode(records, messages);
         let before = self.engine.horizon();
         let bounds: Vec<i64> = (0..self.engine.partition_count()).map(|p| self.engine.bound(p)).collect();
@@ -353,5 +374,6 @@ impl<S: Source> Pipeline<S> {
                 messages.extend((0..router.partitions()).map(|partition| horizon(after, partition)));
             }
         }
+        decoded.fates(&output)
     }
 }
