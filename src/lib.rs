@@ -7,5 +7,6 @@ pub mod kafka;
 pub mod offline;
 pub mod ops;
 pub mod rules;
+pub mod serve;
 pub mod state;
 pub mod writer;

@@ -5,6 +5,8 @@
 //! with `FORESHOCK_SIMULATIONS=1 FORESHOCK_SIMULATION_SEED=<seed>`.
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/reading.rs"]
+mod reading;
 mod support;
 #[path = "support/world.rs"]
 mod world;
@@ -426,6 +428,37 @@ fn check<'a>(logs: impl Iterator<Item = &'a Log>, pack: &Pack, facts: &BTreeMap<
     assert_eq!(finals(net), finals(expected), "what stands in the logs, and the batch");
 }
 
+/// The tables of a reader hold what counts and what stands, no row twice or missing.
+fn check_reader(
+    simulation: &mut Simulation,
+    log: &Log,
+    pack: &Pack,
+    facts: &BTreeMap<Feed, Vec<arrow::array::RecordBatch>>,
+) {
+    let mut random = Random(simulation.world.borrow_mut().random.next());
+    let store = reading::read(log, &simulation.world.borrow().input, &mut random);
+    for feed in [Feed::Transactions, Feed::Complaints] {
+        let columns: Vec<&str> = feed.columns().iter().map(|c| c.name).collect();
+        let text = format!("SELECT {} FROM {}", columns.join(", "), feed.table());
+        let found = BTreeMap::from([(feed, reading::ask(&store, pack, &text))]);
+        let expected = facts.get(&feed).map(|rows| BTreeMap::from([(feed, rows.clone())])).unwrap_or_default();
+        assert_eq!(rows_of(&found), rows_of(&expected), "{}", feed.table());
+    }
+    let mut last: BTreeMap<String, Value> = BTreeMap::new();
+    for message in log.iter().flat_map(|(_, messages)| messages).filter(|m| m.topic == log::DETECTIONS) {
+        let body: Value = serde_json::from_slice(&message.payload).unwrap();
+        last.insert(body["detection_id"].as_str().unwrap().to_owned(), body);
+    }
+    let text = "SELECT detection_id, revision, subject FROM detections";
+    let stands = last.values().filter(|d| d["state"] == "detected");
+    let expected: BTreeSet<String> = stands
+        .map(|d| {
+            format!("{}|{}|{}", d["detection_id"].as_str().unwrap(), d["revision"], d["subject"].as_str().unwrap())
+        })
+        .collect();
+    assert_eq!(rows_of(&BTreeMap::from([(Feed::Transactions, reading::ask(&store, pack, text))])), expected);
+}
+
 /// The story of a seed, and how often each trouble came.
 type Told = (String, BTreeMap<&'static str, u64>);
 
@@ -435,7 +468,9 @@ fn run(seed: u64) -> Told {
     let (config, input) = (config(&mut random), input(&mut random));
     let mut simulation = Simulation::new(vec![Work::of(pack.clone())], config, World::new(random, input, None));
     let log = simulation.log();
-    check([&log].into_iter(), &pack, &simulation.facts(&log));
+    let facts = simulation.facts(&log);
+    check([&log].into_iter(), &pack, &facts);
+    check_reader(&mut simulation, &log, &pack, &facts);
     let troubles = simulation.world.borrow().troubles.clone();
     (simulation.story, troubles)
 }

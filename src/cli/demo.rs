@@ -8,6 +8,8 @@ use crate::ops::config::Config;
 use crate::ops::health::Health;
 use crate::rules::files::{Choice, origin};
 use crate::rules::work::Work;
+use crate::serve::follow::Followed;
+use crate::serve::process::{Reader, Since};
 use crate::writer::pipeline::Turn;
 use crate::writer::standby::{Begin, become_writer};
 use anyhow::{Context, bail};
@@ -69,6 +71,7 @@ impl Demo {
         config.engine.refuse_future = false;
         // The embedded broker knows no transactions worth the name.
         config.kafka.delivery = Delivery::Idempotent;
+        config.serve.listen = free_address(&config.serve.listen);
         config.engine.batch_events_max = 2_000;
         let Some(pack) = load_pack(&config.rules.dir, &choice, &config.settings())? else { return Ok(Exit::Invalid) };
         println!("making a city's day (seed {}) ..", self.seed);
@@ -96,20 +99,23 @@ impl Demo {
         let health = Arc::new(Health::default());
         let brokers = config.kafka.brokers.clone();
         let stop = stop_flag()?;
+        let reader = Reader::start(&config, &pack, Since::Beginning)?;
+        let answers = reader.address.to_string();
         let Some(mut writer) = become_writer(&config, &Work::of(pack), &feeds, Begin::TakeOver, &health, &stop)? else {
             return Ok(Exit::Ok);
         };
         let (start, consumed, mut seen) = (Instant::now(), AtomicUsize::new(0), Seen::default());
         let deadline = limit.map(|us| Duration::from_micros(us.unsigned_abs()));
         std::thread::scope(|scope| -> anyhow::Result<()> {
-            let player = scope.spawn(|| feed(&brokers, city.history.iter().chain(&city.day), &consumed, &stop));
+            let lines = city.history.iter().chain(&city.day);
+            let player = scope.spawn(|| feed(&brokers, lines, &consumed, &reader.followed, &stop));
             let mut told = false;
             let result = writer.run(&stop, Duration::ZERO, |turn| {
                 seen.take(turn, total)?;
                 consumed.store(seen.records, Ordering::Release);
                 if seen.records >= total && !told {
                     told = true;
-                    seen.summary(start, &health, &brokers, limit.is_none());
+                    seen.summary(start, &health, &brokers, limit.is_none().then_some(&answers));
                 }
                 let is_over = deadline.is_some_and(|d| start.elapsed() >= d);
                 if is_over {
@@ -121,11 +127,17 @@ impl Demo {
             player.join().expect("the player does not panic")?;
             result
         })?;
+        reader.end();
         if seen.records < total {
             println!("stopped after {} of {total} events", seen.records);
         }
         Ok(if seen.by_topic.contains_key(log::DETECTIONS) { Exit::Ok } else { Exit::Findings })
     }
+}
+
+/// The usual address, or where another process has it any other one.
+fn free_address(usual: &str) -> String {
+    if std::net::TcpListener::bind(usual).is_ok() { usual.to_owned() } else { "127.0.0.1:0".into() }
 }
 
 fn cluster() -> anyhow::Result<MockCluster<'static, DefaultProducerContext>> {
@@ -136,17 +148,23 @@ fn cluster() -> anyhow::Result<MockCluster<'static, DefaultProducerContext>> {
     Ok(cluster)
 }
 
-/// Sends the lines, never too far ahead of what has been consumed.
+/// Sends the lines, never too far ahead of what has been consumed, by the writer and by the reader.
 fn feed<'a>(
     brokers: &str,
     lines: impl Iterator<Item = &'a Line>,
     consumed: &AtomicUsize,
+    followed: &Followed,
     stop: &AtomicBool,
 ) -> anyhow::Result<()> {
+    let is_ahead = |sent: usize| {
+        let written = consumed.load(Ordering::Acquire);
+        let read = followed.records.load(Ordering::Acquire) as usize;
+        sent >= written + AHEAD_MAX || sent >= read + 2 * AHEAD_MAX
+    };
     let producer: BaseProducer =
         ClientConfig::new().set("bootstrap.servers", brokers).set("linger.ms", "5").create()?;
     for (sent, line) in lines.enumerate() {
-        while sent >= consumed.load(Ordering::Acquire) + AHEAD_MAX {
+        while is_ahead(sent) {
             if stop.load(Ordering::Acquire) {
                 return Ok(());
             }
@@ -223,7 +241,7 @@ impl Seen {
         }
     }
 
-    fn summary(&self, start: Instant, health: &Health, brokers: &str, stays: bool) {
+    fn summary(&self, start: Instant, health: &Health, brokers: &str, answers: Option<&String>) {
         println!("\n{} events in {:.1} s", self.records, start.elapsed().as_secs_f64());
         for (topic, count) in &self.by_topic {
             println!("  {topic:<20} {count} messages");
@@ -232,8 +250,11 @@ impl Seen {
             println!("  {rule:<10} {count} detections and revisions");
         }
         println!("  late {}, refused {}", health.late.load(Ordering::Relaxed), health.rejected.load(Ordering::Relaxed));
-        if stays {
+        if let Some(address) = answers {
             println!("\nThe broker stays up until Ctrl-C. In another terminal, from this folder:");
+            println!(
+                "  cargo run -- sql --server http://{address} \"SELECT rule_id, count(*) AS found FROM detections GROUP BY rule_id ORDER BY found DESC\""
+            );
             println!("  cargo run -- tail detections --brokers {brokers}");
             println!("  cargo run -- tail blocking   --brokers {brokers}");
             println!("  cargo run -- tail warnings   --brokers {brokers}");

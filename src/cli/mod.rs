@@ -13,6 +13,8 @@ pub mod replay;
 mod rules_cmd;
 mod run;
 mod schemas;
+mod serve;
+mod sql;
 mod stop;
 mod tail;
 mod topic_settings;
@@ -86,6 +88,10 @@ enum Command {
     Demo(demo::Demo),
     /// The live process, against Apache Kafka.
     Run(run::Run),
+    /// The process that is asked: follows the topics, answers SQL.
+    Serve(serve::Serve),
+    /// Ask a running `serve`.
+    Sql(sql::Sql),
     /// Checks what `run` needs: configuration, rules, broker, topics, disk, clock.
     Check(check::Check),
     /// Make or show the topics.
@@ -115,6 +121,8 @@ impl Command {
         match self {
             Command::Demo(command) => command.run(),
             Command::Run(command) => command.run(),
+            Command::Serve(command) => command.run(),
+            Command::Sql(command) => command.run(),
             Command::Check(command) => command.run(),
             Command::Topics(command) => command.run(),
             Command::Tail(command) => command.run(),

@@ -31,6 +31,8 @@ pub struct Config {
     pub http: Http,
     /// Who warns.
     pub warnings: Warnings,
+    /// The process that is asked.
+    pub serve: Serve,
 }
 
 /// `[engine]`
@@ -153,6 +155,43 @@ pub struct Http {
 impl Default for Http {
     fn default() -> Self {
         Http { listen: "127.0.0.1:9464".into() }
+    }
+}
+
+/// `[serve]`: the process that answers SQL.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Serve {
+    /// Where it answers; only a loopback address is taken.
+    pub listen: String,
+    /// It knows the log from so many hours before its start on.
+    pub live_hours: u32,
+    /// Most rows in memory, of each table: the oldest are let go of.
+    pub rows_max: usize,
+    /// Most rows of an answer.
+    pub answer_rows_max: usize,
+    /// Most megabytes of an answer.
+    pub answer_mb: usize,
+    /// Megabytes that all statements together may reserve for sorting, joining and grouping.
+    pub memory_mb: usize,
+    /// Longest time of a statement, seconds.
+    pub time_s: u32,
+    /// Statements at once; more wait.
+    pub at_once: usize,
+}
+
+impl Default for Serve {
+    fn default() -> Self {
+        Serve {
+            listen: "127.0.0.1:8640".into(),
+            live_hours: 24,
+            rows_max: 2_000_000,
+            answer_rows_max: 100_000,
+            answer_mb: 256,
+            memory_mb: 1_024,
+            time_s: 30,
+            at_once: 4,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod health;
+pub mod intake;
 pub mod leaders;
 pub mod pool;
 pub mod telemetry;

@@ -2,13 +2,14 @@
 
 use crate::ops::config::Config;
 use crate::ops::health::Health;
+use crate::ops::intake::Intake;
 use crate::ops::leaders::Leaders;
 use crate::rules::currencies::Currencies;
 use arrow::array::{AsArray, StringArray};
 use foreshock_compiler::{Pack, feed_schema};
 use foreshock_core::{Fate, Feed};
 use foreshock_engine::{FeedBatch, Output};
-use foreshock_feeds::{CORRECTION_TIME, Counts, Event, Record, Reject, Reporters, decode, to_record_batch};
+use foreshock_feeds::{CORRECTION_TIME, Counts, Event, Reject, to_record_batch};
 use foreshock_log::{Kind, Message, SourceRecord, late, rejected};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,10 +18,7 @@ use std::time::{Duration, Instant};
 
 /// Decodes and refuses.
 pub(super) struct Decoder {
-    /// Reporter of records that name none, by topic.
-    default_reporter: BTreeMap<String, String>,
-    /// Who may report, by feed.
-    reporters: BTreeMap<Feed, Reporters>,
+    intake: Intake,
     checks_future: bool,
     leaders: Leaders,
     currencies: Currencies,
@@ -45,11 +43,9 @@ impl Decoder {
     /// For the rules of this pack. What a pack of a partition is given was admitted before, so it was in time then.
     pub(super) fn new(config: &Config, pack: &Pack, health: Arc<Health>) -> Decoder {
         let is_behind = pack.part.is_some();
-        let default_reporter = config.kafka.default_reporter.clone();
-        let reporters = Feed::ALL.map(|feed| (feed, config.kafka.reporters_of(feed))).into();
         let (leaders, currencies, told) = (Leaders::default(), Currencies::of(pack), None);
         let checks_future = config.engine.refuse_future && !is_behind;
-        Decoder { default_reporter, reporters, checks_future, leaders, currencies, told, health }
+        Decoder { intake: Intake::new(config), checks_future, leaders, currencies, told, health }
     }
 
     /// The events of records, and a message for each that is none.
@@ -77,16 +73,9 @@ impl Decoder {
     }
 
     fn event(&self, record: &SourceRecord, feed: Feed) -> Result<Event, Reject> {
-        let raw = Record {
-            bytes: &record.bytes,
-            feed: Some(feed),
-            source: record.source.as_deref(),
-            reporters: self.reporters.get(&feed),
-            default_reporter: self.default_reporter.get(feed.topic()).map(String::as_str),
-            record_time: record.time_us.filter(|_| self.checks_future),
-        };
+        let record_time = record.time_us.filter(|_| self.checks_future);
         let mut counts = Counts::default();
-        let event = decode(&raw, &mut counts);
+        let event = self.intake.event(feed, &record.bytes, record.source.as_deref(), record_time, &mut counts);
         self.health.unknown_codes.fetch_add(counts.unknown_codes, Ordering::Relaxed);
         self.health.unknown_fields.fetch_add(counts.unknown_fields, Ordering::Relaxed);
         event

@@ -1,0 +1,41 @@
+//! `serve`: the process that is asked.
+
+use crate::cli::Exit;
+use crate::cli::options::{ConfigOption, load_pack};
+use crate::cli::stop::stop_flag;
+use crate::rules::files::Choice;
+use crate::serve::process::{Reader, Since};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// `foreshock serve`
+#[derive(Debug, clap::Args)]
+pub struct Serve {
+    #[command(flatten)]
+    config: ConfigOption,
+}
+
+impl Serve {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When the address cannot be used.
+    pub fn run(&self) -> anyhow::Result<Exit> {
+        let config = self.config.read()?;
+        crate::ops::telemetry::start();
+        if config.spread.partitions > 0 {
+            eprintln!("spread.partitions is set: `serve` cannot follow rules that several processes share yet");
+            return Ok(Exit::Invalid);
+        }
+        let choice = Choice { ids: Vec::new(), no_drafts: false };
+        let Some(pack) = load_pack(&config.rules.dir, &choice, &config.settings())? else { return Ok(Exit::Invalid) };
+        let stop = stop_flag()?;
+        let reader = Reader::start(&config, &pack, Since::Configured)?;
+        tracing::info!(address = %reader.address, brokers = config.kafka.brokers, "answers statements");
+        while !stop.load(Ordering::Acquire) {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        reader.end();
+        Ok(Exit::Ok)
+    }
+}

@@ -1,0 +1,109 @@
+//! `sql`: a question to a running reader.
+
+use crate::cli::Exit;
+use anyhow::{Context, bail};
+use std::io::{Read, Write};
+use std::path::PathBuf;
+
+/// `foreshock sql`
+#[derive(Debug, clap::Args)]
+pub struct Sql {
+    /// The statement; without it that of `--file`, or of standard input.
+    statement: Option<String>,
+    /// File with the statement.
+    #[arg(long, short, conflicts_with = "statement")]
+    file: Option<PathBuf>,
+    /// The reader.
+    #[arg(long, default_value = "http://127.0.0.1:8640", env = "FORESHOCK_SERVER")]
+    server: String,
+    /// Form of the answer.
+    #[arg(long, default_value = "table")]
+    output: Form,
+}
+
+/// How rows are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Form {
+    /// For people.
+    Table,
+    /// One object with columns and rows.
+    Json,
+    /// One object for each row.
+    Ndjson,
+    /// Comma-separated, with a header.
+    Csv,
+}
+
+impl Form {
+    fn media(self) -> &'static str {
+        match self {
+            Form::Table => "application/vnd.apache.arrow.stream",
+            Form::Json => "application/json",
+            Form::Ndjson => "application/x-ndjson",
+            Form::Csv => "text/csv",
+        }
+    }
+}
+
+impl Sql {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When the reader cannot be reached or says something strange.
+    pub fn run(&self) -> anyhow::Result<Exit> {
+        let text = self.text()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (is_answered, as_of, body) = runtime.block_on(self.ask(&text))?;
+        if !is_answered {
+            let problem: serde_json::Value = serde_json::from_slice(&body).context("the reader's answer is no JSON")?;
+            let part = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
+            eprintln!("{} (SQLSTATE {})", part("detail"), part("sqlstate"));
+            return Ok(Exit::Findings);
+        }
+        if self.output != Form::Table {
+            std::io::stdout().write_all(&body)?;
+            return Ok(Exit::Ok);
+        }
+        let reader = arrow::ipc::reader::StreamReader::try_new(body.as_slice(), None)?;
+        let schema = reader.schema();
+        let batches = reader.collect::<Result<Vec<_>, _>>()?;
+        let table = arrow::util::pretty::pretty_format_batches_with_schema(schema, &batches)?;
+        let rows: usize = batches.iter().map(arrow::array::RecordBatch::num_rows).sum();
+        println!("{table}\n{rows} rows, as of {}", as_of.as_deref().unwrap_or("the beginning"));
+        Ok(Exit::Ok)
+    }
+
+    fn text(&self) -> anyhow::Result<String> {
+        if let Some(text) = &self.statement {
+            return Ok(text.clone());
+        }
+        if let Some(path) = &self.file {
+            return std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+        }
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    async fn ask(&self, text: &str) -> anyhow::Result<(bool, Option<String>, Vec<u8>)> {
+        let url = format!("{}/v1/sql", self.server.trim_end_matches('/'));
+        let request = reqwest::Client::builder().build()?.post(&url);
+        let request = request.header("accept", self.output.media()).header("content-type", "application/sql");
+        let response = request.body(text.to_owned()).send().await;
+        let response = match response {
+            Ok(response) => response,
+            Err(error) => {
+                return Err(error)
+                    .context(format!("no reader at {}: `foreshock serve` is one", self.server))
+                    .context(Exit::Unreachable);
+            }
+        };
+        let status = response.status();
+        let as_of = response.headers().get("x-as-of").and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let body = response.bytes().await.context("the reader's answer broke off")?.to_vec();
+        if status.is_server_error() && body.is_empty() {
+            bail!("the reader answers {status}");
+        }
+        Ok((status.is_success(), as_of, body))
+    }
+}

@@ -1,0 +1,47 @@
+//! Records to events as the configuration says: who may report what, and what their sources are called. Whoever reads the
+//! incoming topics comes to the same events.
+
+use crate::ops::config::Config;
+use foreshock_core::Feed;
+use foreshock_feeds::{Counts, Event, Record, Reject, Reporters, decode};
+use std::collections::BTreeMap;
+
+/// What the configuration says about incoming records.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    /// Reporter of records that name none, by topic.
+    default_reporter: BTreeMap<String, String>,
+    /// Who may report, by feed.
+    reporters: BTreeMap<Feed, Reporters>,
+}
+
+impl Intake {
+    /// Of this configuration.
+    pub fn new(config: &Config) -> Intake {
+        let default_reporter = config.kafka.default_reporter.clone();
+        Intake { default_reporter, reporters: Feed::ALL.map(|feed| (feed, config.kafka.reporters_of(feed))).into() }
+    }
+
+    /// The event of a record of a feed's topic. `source`: see [`Record::source`]; `record_time`: see [`Record::record_time`].
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn event(
+        &self,
+        feed: Feed,
+        bytes: &[u8],
+        source: Option<&[u8]>,
+        record_time: Option<i64>,
+        counts: &mut Counts,
+    ) -> Result<Event, Reject> {
+        let raw = Record {
+            bytes,
+            feed: Some(feed),
+            source,
+            reporters: self.reporters.get(&feed),
+            default_reporter: self.default_reporter.get(feed.topic()).map(String::as_str),
+            record_time,
+        };
+        decode(&raw, counts)
+    }
+}

@@ -1,0 +1,207 @@
+//! Tables about tables, rules, codes and the reader itself.
+
+use crate::serve::store::State;
+use crate::serve::tables::{RESULTS, data_type};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use foreshock_compiler::{Pack, Status};
+use foreshock_core::schema::Check;
+use foreshock_core::{Feed, Type};
+use std::sync::Arc;
+
+/// Views that are made of others.
+const VIEWS: [(&str, &str); 1] = [(
+    "institutions",
+    "SELECT reporter AS institution, feed, count(*) AS events, min(event_time) AS first_event_time, \
+     max(event_time) AS last_event_time, max(ingest_time) AS last_seen FROM (\
+     SELECT reporter, 'transactions' AS feed, event_time, ingest_time FROM transactions UNION ALL \
+     SELECT reporter, 'telecom', event_time, ingest_time FROM telecom UNION ALL \
+     SELECT reporter, 'complaints', event_time, ingest_time FROM complaints UNION ALL \
+     SELECT reporter, 'suspicious_reports', event_time, ingest_time FROM suspicious_reports) GROUP BY reporter, feed",
+)];
+
+/// What does not change while a reader runs.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Name and query of each view, in an order in which each may use those before it.
+    pub views: Vec<(String, String)>,
+    rules: RecordBatch,
+    columns: RecordBatch,
+    codes: RecordBatch,
+}
+
+impl Facts {
+    /// With the rules of this pack.
+    ///
+    /// # Errors
+    /// When a view of the pack has another form than `CREATE VIEW name AS query`.
+    pub fn new(pack: &Pack) -> anyhow::Result<Facts> {
+        let mut views: Vec<(String, String)> = VIEWS.map(|(name, query)| (name.to_owned(), query.to_owned())).into();
+        for text in &pack.views {
+            views.push(view(text).ok_or_else(|| anyhow::anyhow!("not `CREATE VIEW name AS query`: {text}"))?);
+        }
+        Ok(Facts { views, rules: rules(pack), columns: columns(), codes: codes() })
+    }
+}
+
+/// Name and query of `CREATE VIEW name AS query`, with comments before it.
+fn view(text: &str) -> Option<(String, String)> {
+    let lines = text.lines().skip_while(|line| line.trim().is_empty() || line.trim_start().starts_with("--"));
+    let text: String = lines.collect::<Vec<_>>().join("\n");
+    let rest = text.trim_start().strip_prefix("CREATE VIEW")?.trim_start();
+    let (name, query) = rest.split_once(char::is_whitespace)?;
+    let query = query.trim_start().strip_prefix("AS")?;
+    Some((name.to_owned(), query.trim().trim_end_matches(';').to_owned()))
+}
+
+/// Tables in `public`.
+pub fn tables(facts: &Facts, state: &State) -> [(&'static str, RecordBatch); 4] {
+    [
+        ("rules", facts.rules.clone()),
+        ("columns", facts.columns.clone()),
+        ("codes", facts.codes.clone()),
+        ("rule_versions", versions(state)),
+    ]
+}
+
+/// Tables in `system`.
+pub fn system(state: &State) -> [(&'static str, RecordBatch); 2] {
+    let number = state.number.map(|number| i64::try_from(number).unwrap_or(i64::MAX));
+    let marks = Grid::new(&[("batch", Type::Bigint), ("as_of", Type::Time), ("written", Type::Time)]);
+    let marks = marks.finish(vec![
+        Arc::new(Int64Array::from(vec![number])),
+        times(vec![state.as_of]),
+        times(vec![state.written_us]),
+    ]);
+    let names: Vec<&str> = state.tables.keys().copied().collect();
+    let of = |value: fn(&crate::serve::store::Table) -> Option<i64>| -> ArrayRef {
+        Arc::new(state.tables.values().map(value).collect::<Int64Array>())
+    };
+    let limits = Grid::new(&[
+        ("table_name", Type::Text),
+        ("rows", Type::Bigint),
+        ("rows_let_go", Type::Bigint),
+        ("first_seq", Type::Bigint),
+    ]);
+    let limits = limits.finish(vec![
+        texts(names.into_iter().map(Some)),
+        of(|table| i64::try_from(table.row_count()).ok()),
+        of(|table| i64::try_from(table.dropped).ok()),
+        of(crate::serve::store::Table::first_seq),
+    ]);
+    [("watermarks", marks), ("limits", limits)]
+}
+
+/// Columns of a small table.
+struct Grid(Arc<Schema>);
+
+impl Grid {
+    fn new(columns: &[(&str, Type)]) -> Grid {
+        let fields: Vec<Field> = columns.iter().map(|(name, ty)| Field::new(*name, data_type(*ty), true)).collect();
+        Grid(Arc::new(Schema::new(fields)))
+    }
+
+    fn finish(self, columns: Vec<ArrayRef>) -> RecordBatch {
+        RecordBatch::try_new(self.0, columns).expect("columns of the table")
+    }
+}
+
+fn texts<T: AsRef<str>>(values: impl Iterator<Item = Option<T>>) -> ArrayRef {
+    Arc::new(values.collect::<StringArray>())
+}
+
+fn times(values: Vec<Option<i64>>) -> ArrayRef {
+    Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC"))
+}
+
+fn rules(pack: &Pack) -> RecordBatch {
+    let names = [
+        "id",
+        "version",
+        "title_zh",
+        "title_en",
+        "category",
+        "severity",
+        "action",
+        "measure",
+        "fraud_type",
+        "status",
+        "owner",
+        "params",
+        "text",
+    ];
+    let grid = Grid::new(&names.map(|name| (name, Type::Text)));
+    let column = |value: &dyn Fn(&foreshock_compiler::Rule) -> String| texts(pack.rules.iter().map(|r| Some(value(r))));
+    let word = |value: String| value.to_lowercase();
+    grid.finish(vec![
+        column(&|r| r.header.id.clone()),
+        column(&|r| r.version.clone()),
+        column(&|r| r.header.title.zh.clone()),
+        column(&|r| r.header.title.en.clone()),
+        column(&|r| word(format!("{:?}", r.header.category))),
+        column(&|r| word(format!("{:?}", r.header.severity))),
+        column(&|r| word(format!("{:?}", r.header.action))),
+        texts(pack.rules.iter().map(|r| r.header.measure.clone())),
+        column(&|r| r.header.fraud_type.clone()),
+        column(&|r| {
+            if r.header.status == Status::Live { "live".into() } else { word(format!("{:?}", r.header.status)) }
+        }),
+        column(&|r| r.header.owner.clone()),
+        column(&|r| {
+            let params: Vec<String> = r.params.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            params.join(" ")
+        }),
+        column(&|r| r.sql.clone()),
+    ])
+}
+
+fn versions(state: &State) -> RecordBatch {
+    let grid = Grid::new(&[("rule_version", Type::Text), ("since_batch", Type::Bigint)]);
+    grid.finish(vec![
+        texts(state.in_force.iter().map(|(_, rule)| Some(rule))),
+        Arc::new(state.in_force.iter().map(|(number, _)| i64::try_from(*number).ok()).collect::<Int64Array>()),
+    ])
+}
+
+/// Every column with its comments, also of results.
+fn columns() -> RecordBatch {
+    let mut rows: Vec<[String; 7]> = Vec::new();
+    for feed in Feed::ALL {
+        rows.extend(feed.columns().iter().map(|c| {
+            let privacy = format!("{:?}", c.privacy).to_lowercase();
+            [feed.table(), c.name, word_of(c.ty), c.zh, c.en, c.unit, &privacy].map(str::to_owned)
+        }));
+    }
+    for table in &RESULTS {
+        rows.extend(
+            table.columns.iter().map(|c| [table.name, c.name, word_of(c.ty), c.zh, c.en, "", ""].map(str::to_owned)),
+        );
+    }
+    let names = ["table_name", "column_name", "data_type", "zh", "en", "unit", "privacy"];
+    let grid = Grid::new(&names.map(|name| (name, Type::Text)));
+    grid.finish((0..names.len()).map(|at| texts(rows.iter().map(|row| Some(&row[at])))).collect())
+}
+
+fn word_of(ty: Type) -> &'static str {
+    match ty {
+        Type::Text => "TEXT",
+        Type::Bigint => "BIGINT",
+        Type::Boolean => "BOOLEAN",
+        Type::Time => "TIMESTAMPTZ",
+    }
+}
+
+/// Every code that a column can hold.
+fn codes() -> RecordBatch {
+    let mut rows: Vec<[&str; 3]> = Vec::new();
+    for feed in Feed::ALL {
+        for column in feed.columns() {
+            if let Check::Code(codes, _) | Check::OpenCode(codes, _) = column.check {
+                rows.extend(codes.iter().map(|code| [feed.table(), column.name, *code]));
+            }
+        }
+    }
+    let schema = ["table_name", "column_name", "code"].map(|name| Field::new(name, DataType::Utf8, false)).to_vec();
+    let columns = (0..3).map(|at| texts(rows.iter().map(|row| Some(row[at])))).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(schema)), columns).expect("columns of the table")
+}

@@ -1,0 +1,204 @@
+//! HTTP: statements in, rows out; health and metrics.
+
+use crate::ops::health::Health;
+use crate::serve::follow::Followed;
+use crate::serve::gate::Refused;
+use crate::serve::query::{Answer, Desk};
+use arrow::csv::WriterBuilder;
+use arrow::error::ArrowError;
+use arrow::ipc::writer::StreamWriter;
+use arrow::json::writer::{JsonArray, LineDelimited, Writer};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use foreshock_core::time::format_rfc3339;
+use serde::Deserialize;
+use serde_json::json;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// What the routes need.
+#[derive(Clone)]
+pub struct Door {
+    /// Answers statements.
+    pub desk: Arc<Desk>,
+    /// States of the parts.
+    pub health: Arc<Health>,
+    /// What the follower counts.
+    pub followed: Arc<Followed>,
+}
+
+/// The body of a question in JSON.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Question {
+    sql: String,
+}
+
+/// The routes.
+pub fn router(door: Door) -> Router {
+    let ready = |State(door): State<Door>| async move {
+        let (is_ready, text) = door.health.ready();
+        (if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, text)
+    };
+    Router::new()
+        .route("/livez", get(|| async { "alive\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(|State(door): State<Door>| async move { metrics(&door) }))
+        .route("/v1/sql", post(sql))
+        .layer(DefaultBodyLimit::max(2 * crate::serve::gate::TEXT_MAX))
+        .with_state(door)
+}
+
+async fn sql(State(door): State<Door>, headers: HeaderMap, body: Bytes) -> Response {
+    let text = match question(&headers, &body) {
+        Ok(text) => text,
+        Err(refused) => return problem(&refused),
+    };
+    match door.desk.answer(&text).await {
+        Ok(answer) => shown(&headers, &answer).unwrap_or_else(|error| {
+            problem(&Refused { state: "XX000", message: format!("the answer cannot be written: {error}") })
+        }),
+        Err(refused) => problem(&refused),
+    }
+}
+
+/// JSON with a member `sql`, or the bare text.
+fn question(headers: &HeaderMap, body: &[u8]) -> Result<String, Refused> {
+    let malformed = |message: String| Refused { state: "42601", message };
+    if media(headers, CONTENT_TYPE).starts_with("application/json") {
+        let question: Question =
+            serde_json::from_slice(body).map_err(|e| malformed(format!("not JSON with a member \"sql\": {e}")))?;
+        return Ok(question.sql);
+    }
+    std::str::from_utf8(body).map(str::to_owned).map_err(|_| malformed("the statement is not UTF-8".into()))
+}
+
+fn media(headers: &HeaderMap, name: axum::http::HeaderName) -> &str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+fn shown(headers: &HeaderMap, answer: &Answer) -> Result<Response, ArrowError> {
+    let accept = media(headers, ACCEPT);
+    let (kind, bytes) = if accept.contains("application/x-ndjson") {
+        ("application/x-ndjson", ndjson(answer)?)
+    } else if accept.contains("text/csv") {
+        ("text/csv; charset=utf-8", csv(answer)?)
+    } else if accept.contains("application/vnd.apache.arrow.stream") {
+        ("application/vnd.apache.arrow.stream", arrow_stream(answer)?)
+    } else {
+        ("application/json", envelope(answer)?)
+    };
+    let mut response = ([(CONTENT_TYPE, kind)], bytes).into_response();
+    for (name, value) in [("x-as-of", as_of(answer)), ("x-batch", answer.state.number.map(|n| n.to_string()))] {
+        if let Some(value) = value.and_then(|value| value.parse().ok()) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    Ok(response)
+}
+
+fn as_of(answer: &Answer) -> Option<String> {
+    answer.state.as_of.map(format_rfc3339)
+}
+
+fn ndjson(answer: &Answer) -> Result<Vec<u8>, ArrowError> {
+    let mut writer = Writer::<_, LineDelimited>::new(Vec::new());
+    answer.batches.iter().try_for_each(|batch| writer.write(batch))?;
+    writer.finish()?;
+    Ok(writer.into_inner())
+}
+
+fn csv(answer: &Answer) -> Result<Vec<u8>, ArrowError> {
+    let mut bytes = Vec::new();
+    let mut writer = WriterBuilder::new().with_header(true).build(&mut bytes);
+    // The header also of an answer without rows.
+    writer.write(&arrow::array::RecordBatch::new_empty(answer.schema.clone()))?;
+    answer.batches.iter().try_for_each(|batch| writer.write(batch))?;
+    drop(writer);
+    Ok(bytes)
+}
+
+fn arrow_stream(answer: &Answer) -> Result<Vec<u8>, ArrowError> {
+    let mut writer = StreamWriter::try_new(Vec::new(), &answer.schema)?;
+    answer.batches.iter().try_for_each(|batch| writer.write(batch))?;
+    writer.into_inner()
+}
+
+fn envelope(answer: &Answer) -> Result<Vec<u8>, ArrowError> {
+    let mut writer = Writer::<_, JsonArray>::new(Vec::new());
+    answer.batches.iter().try_for_each(|batch| writer.write(batch))?;
+    writer.finish()?;
+    let mut rows = writer.into_inner();
+    if rows.is_empty() {
+        rows = b"[]".to_vec();
+    }
+    let columns: Vec<_> = answer
+        .schema
+        .fields()
+        .iter()
+        .map(|field| json!({ "name": field.name(), "type": field.data_type().to_string() }))
+        .collect();
+    let mut text =
+        json!({ "as_of": as_of(answer), "batch": answer.state.number, "columns": columns }).to_string().into_bytes();
+    // The rows as they were written: numbers keep all their digits.
+    text.pop();
+    text.extend_from_slice(b",\"rows\":");
+    text.append(&mut rows);
+    text.extend_from_slice(b"}\n");
+    Ok(text)
+}
+
+/// RFC 9457.
+fn problem(refused: &Refused) -> Response {
+    let status = match refused.state {
+        "57014" => StatusCode::REQUEST_TIMEOUT,
+        "53200" => StatusCode::SERVICE_UNAVAILABLE,
+        "XX000" => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    let body = json!({
+        "type": "about:blank", "title": "the statement was not answered", "status": status.as_u16(),
+        "detail": refused.message, "sqlstate": refused.state,
+    });
+    (status, [(CONTENT_TYPE, "application/problem+json")], format!("{body}\n")).into_response()
+}
+
+fn metrics(door: &Door) -> String {
+    let (state, followed) = (door.desk.store().state(), &door.followed);
+    let counters = [
+        ("reader_batches", "Batches taken in.", &followed.batches),
+        ("reader_lost", "Records and results that the broker no longer had.", &followed.lost),
+        ("reader_unreadable", "Records that count but cannot be read with this configuration.", &followed.unreadable),
+        ("reader_unplaced", "Results that name no batch of the log.", &followed.unplaced),
+        ("statements_answered", "Statements answered.", &door.desk.answered),
+        ("statements_refused", "Statements refused or stopped at a limit.", &door.desk.refused),
+    ];
+    let mut text = String::new();
+    for (name, help, counter) in counters {
+        let value = counter.load(Ordering::Relaxed);
+        let _ = writeln!(text, "# HELP foreshock_{name}_total {help}\n# TYPE foreshock_{name}_total counter");
+        let _ = writeln!(text, "foreshock_{name}_total {value}");
+    }
+    let seconds = |us: Option<i64>| us.map_or(0, |us| us / 1_000_000);
+    let gauges = [
+        ("reader_batch", "Number of the last batch.", state.number.map_or(0, |n| i64::try_from(n).unwrap_or(i64::MAX))),
+        ("reader_horizon_seconds", "The horizon after it; 0 before the first.", seconds(state.as_of)),
+        ("reader_written_seconds", "When it was written, by its broker.", seconds(state.written_us)),
+    ];
+    for (name, help, value) in gauges {
+        let _ =
+            writeln!(text, "# HELP foreshock_{name} {help}\n# TYPE foreshock_{name} gauge\nforeshock_{name} {value}");
+    }
+    let _ =
+        writeln!(text, "# HELP foreshock_reader_rows Rows in memory, by table.\n# TYPE foreshock_reader_rows gauge");
+    for (name, table) in &state.tables {
+        let _ = writeln!(text, "foreshock_reader_rows{{table=\"{name}\"}} {}", table.row_count());
+    }
+    text
+}

@@ -1,0 +1,189 @@
+//! Follows the topics: records to whole batches, whole batches to the store. The process that writes knows nothing of it.
+
+use crate::kafka::subscription::{Received, Subscription};
+use crate::ops::config::Config;
+use crate::ops::health::Health;
+use crate::ops::intake::Intake;
+use crate::serve::assembly::{Assembly, Found, Incoming, Place, Whole};
+use crate::serve::rows::rows;
+use crate::serve::store::{Change, Store};
+use anyhow::Context;
+use foreshock_core::Feed;
+use foreshock_log::{BATCH, OUT_TOPICS, PROGRESS, Progress, SOURCE};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+const POLL: Duration = Duration::from_millis(100);
+/// How long the rest of a batch may be away while nothing comes at all.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// After an error: the broker may be away for long.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A batch's results are written before its record.
+const RESULTS_BEFORE_MS: i64 = 10 * 60 * 1_000;
+/// Records of batches yet to come are kept up to so many, of each partition and of all results.
+const AHEAD_MAX: usize = 20_000;
+/// So many batches wait for their rest.
+const WAITING_MAX: usize = 64;
+
+/// What a follower counts.
+#[derive(Debug, Default)]
+pub struct Followed {
+    /// Batches taken in.
+    pub batches: AtomicU64,
+    /// Records of theirs.
+    pub records: AtomicU64,
+    /// Records and results that the broker no longer had.
+    pub lost: AtomicU64,
+    /// Records that count but cannot be read with this configuration.
+    pub unreadable: AtomicU64,
+    /// Results that name no batch: of a version before 0.2, or of rules that spread.
+    pub unplaced: AtomicU64,
+}
+
+/// A follower.
+pub struct Follower<'a> {
+    /// Where the broker is.
+    pub config: &'a Config,
+    /// Where batches go.
+    pub store: &'a Store,
+    /// What is counted.
+    pub followed: &'a Followed,
+    /// What an operator sees.
+    pub health: &'a Arc<Health>,
+    /// Asked to end.
+    pub stop: &'a AtomicBool,
+    /// From this time on (milliseconds), or from the beginning of the log.
+    pub since_ms: Option<i64>,
+}
+
+impl Follower<'_> {
+    /// Follows until asked to stop. A broker that is away is waited for.
+    pub fn run(&self) {
+        while !self.stop.load(Ordering::Acquire) {
+            if let Err(error) = self.follow() {
+                let error = format!("{error:#}");
+                tracing::error!(error, "following the topics: begins anew");
+                self.health.set("topics", false, &error);
+                std::thread::sleep(PAUSE);
+            }
+        }
+    }
+
+    fn follow(&self) -> anyhow::Result<()> {
+        let number = self.store.state().number;
+        let since = |before_ms: i64| self.since_ms.map(|ms| ms.saturating_sub(before_ms).max(0));
+        let mut topics = vec![(PROGRESS, since(0))];
+        topics.extend(OUT_TOPICS.map(|topic| (topic, since(RESULTS_BEFORE_MS))));
+        let mut reading = Reading {
+            subscription: Subscription::open(&self.config.kafka, &topics)?,
+            assembly: Assembly::after(number),
+            held: BTreeSet::new(),
+            last_batch: BTreeMap::new(),
+            skip_to: number.map(|number| number + 1),
+        };
+        let intake = Intake::new(self.config);
+        let mut heard = Instant::now();
+        while !self.stop.load(Ordering::Acquire) {
+            match reading.subscription.poll(POLL) {
+                Ok(Some(received)) => {
+                    heard = Instant::now();
+                    self.take(&mut reading, received)?;
+                }
+                Ok(None) => {}
+                Err(error) => self.health.set("topics", false, &error.to_string()),
+            }
+            let has_all = heard.elapsed() > PATIENCE;
+            while let Some(whole) = reading.assembly.next(has_all) {
+                self.apply(whole, &intake);
+            }
+            reading.hold_back()?;
+        }
+        Ok(())
+    }
+
+    fn take(&self, reading: &mut Reading, received: Received) -> anyhow::Result<()> {
+        self.health.set("topics", true, "");
+        let topic = received.place.0.clone();
+        if topic == PROGRESS {
+            let place = || format!("topic `{topic}`, offset {}: not a record of ours", received.offset);
+            let progress: Progress = serde_json::from_slice(&received.bytes).with_context(place)?;
+            if reading.skip_to.is_some_and(|first| progress.number < first) {
+                return Ok(());
+            }
+            for (place, from) in reading.assembly.progress(progress)? {
+                reading.assembly.begins_at(&place, reading.subscription.add(&place, from)?);
+            }
+        } else if Feed::ALL.iter().any(|feed| feed.topic() == topic) {
+            let source = received.header(SOURCE).map(<[u8]>::to_vec);
+            let Received { place, offset, time_us, bytes, .. } = received;
+            reading.assembly.incoming(&place, Incoming { offset, time_us, source, bytes });
+        } else {
+            let batch = received.header(BATCH).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default();
+            let (batch, key) = (batch.to_owned(), String::from_utf8_lossy(&received.key).into_owned());
+            let Received { place, time_us, bytes, .. } = received;
+            match reading.assembly.result(&batch, Found { topic, time_us, key, bytes }) {
+                Some(number) => reading.last_batch.insert(place, number),
+                None => {
+                    self.followed.unplaced.fetch_add(1, Ordering::Relaxed);
+                    None
+                }
+            };
+        }
+        Ok(())
+    }
+
+    fn apply(&self, whole: Whole, intake: &Intake) {
+        let rows = rows(&whole, intake);
+        let (followed, progress) = (self.followed, &whole.progress);
+        if whole.lost + rows.unreadable > 0 {
+            let (lost, unreadable) = (whole.lost, rows.unreadable);
+            tracing::error!(batch = progress.number, lost, unreadable, "a batch is not whole in this reader");
+        }
+        followed.batches.fetch_add(1, Ordering::Relaxed);
+        followed.records.fetch_add(whole.records.len() as u64 + whole.lost, Ordering::Release);
+        followed.lost.fetch_add(whole.lost, Ordering::Relaxed);
+        followed.unreadable.fetch_add(rows.unreadable, Ordering::Relaxed);
+        let times = whole.records.iter().map(|j| j.record.time_us).chain(whole.results.values().map(|f| f.time_us));
+        self.store.apply(Change {
+            number: progress.number,
+            as_of: progress.horizon_us,
+            written_us: times.flatten().max(),
+            rows,
+            in_force: progress.in_force.iter().flatten().cloned().collect(),
+        });
+    }
+}
+
+struct Reading {
+    subscription: Subscription,
+    assembly: Assembly,
+    held: BTreeSet<Place>,
+    /// Number of the last batch of which a partition with results had one.
+    last_batch: BTreeMap<Place, u64>,
+    /// Batches before this one are in the store.
+    skip_to: Option<u64>,
+}
+
+impl Reading {
+    /// Memory has a bound: what is far ahead of the batch that is waited for is read no further.
+    fn hold_back(&mut self) -> anyhow::Result<()> {
+        let log = (PROGRESS.to_owned(), 0);
+        let front = self.assembly.front();
+        let are_results_ahead = self.assembly.results_ahead() > AHEAD_MAX;
+        let incoming = self.assembly.places().filter(|place| self.assembly.is_ahead(place, AHEAD_MAX)).cloned();
+        let mut held: BTreeSet<Place> = incoming.collect();
+        // A partition is in the order of the batches: one that has shown a later batch lacks nothing of this one.
+        let is_later = |number: &u64| front.is_none_or(|front| *number > front);
+        held.extend(self.last_batch.iter().filter(|(_, n)| are_results_ahead && is_later(n)).map(|(p, _)| p.clone()));
+        if self.assembly.waiting() > WAITING_MAX {
+            held.insert(log);
+        }
+        for place in held.symmetric_difference(&self.held) {
+            self.subscription.hold(place, held.contains(place))?;
+        }
+        self.held = held;
+        Ok(())
+    }
+}

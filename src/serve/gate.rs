@@ -1,0 +1,141 @@
+//! Which statements may run: one that reads, and nothing else. The text is looked at first, the plan a second time.
+
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::{SQLOptions, SessionContext};
+use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::sqlparser::ast;
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use std::fmt;
+
+/// Longest statement, bytes.
+pub const TEXT_MAX: usize = 64 * 1024;
+
+/// Why a statement does not run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// SQLSTATE.
+    pub state: &'static str,
+    /// The reason, with line and column where they are known.
+    pub message: String,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (SQLSTATE {})", self.message, self.state)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// A feature that is not there.
+const NOT_SUPPORTED: &str = "0A000";
+/// A reader only reads.
+const READ_ONLY: &str = "25006";
+const SYNTAX: &str = "42601";
+const TOO_COMPLEX: &str = "54001";
+const INTERNAL: &str = "XX000";
+const MEMORY: &str = "53200";
+
+/// Is it one statement that reads?
+///
+/// # Errors
+/// Why it does not run.
+pub fn check(text: &str) -> Result<Statement, Refused> {
+    if text.len() > TEXT_MAX {
+        let message = format!("the statement has {} bytes; at most {TEXT_MAX} are taken", text.len());
+        return Err(Refused { state: TOO_COMPLEX, message });
+    }
+    let mut parser = DFParserBuilder::new(text).with_dialect(&PostgreSqlDialect {}).build().map_err(|e| refused(&e))?;
+    let mut statements = parser.parse_statements().map_err(|e| refused(&e))?;
+    match (statements.pop_front(), statements.is_empty()) {
+        (Some(statement), true) => reads(&statement).map(|()| statement),
+        (None, _) => Err(Refused { state: SYNTAX, message: "there is no statement".into() }),
+        _ => Err(Refused { state: NOT_SUPPORTED, message: "one statement at a time".into() }),
+    }
+}
+
+fn reads(statement: &Statement) -> Result<(), Refused> {
+    let what = match statement {
+        Statement::Statement(inner) => match inner.as_ref() {
+            ast::Statement::Query(_) | ast::Statement::ShowTables { .. } | ast::Statement::ShowColumns { .. } => {
+                return Ok(());
+            }
+            other => first_word(&other.to_string()),
+        },
+        Statement::Explain(explain) if !explain.options.analyze => return reads(&explain.statement),
+        other => first_word(&other.to_string()),
+    };
+    Err(Refused {
+        state: READ_ONLY,
+        message: format!("{what} is refused: only SELECT, EXPLAIN and SHOW TABLES are answered"),
+    })
+}
+
+fn first_word(text: &str) -> String {
+    text.split_whitespace().next().unwrap_or_default().to_uppercase()
+}
+
+/// The plan of a checked statement, looked at again.
+///
+/// # Errors
+/// What is wrong with it.
+pub async fn plan(ctx: &SessionContext, statement: Statement) -> Result<LogicalPlan, Refused> {
+    let plan = ctx.state().statement_to_plan(statement).await.map_err(|e| refused(&e))?;
+    let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    options.verify_plan(&plan).map_err(|e| Refused { state: READ_ONLY, message: e.strip_backtrace() })?;
+    let mut refused_node = None;
+    plan.apply_with_subqueries(|node| {
+        use datafusion::common::tree_node::TreeNodeRecursion;
+        Ok(match reads_only(node) {
+            true => TreeNodeRecursion::Continue,
+            false => {
+                refused_node = Some(first_word(&node.display().to_string()));
+                TreeNodeRecursion::Stop
+            }
+        })
+    })
+    .map_err(|e| refused(&e))?;
+    match refused_node {
+        Some(node) => Err(Refused { state: NOT_SUPPORTED, message: format!("{node} is refused") }),
+        None => Ok(plan),
+    }
+}
+
+fn reads_only(plan: &LogicalPlan) -> bool {
+    use LogicalPlan as P;
+    matches!(
+        plan,
+        P::Projection(_)
+            | P::Filter(_)
+            | P::Window(_)
+            | P::Aggregate(_)
+            | P::Sort(_)
+            | P::Join(_)
+            | P::Union(_)
+            | P::TableScan(_)
+            | P::EmptyRelation(_)
+            | P::Subquery(_)
+            | P::SubqueryAlias(_)
+            | P::Limit(_)
+            | P::Values(_)
+            | P::Unnest(_)
+            | P::Distinct(_)
+            | P::Explain(_)
+    )
+}
+
+/// What DataFusion says, with the SQLSTATE that clients expect.
+pub fn refused(error: &DataFusionError) -> Refused {
+    let state = match error.find_root() {
+        DataFusionError::SQL(..) => SYNTAX,
+        DataFusionError::SchemaError(..) => "42703",
+        DataFusionError::NotImplemented(_) => NOT_SUPPORTED,
+        DataFusionError::ResourcesExhausted(_) => MEMORY,
+        DataFusionError::Plan(text) if text.contains("not found") => "42P01",
+        DataFusionError::Plan(_) => SYNTAX,
+        DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => "22000",
+        _ => INTERNAL,
+    };
+    Refused { state, message: error.strip_backtrace() }
+}

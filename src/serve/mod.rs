@@ -1,0 +1,14 @@
+//! The process that is asked: it follows the topics into tables and answers statements about them. It knows no window and no
+//! plan of a rule, and writes nothing.
+
+pub mod assembly;
+pub mod catalog;
+pub mod door;
+pub mod follow;
+pub mod gate;
+pub mod process;
+pub mod query;
+pub mod rows;
+pub mod session;
+pub mod store;
+pub mod tables;

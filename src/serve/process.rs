@@ -1,0 +1,134 @@
+//! The reader as a whole: a thread that follows, a thread that answers.
+
+use crate::ops::config::Config;
+use crate::ops::health::Health;
+use crate::serve::catalog::Facts;
+use crate::serve::door::{Door, router};
+use crate::serve::follow::{Followed, Follower};
+use crate::serve::query::{Desk, Limits};
+use crate::serve::store::Store;
+use anyhow::Context;
+use foreshock_compiler::Pack;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+/// Plans of long statements are walked by calls within calls.
+const STACK_BYTES: usize = 64 << 20;
+
+/// A running reader.
+pub struct Reader {
+    /// Where it answers.
+    pub address: SocketAddr,
+    /// What it counts.
+    pub followed: Arc<Followed>,
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// From where on a reader knows the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// All there is.
+    Beginning,
+    /// As the configuration says.
+    Configured,
+}
+
+impl Reader {
+    /// Follows and answers from now on. The rules are those it can tell about.
+    ///
+    /// # Errors
+    /// When the address is taken, or may not be used.
+    pub fn start(config: &Config, pack: &Pack, since: Since) -> anyhow::Result<Reader> {
+        let listener = TcpListener::bind(&config.serve.listen)
+            .with_context(|| format!("serve.listen: cannot listen on {}", config.serve.listen))?;
+        let address = listener.local_addr()?;
+        anyhow::ensure!(
+            address.ip().is_loopback(),
+            "serve.listen: {address} can be reached from other machines, and nobody is asked who he is yet: only a loopback \
+             address, such as 127.0.0.1:8640, is taken"
+        );
+        listener.set_nonblocking(true)?;
+        let settings = &config.serve;
+        let store = Arc::new(Store::new(settings.rows_max));
+        let limits = Limits {
+            rows: settings.answer_rows_max,
+            answer_bytes: settings.answer_mb << 20,
+            memory_bytes: settings.memory_mb << 20,
+            time: Duration::from_secs(u64::from(settings.time_s)),
+            at_once: settings.at_once,
+        };
+        let (followed, health) = (Arc::new(Followed::default()), Arc::new(Health::default()));
+        health.set("topics", false, "not yet read");
+        let desk = Arc::new(Desk::new(store.clone(), Facts::new(pack)?, limits)?);
+        let stop = Arc::new(AtomicBool::new(false));
+        let door = Door { desk, health: health.clone(), followed: followed.clone() };
+        let threads = vec![
+            answers(listener, door, stop.clone())?,
+            follows(
+                config.clone(),
+                since_ms(since, settings.live_hours),
+                store,
+                followed.clone(),
+                health,
+                stop.clone(),
+            )?,
+        ];
+        Ok(Reader { address, followed, stop, threads })
+    }
+
+    /// Ends in good order.
+    pub fn end(self) {
+        self.stop.store(true, Ordering::Release);
+        self.threads.into_iter().for_each(|thread| thread.join().expect("its faults are told, it does not panic"));
+    }
+}
+
+fn since_ms(since: Since, live_hours: u32) -> Option<i64> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since_s = now.as_secs().saturating_sub(u64::from(live_hours) * 3_600);
+    (since == Since::Configured).then(|| i64::try_from(since_s * 1_000).unwrap_or(i64::MAX))
+}
+
+fn follows(
+    config: Config,
+    since_ms: Option<i64>,
+    store: Arc<Store>,
+    followed: Arc<Followed>,
+    health: Arc<Health>,
+    stop: Arc<AtomicBool>,
+) -> anyhow::Result<JoinHandle<()>> {
+    let thread = std::thread::Builder::new().name("follow".into());
+    Ok(thread.spawn(move || {
+        let (config, store, followed, health, stop) = (&config, &*store, &*followed, &health, &*stop);
+        Follower { config, store, followed, health, stop, since_ms }.run();
+    })?)
+}
+
+fn answers(listener: TcpListener, door: Door, stop: Arc<AtomicBool>) -> anyhow::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("answer")
+        .thread_stack_size(STACK_BYTES)
+        .enable_all()
+        .build()?;
+    let thread = std::thread::Builder::new().name("serve".into());
+    Ok(thread.spawn(move || {
+        let served = runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            let asked = async move {
+                while !stop.load(Ordering::Acquire) {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            };
+            axum::serve(listener, router(door)).with_graceful_shutdown(asked).await
+        });
+        if let Err(error) = served {
+            tracing::error!(%error, "no statement is answered any more");
+        }
+        runtime.shutdown_background();
+    })?)
+}

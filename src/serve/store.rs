@@ -1,0 +1,161 @@
+//! The live tables: what the last batches of the log hold, in memory, within a bound. Whoever asks gets one batch's state of
+//! all of them, which never changes.
+
+use crate::serve::rows::Rows;
+use crate::serve::tables::{RESULTS, SEQ, corrections_schema, result_schema, versions_schema};
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{Int64Type, SchemaRef};
+use foreshock_core::Feed;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, RwLock};
+use tokio::sync::watch;
+
+/// Rows of one piece of a table: small ones are put together.
+const PIECE_ROWS: usize = 8_192;
+
+/// The rows of a table at one batch.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// Columns.
+    pub schema: SchemaRef,
+    /// Rows, oldest first.
+    pub pieces: Arc<Vec<RecordBatch>>,
+    /// Rows that were let go of, for there may be only so many.
+    pub dropped: u64,
+}
+
+impl Table {
+    fn new(schema: SchemaRef) -> Table {
+        Table { schema, pieces: Arc::default(), dropped: 0 }
+    }
+
+    /// How many rows.
+    pub fn row_count(&self) -> usize {
+        self.pieces.iter().map(RecordBatch::num_rows).sum()
+    }
+
+    /// `seq` of its first row.
+    pub fn first_seq(&self) -> Option<i64> {
+        let first = self.pieces.first().filter(|piece| piece.num_rows() > 0)?;
+        Some(first.column_by_name(SEQ)?.as_primitive::<Int64Type>().value(0))
+    }
+}
+
+/// All tables after a batch.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// Number of the batch; `None` before the first.
+    pub number: Option<u64>,
+    /// The horizon after it, microseconds.
+    pub as_of: Option<i64>,
+    /// When the writer made it, by its broker, microseconds; as far as it is known.
+    pub written_us: Option<i64>,
+    /// Versions of facts under the feed's name, results under their table's.
+    pub tables: BTreeMap<&'static str, Table>,
+    /// By feed's table: facts that no longer stand as they were.
+    pub corrections: BTreeMap<&'static str, Table>,
+    /// Rules that were in force, by id and version, with the number of the batch from which on.
+    pub in_force: Arc<Vec<(u64, String)>>,
+}
+
+impl State {
+    fn new() -> State {
+        let feeds = Feed::ALL.map(|feed| (feed.table(), Table::new(versions_schema(feed))));
+        let results = RESULTS.map(|table| (table.name, Table::new(result_schema(&table))));
+        State {
+            number: None,
+            as_of: None,
+            written_us: None,
+            tables: feeds.into_iter().chain(results).collect(),
+            corrections: Feed::ALL.map(|feed| (feed.table(), Table::new(corrections_schema()))).into(),
+            in_force: Arc::default(),
+        }
+    }
+}
+
+/// Keeps the state; one writes, many read.
+#[derive(Debug)]
+pub struct Store {
+    state: RwLock<Arc<State>>,
+    rows_max: usize,
+    changed: watch::Sender<u64>,
+}
+
+/// What a batch changes.
+#[derive(Debug)]
+pub struct Change {
+    /// Number of the batch.
+    pub number: u64,
+    /// See [`State::as_of`].
+    pub as_of: Option<i64>,
+    /// See [`State::written_us`].
+    pub written_us: Option<i64>,
+    /// Its rows.
+    pub rows: Rows,
+    /// The rules in force from it on, when they changed.
+    pub in_force: Vec<String>,
+}
+
+impl Store {
+    /// Nothing yet; at most so many rows of each table.
+    pub fn new(rows_max: usize) -> Store {
+        Store { state: RwLock::new(Arc::new(State::new())), rows_max, changed: watch::Sender::new(0) }
+    }
+
+    /// The tables as they are now.
+    pub fn state(&self) -> Arc<State> {
+        self.state.read().expect("nobody panics with this lock").clone()
+    }
+
+    /// Tells of each change.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Takes in a batch: all of it is seen, or nothing.
+    pub fn apply(&self, change: Change) {
+        let mut next = State::clone(&self.state());
+        next.number = Some(change.number);
+        next.as_of = change.as_of.or(next.as_of);
+        next.written_us = change.written_us.or(next.written_us);
+        for (name, rows) in change.rows.tables {
+            add(next.tables.get_mut(name).expect("a table of ours"), rows, self.rows_max);
+        }
+        for (name, rows) in change.rows.corrections {
+            add(next.corrections.get_mut(name).expect("a feed's table"), rows, self.rows_max);
+        }
+        if !change.in_force.is_empty() {
+            let added = change.in_force.into_iter().map(|rule| (change.number, rule));
+            next.in_force = Arc::new(next.in_force.iter().cloned().chain(added).collect());
+        }
+        *self.state.write().expect("nobody panics with this lock") = Arc::new(next);
+        self.changed.send_replace(change.number);
+    }
+}
+
+fn add(table: &mut Table, rows: RecordBatch, rows_max: usize) {
+    let mut pieces: VecDeque<RecordBatch> = table.pieces.iter().cloned().collect();
+    pieces.push_back(rows);
+    // As a merge of equals: each row is copied a few times, however small the batches are.
+    while let [.., before, last] = pieces.make_contiguous() {
+        let together = before.num_rows() + last.num_rows();
+        if together > PIECE_ROWS || before.num_rows() > 2 * last.num_rows() {
+            break;
+        }
+        let merged = concat_batches(&table.schema, [&*before, &*last]).expect("pieces of one table");
+        pieces.truncate(pieces.len() - 2);
+        pieces.push_back(merged);
+    }
+    let mut count: usize = pieces.iter().map(RecordBatch::num_rows).sum();
+    while count > rows_max {
+        let Some(first) = pieces.pop_front() else { break };
+        let over = (count - rows_max).min(first.num_rows());
+        table.dropped += over as u64;
+        count -= over;
+        if over < first.num_rows() {
+            pieces.push_front(first.slice(over, first.num_rows() - over));
+        }
+    }
+    table.pieces = Arc::new(pieces.into());
+}
