@@ -34,6 +34,7 @@ mod warnings;
 mod windows;
 mod yaml;
 
+pub use dialect::bounds::check_bounds;
 pub use header::{Header, Status};
 pub use pack::{Pack, Rule, RuleFile, ViewFile, compile, compile_part};
 pub use problem::Problem;

@@ -1,11 +1,13 @@
 //! Which statements may run: one that reads, and nothing else. The text is looked at first, the plan a second time.
 
+use crate::serve::store::State;
 use datafusion::error::DataFusionError;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{FetchType, LogicalPlan};
 use datafusion::prelude::{SQLOptions, SessionContext};
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use foreshock_compiler::check_bounds;
 use std::fmt;
 
 /// Longest statement, bytes.
@@ -46,6 +48,16 @@ pub fn check(text: &str) -> Result<Statement, Refused> {
         let message = format!("the statement has {} bytes; at most {TEXT_MAX} are taken", text.len());
         return Err(Refused { state: TOO_COMPLEX, message });
     }
+    // Whoever walks a tree deeper than this may run out of stack, and the whole process with him.
+    check_bounds(text, &PostgreSqlDialect {}).map_err(|problem| {
+        let message = format!(
+            "line {}, column {}: {}",
+            problem.line,
+            problem.column,
+            problem.message.replace("the file", "the statement")
+        );
+        Refused { state: TOO_COMPLEX, message }
+    })?;
     let mut parser = DFParserBuilder::new(text).with_dialect(&PostgreSqlDialect {}).build().map_err(|e| refused(&e))?;
     let mut statements = parser.parse_statements().map_err(|e| refused(&e))?;
     match (statements.pop_front(), statements.is_empty()) {
@@ -80,7 +92,7 @@ fn first_word(text: &str) -> String {
 ///
 /// # Errors
 /// What is wrong with it.
-pub async fn plan(ctx: &SessionContext, statement: Statement) -> Result<LogicalPlan, Refused> {
+pub async fn plan(ctx: &SessionContext, statement: Statement, state: &State) -> Result<LogicalPlan, Refused> {
     let plan = ctx.state().statement_to_plan(statement).await.map_err(|e| refused(&e))?;
     let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     options.verify_plan(&plan).map_err(|e| Refused { state: READ_ONLY, message: e.strip_backtrace() })?;
@@ -96,9 +108,58 @@ pub async fn plan(ctx: &SessionContext, statement: Statement) -> Result<LogicalP
         })
     })
     .map_err(|e| refused(&e))?;
-    match refused_node {
-        Some(node) => Err(Refused { state: NOT_SUPPORTED, message: format!("{node} is refused") }),
-        None => Ok(plan),
+    if let Some(node) = refused_node {
+        return Err(Refused { state: NOT_SUPPORTED, message: format!("{node} is refused") });
+    }
+    let optimised = ctx.state().optimize(&plan).map_err(|e| refused(&e))?;
+    let most = most_pairs(&optimised, state);
+    if most > PAIRS_MAX {
+        let message = format!(
+            "a join without an equal column would look at {most} pairs of rows, and at most {PAIRS_MAX} are: join by a column, or \
+             ask for less of one side before"
+        );
+        return Err(Refused { state: TOO_COMPLEX, message });
+    }
+    Ok(plan)
+}
+
+/// Most pairs of rows that a join of all with all may look at: it is not stopped in the midst of it.
+const PAIRS_MAX: u64 = 20_000_000;
+
+/// The pairs of the largest join without an equal column.
+fn most_pairs(plan: &LogicalPlan, state: &State) -> u64 {
+    let own = match plan {
+        LogicalPlan::Join(join) if join.on.is_empty() => {
+            rows_at_most(&join.left, state).saturating_mul(rows_at_most(&join.right, state))
+        }
+        _ => 0,
+    };
+    plan.inputs().into_iter().map(|input| most_pairs(input, state)).fold(own, u64::max)
+}
+
+/// How many rows come of a plan; of a join by equal columns as many as of its larger side.
+fn rows_at_most(plan: &LogicalPlan, state: &State) -> u64 {
+    let inputs = || plan.inputs().into_iter().map(|input| rows_at_most(input, state));
+    match plan {
+        LogicalPlan::TableScan(scan) => {
+            let name = scan.table_name.table();
+            let name = name.strip_prefix("below_").unwrap_or(name);
+            let table = state.tables.get(name).or_else(|| state.corrections.get(name.trim_end_matches("_corrections")));
+            table.map_or(10_000, |table| table.row_count() as u64)
+        }
+        LogicalPlan::Join(join) if join.on.is_empty() => inputs().fold(1, u64::saturating_mul),
+        LogicalPlan::Join(_) => inputs().max().unwrap_or(0),
+        LogicalPlan::Values(values) => values.values.len() as u64,
+        LogicalPlan::EmptyRelation(_) => 1,
+        LogicalPlan::Limit(limit) => {
+            let fetch = match limit.get_fetch_type() {
+                Ok(FetchType::Literal(Some(fetch))) => fetch as u64,
+                _ => u64::MAX,
+            };
+            inputs().sum::<u64>().min(fetch)
+        }
+        LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty() => 1,
+        _ => inputs().fold(0, u64::saturating_add),
     }
 }
 

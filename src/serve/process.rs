@@ -15,9 +15,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-/// Plans of long statements are walked by calls within calls.
-const STACK_BYTES: usize = 64 << 20;
-
 /// A running reader.
 pub struct Reader {
     /// Where it answers.
@@ -109,12 +106,8 @@ fn follows(
 }
 
 fn answers(listener: TcpListener, door: Door, stop: Arc<AtomicBool>) -> anyhow::Result<JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("answer")
-        .thread_stack_size(STACK_BYTES)
-        .enable_all()
-        .build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("answer").enable_all().build()?;
     let thread = std::thread::Builder::new().name("serve".into());
     Ok(thread.spawn(move || {
         let served = runtime.block_on(async {

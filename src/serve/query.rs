@@ -40,13 +40,18 @@ pub struct Answer {
     pub state: Arc<State>,
 }
 
+/// Plans of long statements are walked by calls within calls.
+const STACK_BYTES: usize = 64 << 20;
+
 /// Answers statements.
 pub struct Desk {
     store: Arc<Store>,
     facts: Facts,
     limits: Limits,
     runtime: Arc<RuntimeEnv>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
+    /// Its threads run statements and nothing else: one that does not let go of its thread holds up none of the doors.
+    threads: Option<tokio::runtime::Runtime>,
     /// Statements answered.
     pub answered: AtomicU64,
     /// Statements refused or stopped.
@@ -62,6 +67,13 @@ impl<T> Drop for Work<T> {
     }
 }
 
+impl Drop for Desk {
+    /// Statements that still run are left behind.
+    fn drop(&mut self) {
+        self.threads.take().into_iter().for_each(tokio::runtime::Runtime::shutdown_background);
+    }
+}
+
 impl Desk {
     /// Over this store.
     ///
@@ -70,9 +82,15 @@ impl Desk {
     pub fn new(store: Arc<Store>, facts: Facts, limits: Limits) -> anyhow::Result<Desk> {
         let pool = Arc::new(GreedyMemoryPool::new(limits.memory_bytes));
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc()?;
-        let permits = Semaphore::new(limits.at_once);
+        let permits = Arc::new(Semaphore::new(limits.at_once));
+        let threads = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(limits.at_once)
+            .thread_name("statement")
+            .thread_stack_size(STACK_BYTES)
+            .enable_time()
+            .build()?;
         let (answered, refused) = (AtomicU64::new(0), AtomicU64::new(0));
-        Ok(Desk { store, facts, limits, runtime, permits, answered, refused })
+        Ok(Desk { store, facts, limits, runtime, permits, threads: Some(threads), answered, refused })
     }
 
     /// What is known now.
@@ -86,7 +104,8 @@ impl Desk {
     /// Why it does not run, or at which limit it was stopped.
     pub async fn answer(self: &Arc<Self>, text: &str) -> Result<Answer, Refused> {
         let (desk, text) = (self.clone(), text.to_owned());
-        let mut work = Work(tokio::spawn(async move { desk.run(&text).await }));
+        let threads = self.threads.as_ref().expect("they are there until the end");
+        let mut work = Work(threads.spawn(async move { desk.run(&text).await }));
         let stopped = |message: String| Refused { state: "57014", message };
         let answer = match tokio::time::timeout(self.limits.time, &mut work.0).await {
             Ok(Ok(answer)) => answer,
@@ -104,7 +123,7 @@ impl Desk {
         let state = self.store.state();
         let fault = |e: datafusion::error::DataFusionError| gate::refused(&e);
         let ctx = session(&state, &self.facts, self.runtime.clone()).await.map_err(fault)?;
-        let plan = gate::plan(&ctx, statement).await?;
+        let plan = gate::plan(&ctx, statement, &state).await?;
         let mut rows = ctx.execute_logical_plan(plan).await.map_err(fault)?.execute_stream().await.map_err(fault)?;
         let (schema, mut batches) = (rows.schema(), Vec::new());
         let (mut count, mut bytes) = (0, 0);

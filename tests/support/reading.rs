@@ -100,7 +100,7 @@ pub fn ask(store: &Store, pack: &Pack, text: &str) -> Vec<RecordBatch> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let ctx = session(&store.state(), &Facts::new(pack).unwrap(), Default::default()).await.unwrap();
-        let plan = gate::plan(&ctx, gate::check(text).unwrap()).await.unwrap();
+        let plan = gate::plan(&ctx, gate::check(text).unwrap(), &store.state()).await.unwrap();
         ctx.execute_logical_plan(plan).await.unwrap().collect().await.unwrap()
     })
 }

@@ -2,8 +2,9 @@
 //! bound is on the tokens, before anything is parsed; a person writes far less.
 
 use crate::problem::Problem;
+use datafusion::sql::sqlparser::dialect::Dialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan};
+use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 /// Longest file, in bytes.
 pub(crate) const FILE_BYTES_MAX: usize = 1024 * 1024;
@@ -49,6 +50,16 @@ impl Level {
     fn next_expression(&mut self) {
         *self = Level { done: self.done.max(self.depth()), ..Level::default() };
     }
+}
+
+/// The bounds of a rule's file, for any text that DataFusion is to see.
+///
+/// # Errors
+/// With the place where it became too long or too deep, or where it holds no token.
+pub fn check_bounds(text: &str, dialect: &dyn Dialect) -> Result<(), Problem> {
+    let tokens = Tokenizer::new(dialect, text).tokenize_with_location();
+    let tokens = tokens.map_err(|e| Problem::at((e.location.line, e.location.column), e.message, ""))?;
+    check(&tokens)
 }
 
 /// Refuses what is too long or too deep, with the place where it became so.

@@ -1,7 +1,7 @@
 //! The dialect: the text of a rule or view to a syntax tree that holds nothing but what `docs/rules.md` lists. All else is
 //! refused by name and place, before DataFusion sees it (reasons in `docs/decisions/0003-dialect.md`).
 
-mod bounds;
+pub(crate) mod bounds;
 mod call;
 mod expr;
 mod inherit;
