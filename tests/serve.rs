@@ -123,43 +123,97 @@ fn a_reader_has_what_the_topics_say_whenever_it_is_killed() {
     assert_eq!(writer.stop(), Some(0));
 }
 
-/// A desk over a generated day, with small limits.
-fn desk() -> Arc<Desk> {
-    let config = Config::default();
-    let pack = exactly_once::pack(&config);
-    let store = Arc::new(Store::new(1_000_000));
-    let (mut assembly, mut number) = (Assembly::after(None), 0);
-    for lines in foreshock_generator::generate(1, 1).day.chunks(2_000).take(4) {
-        let lines: Vec<_> = lines.iter().filter(|line| line.feed == Feed::Transactions).collect();
-        let (topic, from) = (Feed::Transactions.topic().to_owned(), number * 10_000);
-        let range = Range { topic, partition: 0, from, to: from + lines.len() as i64 };
-        let place = (range.topic.clone(), 0);
-        let fates = vec![format!("{}.", lines.len())];
-        let progress = format!(
-            r#"{{"number":{number},"ranges":{},"fates":{},"messages":0,"rules":""}}"#,
-            serde_json::to_string(&[range]).unwrap(),
-            serde_json::to_string(&fates).unwrap()
-        );
-        assembly.progress(serde_json::from_str(&progress).unwrap()).unwrap();
-        for (nth, line) in lines.iter().enumerate() {
-            let record =
-                Incoming { offset: from + nth as i64, time_us: None, source: None, bytes: line.json.clone().into() };
-            assembly.incoming(&place, record);
-        }
-        let whole = assembly.next(false).unwrap();
-        let rows = rows(&whole, &Intake::new(&config));
-        store.apply(Change { number: number as u64, as_of: None, written_us: None, rows, in_force: Vec::new() });
-        number += 1;
+/// The payments of a generated day, in batches.
+fn payments() -> Vec<Vec<String>> {
+    let day = foreshock_generator::generate(1, 1).day;
+    let of = |lines: &[foreshock_generator::Line]| -> Vec<String> {
+        lines.iter().filter(|line| line.feed == Feed::Transactions).map(|line| line.json.clone()).collect()
+    };
+    day.chunks(2_000).take(4).map(of).collect()
+}
+
+/// One more batch in the tables.
+fn apply(store: &Store, lines: &[String]) {
+    let number = store.state().number.map_or(0, |number| number + 1);
+    let (topic, from) = (Feed::Transactions.topic().to_owned(), number as i64 * 10_000);
+    let range = Range { topic, partition: 0, from, to: from + lines.len() as i64 };
+    let place = (range.topic.clone(), 0);
+    let progress = serde_json::json!({
+        "number": number, "ranges": [range], "fates": [format!("{}.", lines.len())], "messages": 0, "rules": "",
+    });
+    let mut assembly = Assembly::after(number.checked_sub(1));
+    assembly.progress(serde_json::from_value(progress).unwrap()).unwrap();
+    for (nth, line) in lines.iter().enumerate() {
+        let (offset, bytes) = (from + nth as i64, line.clone().into());
+        assembly.incoming(&place, Incoming { offset, time_us: None, source: None, bytes });
     }
+    let rows = rows(&assembly.next(false).unwrap(), &Intake::new(&Config::default()));
+    store.apply(Change { number, as_of: None, written_us: None, rows, in_force: Vec::new() });
+}
+
+/// A desk with small limits.
+fn desk(store: &Arc<Store>) -> Arc<Desk> {
+    let pack = exactly_once::pack(&Config::default());
     let time = Duration::from_secs(2);
     let limits = Limits { rows: 10_000, answer_bytes: 32 << 20, memory_bytes: 64 << 20, time, at_once: 2 };
-    Arc::new(Desk::new(store, Facts::new(&pack).unwrap(), limits).unwrap())
+    Arc::new(Desk::new(store.clone(), Facts::new(&pack).unwrap(), limits).unwrap())
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+#[test]
+fn changes_come_when_there_are_some_and_asking_again_loses_and_repeats_nothing() {
+    let store = Arc::new(Store::new(1_000_000));
+    let (desk, runtime) = (desk(&store), runtime());
+    let lines: Vec<String> = payments().into_iter().flatten().take(3_000).collect();
+    let batches: Vec<&[String]> = lines.chunks(7).collect();
+    let (mut since, mut seen) = (-1_i64, Vec::new());
+    std::thread::scope(|scope| {
+        scope.spawn(|| batches.iter().for_each(|batch| apply(&store, batch)));
+        let mut asked = 0;
+        while seen.len() < lines.len() {
+            asked += 1;
+            let statement = format!(
+                "SELECT event_id, seq FROM changes('transactions', {since}, INTERVAL '1 second') ORDER BY seq LIMIT {}",
+                1 + asked * 37 % 200
+            );
+            let answer = runtime.block_on(desk.answer(&statement)).unwrap();
+            for batch in &answer.batches {
+                let ids: &arrow::array::StringArray = arrow::array::AsArray::as_string(batch.column(0));
+                let seqs = arrow::array::AsArray::as_primitive::<arrow::datatypes::Int64Type>(batch.column(1));
+                for (id, seq) in ids.iter().zip(seqs.values()) {
+                    assert!(*seq > since, "a row twice");
+                    since = *seq;
+                    seen.push(id.unwrap().to_owned());
+                }
+            }
+        }
+    });
+    let expected: Vec<String> = lines
+        .iter()
+        .map(|line| {
+            let body: Value = serde_json::from_str(line).unwrap();
+            format!("tx:{}:{}", body["reporter"].as_str().unwrap(), body["txId"].as_str().unwrap())
+        })
+        .collect();
+    assert_eq!(seen, expected);
+    let idle = format!("SELECT * FROM changes('transactions', {since}, INTERVAL '1 second')");
+    assert!(runtime.block_on(desk.answer(&idle)).unwrap().batches.iter().all(|batch| batch.num_rows() == 0));
+    for wrong in
+        ["changes('rules', 0)", "changes(1, 2)", "changes('late', 'x')", "changes('late', 0, INTERVAL '-1 second')"]
+    {
+        let refused = runtime.block_on(desk.answer(&format!("SELECT * FROM {wrong}"))).unwrap_err();
+        assert!(refused.message.contains("changes('detections', 0"), "{wrong}: {refused}");
+    }
 }
 
 #[test]
 fn hostile_statements_are_refused_or_stopped_at_a_limit_and_the_desk_goes_on() {
-    let desk = desk();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let store = Arc::new(Store::new(1_000_000));
+    payments().iter().for_each(|lines| apply(&store, lines));
+    let (desk, runtime) = (desk(&store), runtime());
     let nested =
         |open: &str, close: &str, times: usize| format!("SELECT {}1{}", open.repeat(times), close.repeat(times));
     let chain = |word: &str, times: usize| vec!["amount = 1"; times].join(word);

@@ -3,6 +3,7 @@
 
 pub mod assembly;
 pub mod catalog;
+pub mod changes;
 pub mod door;
 pub mod follow;
 pub mod gate;

@@ -1,6 +1,7 @@
 //! A statement to its rows, within limits.
 
 use crate::serve::catalog::Facts;
+use crate::serve::changes::wait_for;
 use crate::serve::gate::{self, Refused};
 use crate::serve::session::session;
 use crate::serve::store::{State, Store};
@@ -8,6 +9,8 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -117,13 +120,21 @@ impl Desk {
         answer
     }
 
-    async fn run(&self, text: &str) -> Result<Answer, Refused> {
+    async fn planned(&self, text: &str) -> Result<(Arc<State>, SessionContext, LogicalPlan), Refused> {
         let statement = gate::check(text)?;
-        let _permit = self.permits.acquire().await.expect("never closed");
         let state = self.store.state();
-        let fault = |e: datafusion::error::DataFusionError| gate::refused(&e);
-        let ctx = session(&state, &self.facts, self.runtime.clone()).await.map_err(fault)?;
+        let ctx = session(&state, &self.facts, self.runtime.clone()).await.map_err(|e| gate::refused(&e))?;
         let plan = gate::plan(&ctx, statement, &state).await?;
+        Ok((state, ctx, plan))
+    }
+
+    async fn run(&self, text: &str) -> Result<Answer, Refused> {
+        let fault = |e: datafusion::error::DataFusionError| gate::refused(&e);
+        let (mut state, mut ctx, mut plan) = self.planned(text).await?;
+        if wait_for(&plan, &self.store).await.map_err(fault)? {
+            (state, ctx, plan) = self.planned(text).await?;
+        }
+        let _permit = self.permits.acquire().await.expect("never closed");
         let mut rows = ctx.execute_logical_plan(plan).await.map_err(fault)?.execute_stream().await.map_err(fault)?;
         let (schema, mut batches) = (rows.schema(), Vec::new());
         let (mut count, mut bytes) = (0, 0);

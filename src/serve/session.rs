@@ -1,6 +1,7 @@
 //! What a person can ask: views over the tables of one batch. The tables below them have no name that a statement could use.
 
 use crate::serve::catalog::{self, Facts};
+use crate::serve::changes::ChangesFunction;
 use crate::serve::store::{State, Table};
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::{MemorySchemaProvider, SchemaProvider};
@@ -30,7 +31,7 @@ const STANDING: [(&str, &str, &str, &str); 3] = [
 ///
 /// # Errors
 /// What DataFusion says of our own views.
-pub async fn session(state: &State, facts: &Facts, runtime: Arc<RuntimeEnv>) -> Result<SessionContext> {
+pub async fn session(state: &Arc<State>, facts: &Facts, runtime: Arc<RuntimeEnv>) -> Result<SessionContext> {
     let below = SessionContext::new_with_config_rt(config(), runtime.clone());
     let public = SessionContext::new_with_config_rt(config(), runtime);
     for (name, table) in &state.tables {
@@ -59,6 +60,7 @@ pub async fn session(state: &State, facts: &Facts, runtime: Arc<RuntimeEnv>) -> 
     }
     let catalog = public.catalog(CATALOG).ok_or_else(|| DataFusionError::Internal("no catalogue".into()))?;
     catalog.register_schema("system", Arc::new(system))?;
+    public.register_udtf("changes", Arc::new(ChangesFunction(state.clone())));
     for name in REFUSED_FUNCTIONS {
         public.deregister_udf(name);
         public.deregister_udtf(name);

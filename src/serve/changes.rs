@@ -1,0 +1,143 @@
+//! `changes('detections', since_seq, INTERVAL '10 seconds')`: rows after a number, at once or when there are some. A bounded
+//! wait works from every client, and whoever asks again with the last number misses nothing and gets nothing twice.
+
+use crate::serve::store::{State, Store, Table};
+use crate::serve::tables::SEQ;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::{Int64Type, SchemaRef};
+use datafusion::catalog::{Session, TableFunctionImpl};
+use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::datasource::{MemTable, TableProvider, TableType, source_as_provider};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::physical_plan::ExecutionPlan;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest wait; what is longer is cut.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// The table whose rows tell the changes of another one.
+const REVISIONS: [(&str, &str); 3] = [
+    ("detections", "detection_revisions"),
+    ("alerts", "alert_revisions"),
+    ("blocking_drafts", "blocking_draft_revisions"),
+];
+
+/// The function, over a state.
+#[derive(Debug)]
+pub struct ChangesFunction(pub Arc<State>);
+
+/// Rows of a table after a number.
+#[derive(Debug)]
+struct Changes {
+    table: Table,
+    name: String,
+    since: i64,
+    wait: Duration,
+}
+
+impl TableFunctionImpl for ChangesFunction {
+    fn call(&self, arguments: &[Expr]) -> Result<Arc<dyn TableProvider>> {
+        let wrong = |what: &str| {
+            let form =
+                "changes('detections', 0, INTERVAL '10 seconds'): a table, a seq and, if wished, how long to wait";
+            Err(DataFusionError::Plan(format!("{what}; write {form}")))
+        };
+        let literal = |at: usize| match arguments.get(at) {
+            Some(Expr::Literal(value, _)) => Some(value.clone()),
+            _ => None,
+        };
+        let Some(name) = literal(0).and_then(|value| value.try_as_str().flatten().map(str::to_owned)) else {
+            return wrong("the first argument is no text");
+        };
+        let revisions = REVISIONS.iter().find(|(of, _)| *of == name).map_or(name.as_str(), |(_, revisions)| revisions);
+        let Some(table) = self.0.tables.get(revisions) else { return wrong(&format!("there is no table `{name}`")) };
+        let Some(ScalarValue::Int64(Some(since))) = literal(1) else {
+            return wrong("the second argument is no number");
+        };
+        let wait = match literal(2) {
+            None if arguments.len() < 3 => Duration::ZERO,
+            Some(ScalarValue::IntervalMonthDayNano(Some(i))) if i.months == 0 && i.days == 0 && i.nanoseconds >= 0 => {
+                Duration::from_nanos(i.nanoseconds.unsigned_abs()).min(WAIT_MAX)
+            }
+            _ => return wrong("the third argument is no interval of seconds or minutes"),
+        };
+        Ok(Arc::new(Changes { table: table.clone(), name: revisions.to_owned(), since, wait }))
+    }
+}
+
+impl Changes {
+    fn rows(&self) -> Vec<RecordBatch> {
+        after(&self.table, self.since)
+    }
+}
+
+#[async_trait::async_trait]
+impl TableProvider for Changes {
+    fn schema(&self) -> SchemaRef {
+        self.table.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        MemTable::try_new(self.schema(), vec![self.rows()])?.scan(session, projection, filters, limit).await
+    }
+}
+
+/// Rows with a higher number: they stand in its order.
+fn after(table: &Table, since: i64) -> Vec<RecordBatch> {
+    let rest = |piece: &RecordBatch| {
+        let seqs = piece.column_by_name(SEQ).expect("every table has it").as_primitive::<Int64Type>().values();
+        let from = seqs.partition_point(|seq| *seq <= since);
+        (from < piece.num_rows()).then(|| piece.slice(from, piece.num_rows() - from))
+    };
+    table.pieces.iter().filter_map(rest).collect()
+}
+
+/// Waits until one of the changes that a plan asks for has rows, or as long as it is patient. Was there anything to wait for?
+///
+/// # Errors
+/// What DataFusion says.
+pub async fn wait_for(plan: &LogicalPlan, store: &Store) -> Result<bool> {
+    let mut asked: Vec<(String, i64, Duration)> = Vec::new();
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && let Ok(provider) = source_as_provider(&scan.source)
+            && let Some(changes) = provider.downcast_ref::<Changes>()
+        {
+            asked.push((changes.name.clone(), changes.since, changes.wait));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    let patience = asked.iter().map(|(_, _, wait)| *wait).min().unwrap_or_default();
+    if patience.is_zero() {
+        return Ok(false);
+    }
+    let mut changed = store.changes();
+    let has_rows = || {
+        let state = store.state();
+        asked.iter().any(|(name, since, _)| !after(&state.tables[name.as_str()], *since).is_empty())
+    };
+    let come = async {
+        loop {
+            // Marked before it is looked at: what comes meanwhile wakes.
+            changed.mark_unchanged();
+            if has_rows() || changed.changed().await.is_err() {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(patience, come).await;
+    Ok(true)
+}
