@@ -27,9 +27,9 @@ struct Loaded {
 fn loaded(lines: &[String]) -> Loaded {
     let event = |l: &String| decode(&Record { bytes: l.as_bytes(), ..Record::default() }, &mut Counts::default());
     let events = lines.iter().map(|l| event(l).expect("generated events are valid")).collect();
-    let files = Files::of_events([events]);
-    let batches = files.batches(8_192).expect("they are in memory");
-    Loaded { batches: batches.collect::<Result<_, _>>().expect("they are in memory"), partitions: files.firsts().len() }
+    let files = Files::of_events([events], 8_192).expect("the disk has room");
+    let batches = files.batches().expect("they are there");
+    Loaded { batches: batches.collect::<Result<_, _>>().expect("they are there"), partitions: files.firsts().len() }
 }
 
 fn step_all(loaded: &Loaded, pack: &foreshock_compiler::Pack) -> usize {

@@ -115,11 +115,11 @@ fn difference(ours: &Net, theirs: &BTreeMap<String, Json>) -> Option<String> {
 fn facts(events: Vec<(usize, Event)>) -> Facts {
     let mut files: BTreeMap<usize, Vec<Event>> = BTreeMap::new();
     events.into_iter().for_each(|(partition, event)| files.entry(partition).or_default().push(event));
-    let files = Files::of_events(files.into_values());
+    let files = Files::of_events(files.into_values(), 1_000).unwrap();
     let presence = vec![Presence::Expected; files.firsts().len()];
     let mut engine = Engine::new(foreshock_engine::PackPlan::default(), 1, &presence, |_| 400 * 86_400 * SECOND_US);
     let mut standing = Standing::default();
-    for batches in files.batches(1_000).unwrap().map(Result::unwrap) {
+    for batches in files.batches().unwrap().map(Result::unwrap) {
         standing.take(&engine.step(&batches, &Inline));
     }
     standing.facts()

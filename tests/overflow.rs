@@ -24,9 +24,9 @@ fn an_overflow_is_no_value_on_both_executors_and_counted_live() {
     let events = line
         .map(|l| decode(&Record { bytes: l.as_bytes(), ..Record::default() }, &mut Counts::default()).unwrap())
         .collect();
-    let files = Files::of_events([events]);
+    let files = Files::of_events([events], 100).unwrap();
     let mut engine = Engine::new(pack.plan.clone(), 1, &[Presence::Expected], |_| 0);
-    let batches: Vec<_> = files.batches(100).unwrap().flat_map(Result::unwrap).collect();
+    let batches: Vec<_> = files.batches().unwrap().flat_map(Result::unwrap).collect();
     let output = engine.step(&batches, &Pool { threads: 1 });
     assert_eq!(output.facts.faults, 10);
     assert!(output.verdicts.is_empty());

@@ -18,11 +18,11 @@ fn a_state_that_is_loaded_with_other_key_ranges_has_the_same_hash_and_goes_on_to
     let day = foreshock_generator::generate(1, 1).day;
     let event = |json: &str| decode(&Record { bytes: json.as_bytes(), ..Record::default() }, &mut Counts::default());
     let events = day.iter().take(6_000).map(|l| event(&l.json).unwrap()).collect();
-    let files = Files::of_events([events]);
+    let files = Files::of_events([events], 20).unwrap();
     let partitions = vec![Presence::Expected; files.firsts().len()];
     let fresh = |shards| Engine::new(pack.plan.clone(), shards, &partitions, |_| 120 * SECOND_US);
     let (mut steady, mut restored) = (fresh(1), fresh(2));
-    for (number, batches) in files.batches(20).unwrap().map(Result::unwrap).enumerate() {
+    for (number, batches) in files.batches().unwrap().map(Result::unwrap).enumerate() {
         let said = steady.step(&batches, &Pool { threads: 1 }).verdicts;
         let same = restored.step(&batches, &Pool { threads: 1 }).verdicts;
         assert_eq!(said.len(), same.len(), "batch {number}");

@@ -83,13 +83,11 @@ pub struct LiveRun {
     pub leaps: Vec<(Leader, u64)>,
 }
 
-/// How a live run is cut.
+/// How a live run is made.
 #[derive(Debug, Clone, Copy)]
-pub struct Batching {
+pub struct Conditions {
     /// Key ranges and threads.
     pub shards: usize,
-    /// Events of a micro-batch.
-    pub batch: usize,
     /// Lateness in microseconds.
     pub lateness_us: i64,
     /// Keep the accepted events for a comparison.
@@ -103,18 +101,18 @@ pub struct Batching {
 pub fn run_live(
     pack: &Pack,
     files: &Files,
-    batching: Batching,
+    conditions: Conditions,
     mut progress: impl FnMut(u64),
 ) -> anyhow::Result<LiveRun> {
-    let mut engine = engine_for(pack.plan.clone(), batching.shards, files, batching.lateness_us);
-    let pool = Pool { threads: batching.shards };
+    let mut engine = engine_for(pack.plan.clone(), conditions.shards, files, conditions.lateness_us);
+    let pool = Pool { threads: conditions.shards };
     let latency = Histogram::new_with_bounds(1, 60 * 1_000_000, 3).expect("fixed bounds are valid");
     let mut run = LiveRun {
         net: Net::default(),
         facts: StepFacts::default(),
         retractions: 0,
         revisions: 0,
-        facts_that_count: batching.keep_accepted.then(FactFiles::new).transpose()?,
+        facts_that_count: conditions.keep_accepted.then(FactFiles::new).transpose()?,
         latency,
         engine_seconds: 0.0,
         sizes: Sizes::default(),
@@ -123,7 +121,7 @@ pub fn run_live(
         leaps: Vec::new(),
     };
     let mut leaders = Leaders::default();
-    let mut source = files.batches(batching.batch)?;
+    let mut source = files.batches()?;
     while let Some(batches) = source.next() {
         let batches = batches?;
         let events: usize = batches.iter().map(|b| b.batch.num_rows()).sum();
@@ -204,15 +202,15 @@ impl Replay {
     pub fn run(&self) -> anyhow::Result<Exit> {
         let Some(pack) = self.rules.load()? else { return Ok(Exit::Invalid) };
         anyhow::ensure!(self.batch > 0 && self.shards > 0, "--batch and --shards must be at least 1");
-        let files = Files::read(&self.files)?;
+        let files = Files::read(&self.files, self.batch)?;
         report_refused(&files);
         let bar = indicatif::ProgressBar::new(files.events);
         if !std::io::stderr().is_terminal() {
             bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
         }
         let lateness_us = i64::from(self.lateness) * SECOND_US;
-        let batching = Batching { shards: self.shards, batch: self.batch, lateness_us, keep_accepted: self.compare };
-        let mut run = run_live(&pack, &files, batching, |n| bar.inc(n))?;
+        let conditions = Conditions { shards: self.shards, lateness_us, keep_accepted: self.compare };
+        let mut run = run_live(&pack, &files, conditions, |n| bar.inc(n))?;
         bar.finish_and_clear();
         // Before anything is printed: who reads that may go away.
         write_out(self.out.as_deref(), &run.net)?;
@@ -241,7 +239,7 @@ impl Backtest {
     /// When files cannot be read or written, or a rule fails.
     pub fn run(&self) -> anyhow::Result<Exit> {
         let Some(pack) = self.rules.load()? else { return Ok(Exit::Invalid) };
-        let files = Files::read(&self.files)?;
+        let files = Files::read(&self.files, foreshock_core::limits::BATCH_EVENTS_MAX)?;
         report_refused(&files);
         let mut currencies = Currencies::of(&pack);
         let facts = all_facts(&files, &mut currencies)?;
@@ -261,7 +259,7 @@ impl Backtest {
 fn all_facts(files: &Files, currencies: &mut Currencies) -> anyhow::Result<FactTables> {
     let mut engine = engine_for(PackPlan::default(), 1, files, i64::MAX);
     let mut facts = FactFiles::new()?;
-    for batches in files.batches(foreshock_core::limits::BATCH_EVENTS_MAX)? {
+    for batches in files.batches()? {
         let batches = batches?;
         for batch in &batches {
             currencies.note(batch);

@@ -1,147 +1,190 @@
-//! Event files as source partitions: read twice, once for what is in them and once for their events in micro-batches.
+//! Event files as source partitions: read once into columns, which wait in a temporary folder, then given in micro-batches. A
+//! file of any length, and a pipe, takes the disk, not the memory.
 
 use crate::offline::piece::{Builder, Piece};
 use crate::offline::reading::{EventFile, Findings};
 use anyhow::Context;
-use foreshock_core::Feed;
-use foreshock_core::limits::BATCH_EVENTS_MAX;
+use arrow::array::{ArrayRef, AsArray, RecordBatch, UInt8Array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt8Type};
+use arrow::ipc::reader::FileReader;
+use arrow::ipc::writer::FileWriter;
+use foreshock_compiler::feed_schema;
+use foreshock_core::{Feed, ReportAction};
 use foreshock_engine::FeedBatch;
 use foreshock_feeds::Event;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
-use std::io::{Seek, SeekFrom};
+use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// Event files, looked through once.
-#[derive(Debug, Default)]
+/// Event files in columns.
+#[derive(Debug)]
 pub struct Files {
     sources: Vec<Source>,
-    /// Time of the first event of each feed that occurs, by file.
-    firsts: Vec<BTreeMap<Feed, i64>>,
     /// Events of all files.
     pub events: u64,
     /// What was refused and tolerated.
     pub findings: Findings,
+    /// Goes with the rest.
+    folder: tempfile::TempDir,
 }
 
-#[derive(Debug)]
-enum Source {
-    /// `content`: a copy of what can be read only once, such as a pipe.
-    Path { path: PathBuf, content: Option<File> },
-    /// As if read from a file.
-    Events(Vec<Event>),
+/// One file in columns.
+#[derive(Debug, Default)]
+struct Source {
+    /// Time of the first event of each feed that occurs, microseconds.
+    firsts: BTreeMap<Feed, i64>,
+    /// The columns of each feed.
+    paths: BTreeMap<Feed, PathBuf>,
+    /// Of each piece the time of its first event, and the feeds that it has.
+    pieces: VecDeque<(i64, Vec<Feed>)>,
 }
 
 impl Files {
-    /// Looks through all files.
+    /// Reads all files, to be given in micro-batches of `size` events.
     ///
     /// # Errors
-    /// When a file cannot be read or is of no known kind.
-    pub fn read(paths: &[PathBuf]) -> anyhow::Result<Files> {
-        let sources = paths.iter().map(|path| Source::of(path)).collect::<anyhow::Result<Vec<_>>>()?;
-        Files::of(sources)
+    /// When a file cannot be read or is of no known kind, or the temporary folder has no room.
+    pub fn read(paths: &[PathBuf], size: usize) -> anyhow::Result<Files> {
+        let mut files = Files::none()?;
+        for path in paths {
+            let mut file = EventFile::open(path, size)?;
+            let mut findings = std::mem::take(&mut files.findings);
+            files.add(|| file.next(size, &mut findings))?;
+            files.findings = findings;
+        }
+        Ok(files)
     }
 
     /// Lists of events, as if each was read from a file in this order.
-    pub fn of_events(lists: impl IntoIterator<Item = Vec<Event>>) -> Files {
-        Files::of(lists.into_iter().map(Source::Events).collect()).expect("lists of events have no errors")
-    }
-
-    fn of(sources: Vec<Source>) -> anyhow::Result<Files> {
-        let mut files = Files { firsts: vec![BTreeMap::new(); sources.len()], sources, ..Files::default() };
-        for (source, firsts) in files.sources.iter().zip(&mut files.firsts) {
-            let mut pieces = source.open(BATCH_EVENTS_MAX)?;
-            while let Some(piece) = pieces.next(BATCH_EVENTS_MAX, &mut files.findings)? {
-                files.events += piece.len() as u64;
-                for (feed, first_us) in piece.firsts() {
-                    firsts.entry(feed).or_insert(first_us);
-                }
-            }
+    ///
+    /// # Errors
+    /// When the temporary folder has no room.
+    pub fn of_events(lists: impl IntoIterator<Item = Vec<Event>>, size: usize) -> anyhow::Result<Files> {
+        let mut files = Files::none()?;
+        for events in lists {
+            let mut events = events.into_iter();
+            files.add(|| {
+                let mut builder = Builder::default();
+                events.by_ref().take(size).for_each(|event| builder.push(event));
+                Ok(builder.finish())
+            })?;
         }
         Ok(files)
+    }
+
+    fn none() -> anyhow::Result<Files> {
+        let folder = tempfile::Builder::new().prefix("foreshock-events-").tempdir();
+        let folder = folder.context("no temporary folder for the events (TMPDIR names where it is made)")?;
+        Ok(Files { sources: Vec::new(), events: 0, findings: Findings::default(), folder: folder })
+    }
+
+    /// Takes in one file, piece by piece.
+    fn add(&mut self, mut next: impl FnMut() -> anyhow::Result<Option<Piece>>) -> anyhow::Result<()> {
+        let (mut source, mut columns) = (Source::default(), BTreeMap::new());
+        while let Some(piece) = next()? {
+            self.events += piece.len() as u64;
+            for (feed, first_us) in piece.firsts() {
+                source.firsts.entry(feed).or_insert(first_us);
+            }
+            source.pieces.push_back((piece.first_us, piece.feeds.keys().copied().collect()));
+            for (feed, (rows, actions)) in piece.feeds {
+                if !columns.contains_key(&feed) {
+                    let name = format!("{}-{}.arrow", self.sources.len(), feed.table());
+                    let path = self.folder.path().join(name);
+                    columns.insert(feed, create(&path, feed)?);
+                    source.paths.insert(feed, path);
+                }
+                let writer = columns.get_mut(&feed).expect("made above");
+                writer.write(&with_actions(feed, &rows, &actions)?).with_context(|| problem(&source.paths[&feed]))?;
+            }
+        }
+        for (feed, mut writer) in columns {
+            writer.finish().with_context(|| problem(&source.paths[&feed]))?;
+        }
+        self.sources.push(source);
+        Ok(())
     }
 
     /// Time of the first event of each source partition. There is one for each file and feed that occurs in it, so that each
     /// has one order of its own.
     pub fn firsts(&self) -> Vec<i64> {
-        self.firsts.iter().flat_map(BTreeMap::values).copied().collect()
+        self.sources.iter().flat_map(|source| source.firsts.values()).copied().collect()
     }
 
-    /// Micro-batches of `size` events; of several files the one whose next event is oldest comes first.
+    /// The micro-batches; of several files the one whose next event is oldest comes first.
     ///
     /// # Errors
-    /// When a file cannot be read any more.
-    pub fn batches(&self, size: usize) -> anyhow::Result<Batches> {
-        let mut batches = Batches { open: Vec::new(), size, ended: Vec::new() };
+    /// When the temporary files cannot be read.
+    pub fn batches(&self) -> anyhow::Result<Batches> {
+        let mut batches = Batches { open: Vec::new(), ended: Vec::new() };
         let mut partition = 0;
-        for (source, feeds) in self.sources.iter().zip(&self.firsts) {
-            let partitions = feeds.keys().copied().zip(partition..).collect();
-            partition += feeds.len();
-            let mut pieces = source.open(size)?;
-            let next = pieces.next(size, &mut Findings::default())?;
-            batches.open.push(Open { pieces, next, partitions });
+        for source in &self.sources {
+            let partitions = source.firsts.keys().copied().zip(partition..).collect();
+            partition += source.firsts.len();
+            let open = |(feed, path): (&Feed, &PathBuf)| Ok((*feed, open(path)?));
+            let columns = source.paths.iter().map(open).collect::<anyhow::Result<_>>()?;
+            batches.open.push(Open { columns, pieces: source.pieces.clone(), partitions });
         }
         batches.note_ended();
         Ok(batches)
     }
 }
 
-impl Source {
-    fn of(path: &Path) -> anyhow::Result<Source> {
-        let problem = || format!("cannot read {}", path.display());
-        let is_file = std::fs::metadata(path).with_context(problem)?.is_file();
-        let content = if is_file { None } else { Some(copy(path).with_context(problem)?) };
-        Ok(Source::Path { path: path.to_owned(), content })
-    }
+const ACTION: &str = "action";
 
-    fn open(&self, size: usize) -> anyhow::Result<Pieces> {
-        Ok(match self {
-            Source::Events(events) => Pieces::Events(events.clone().into_iter()),
-            Source::Path { path, content } => {
-                if let Some(mut content) = content.as_ref() {
-                    content.seek(SeekFrom::Start(0))?;
-                }
-                Pieces::File(EventFile::open(path, content.as_ref(), size)?)
-            }
-        })
-    }
+/// The feed's columns, and what each row does.
+fn schema(feed: Feed) -> SchemaRef {
+    let own = feed_schema(feed);
+    let fields = own.fields().iter().map(|field| field.as_ref().clone());
+    Arc::new(Schema::new(fields.chain([Field::new(ACTION, DataType::UInt8, false)]).collect::<Vec<_>>()))
 }
 
-/// A copy without a name, gone with the process.
-fn copy(path: &Path) -> std::io::Result<File> {
-    let mut copy = tempfile::tempfile()?;
-    std::io::copy(&mut File::open(path)?, &mut copy)?;
-    Ok(copy)
+fn with_actions(feed: Feed, rows: &RecordBatch, actions: &[ReportAction]) -> anyhow::Result<RecordBatch> {
+    let code = |row: usize| match actions.get(row).copied().unwrap_or_default() {
+        ReportAction::New => 0,
+        ReportAction::Update => 1,
+        ReportAction::Withdraw => 2,
+    };
+    let codes: ArrayRef = Arc::new((0..rows.num_rows()).map(|row| Some(code(row))).collect::<UInt8Array>());
+    Ok(RecordBatch::try_new(schema(feed), rows.columns().iter().cloned().chain([codes]).collect())?)
 }
 
-enum Pieces {
-    File(EventFile),
-    Events(std::vec::IntoIter<Event>),
+fn without_actions(feed: Feed, rows: &RecordBatch) -> anyhow::Result<(RecordBatch, Vec<ReportAction>)> {
+    let (own, codes) = rows.columns().split_at(rows.num_columns() - 1);
+    let action = |code: &u8| match code {
+        1 => ReportAction::Update,
+        2 => ReportAction::Withdraw,
+        _ => ReportAction::New,
+    };
+    let actions = codes[0].as_primitive::<UInt8Type>().values().iter().map(action).collect();
+    Ok((RecordBatch::try_new(feed_schema(feed), own.to_vec())?, actions))
 }
 
-impl Pieces {
-    fn next(&mut self, size: usize, findings: &mut Findings) -> anyhow::Result<Option<Piece>> {
-        match self {
-            Pieces::File(file) => file.next(size, findings),
-            Pieces::Events(events) => {
-                let mut builder = Builder::default();
-                events.take(size).for_each(|event| builder.push(event));
-                Ok(builder.finish())
-            }
-        }
-    }
+fn create(path: &Path, feed: Feed) -> anyhow::Result<FileWriter<BufWriter<File>>> {
+    let file = File::create(path).with_context(|| problem(path))?;
+    FileWriter::try_new(BufWriter::new(file), &schema(feed)).with_context(|| problem(path))
+}
+
+fn open(path: &Path) -> anyhow::Result<FileReader<BufReader<File>>> {
+    let file = File::open(path).with_context(|| problem(path))?;
+    FileReader::try_new_buffered(file, None).with_context(|| problem(path))
+}
+
+fn problem(path: &Path) -> String {
+    format!("the events in {} (TMPDIR names where they are kept)", path.display())
 }
 
 struct Open {
-    pieces: Pieces,
-    next: Option<Piece>,
+    columns: BTreeMap<Feed, FileReader<BufReader<File>>>,
+    pieces: VecDeque<(i64, Vec<Feed>)>,
     partitions: BTreeMap<Feed, usize>,
 }
 
 /// Iterator over micro-batches.
 pub struct Batches {
     open: Vec<Open>,
-    size: usize,
     ended: Vec<usize>,
 }
 
@@ -152,21 +195,22 @@ impl Batches {
     }
 
     fn note_ended(&mut self) {
-        let ended = self.open.iter().filter(|file| file.next.is_none());
+        let ended = self.open.iter().filter(|file| file.pieces.is_empty());
         self.ended = ended.flat_map(|file| file.partitions.values().copied()).collect();
     }
 
     fn step(&mut self) -> anyhow::Result<Option<Vec<FeedBatch>>> {
-        let waiting = self.open.iter_mut().filter_map(|file| Some((file.next.as_ref()?.first_us, file)));
+        let waiting = self.open.iter_mut().filter_map(|file| Some((file.pieces.front()?.0, file)));
         let Some((_, file)) = waiting.min_by_key(|(first_us, _)| *first_us) else { return Ok(None) };
-        let following = file.pieces.next(self.size, &mut Findings::default())?;
-        let piece = std::mem::replace(&mut file.next, following).expect("it waits");
+        let (_, feeds) = file.pieces.pop_front().expect("it waits");
         let mut batches = Vec::new();
-        for (feed, (batch, actions)) in piece.feeds {
-            let partition = *file.partitions.get(&feed).context("a file was changed while it was read")?;
-            batches.push(FeedBatch { feed, partition, batch, actions });
+        for feed in feeds {
+            let rows =
+                file.columns.get_mut(&feed).and_then(Iterator::next).context("a temporary file was changed")??;
+            let (batch, actions) = without_actions(feed, &rows)?;
+            batches.push(FeedBatch { feed, partition: file.partitions[&feed], batch, actions });
         }
-        if file.next.is_none() {
+        if file.pieces.is_empty() {
             self.note_ended();
         }
         Ok(Some(batches))

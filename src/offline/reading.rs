@@ -66,17 +66,13 @@ enum Kind {
 }
 
 impl EventFile {
-    /// Opens a file whose pieces have at most `size` events. `content`: where its bytes are, if not under its own path.
+    /// Opens a file whose pieces have at most `size` events.
     ///
     /// # Errors
     /// When it cannot be opened, is no Parquet file or has not the columns of a feed.
-    pub fn open(path: &Path, content: Option<&File>, size: usize) -> anyhow::Result<EventFile> {
+    pub fn open(path: &Path, size: usize) -> anyhow::Result<EventFile> {
         let is_table = path.extension().is_some_and(|e| e == "parquet");
-        let file = match content {
-            None => File::open(path),
-            Some(content) => content.try_clone(),
-        };
-        let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+        let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
         let kind = if is_table {
             let (reader, feed) = open_table(path, file, size)?;
             Kind::Table { reader, feed, rows: 0 }
@@ -283,7 +279,7 @@ mod tests {
         // Both are outside what 64 bits of nanoseconds can say.
         let wrong = ["1500-01-01T00:00:00Z", "3000-01-01T00:00:00Z"].map(|t| parse_rfc3339(t).unwrap());
         old_table(&path, &[right[0], wrong[0], right[1], wrong[1]]);
-        let (mut file, mut findings) = (EventFile::open(&path, None, 100).unwrap(), Findings::default());
+        let (mut file, mut findings) = (EventFile::open(&path, 100).unwrap(), Findings::default());
         let mut times = Vec::new();
         while let Some(piece) = file.next(100, &mut findings).unwrap() {
             let (rows, _) = &piece.feeds[&Feed::Transactions];

@@ -68,7 +68,7 @@ impl Input {
     fn batch(&self, pack: &Pack) -> BTreeMap<(String, String), Value> {
         let events = self.lines.iter().map(|(_, _, l)| event(l)).collect();
         let mut rows: BTreeMap<Feed, Vec<_>> = BTreeMap::new();
-        for batch in Files::of_events([events]).batches(usize::MAX).unwrap().flat_map(Result::unwrap) {
+        for batch in Files::of_events([events], usize::MAX).unwrap().batches().unwrap().flat_map(Result::unwrap) {
             rows.entry(batch.feed).or_default().push(batch.batch);
         }
         let net = Net::of_batch(pack, &rows).unwrap();
