@@ -283,7 +283,7 @@ fn hostile_statements_are_refused_or_stopped_at_a_limit_and_the_desk_goes_on() {
         "SELECT a.event_id FROM transactions a, transactions b ORDER BY a.amount * b.amount".into(),
         "SELECT DISTINCT a.event_id || b.event_id FROM transactions a, transactions b".into(),
         "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT count(*) FROM r".into(),
-        "SELECT * FROM transactions".repeat(1) + " UNION ALL SELECT * FROM transactions".repeat(20).as_str(),
+        "SELECT * FROM transactions".to_owned() + " UNION ALL SELECT * FROM transactions".repeat(20).as_str(),
         nested("(", ")", 20_000),
         nested("abs(", ")", 5_000),
         nested("NOT ", "", 10_000),

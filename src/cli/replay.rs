@@ -3,7 +3,7 @@
 use crate::cli::Exit;
 use crate::cli::options::RuleOptions;
 use crate::cli::output::decided;
-use crate::offline::files::Files;
+use crate::offline::files::{Files, for_each_batch};
 use crate::offline::net::Net;
 use crate::offline::standing::{FactFiles, FactTables};
 use crate::ops::leaders::{Leader, Leaders};
@@ -121,9 +121,7 @@ pub fn run_live(
         leaps: Vec::new(),
     };
     let mut leaders = Leaders::default();
-    let mut source = files.batches()?;
-    while let Some(batches) = source.next() {
-        let batches = batches?;
+    for_each_batch(files, |batches, ended| {
         let events: usize = batches.iter().map(|b| b.batch.num_rows()).sum();
         let start = Instant::now();
         let output = engine.step(&batches, &pool);
@@ -142,9 +140,10 @@ pub fn run_live(
             facts.take(&output)?;
         }
         take(pack, output, &mut run);
-        go_past_ended(&mut engine, source.ended());
+        go_past_ended(&mut engine, &ended);
         progress(events as u64);
-    }
+        Ok(())
+    })?;
     (run.sizes, run.weight) = (engine.sizes(), engine.weigh_windows());
     let output = engine.finish();
     take(pack, output, &mut run);
@@ -259,13 +258,12 @@ impl Backtest {
 fn all_facts(files: &Files, currencies: &mut Currencies) -> anyhow::Result<FactTables> {
     let mut engine = engine_for(PackPlan::default(), 1, files, i64::MAX);
     let mut facts = FactFiles::new()?;
-    for batches in files.batches()? {
-        let batches = batches?;
+    for_each_batch(files, |batches, _| {
         for batch in &batches {
             currencies.note(batch);
         }
-        facts.take(&engine.step(&batches, &Pool { threads: 1 }))?;
-    }
+        facts.take(&engine.step(&batches, &Pool { threads: 1 }))
+    })?;
     facts.finish()
 }
 

@@ -126,6 +126,11 @@ impl Subscription {
     pub fn hold(&self, place: &Place, is_held: bool) -> anyhow::Result<()> {
         let mut list = TopicPartitionList::new();
         list.add_partition(&place.0, place.1);
-        Ok(if is_held { self.consumer.pause(&list)? } else { self.consumer.resume(&list)? })
+        if is_held {
+            self.consumer.pause(&list)?
+        } else {
+            self.consumer.resume(&list)?
+        }
+        Ok(())
     }
 }

@@ -12,6 +12,7 @@ use foreshock_compiler::feed_schema;
 use foreshock_core::{Feed, ReportAction};
 use foreshock_engine::FeedBatch;
 use foreshock_feeds::Event;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
@@ -77,26 +78,27 @@ impl Files {
     fn none() -> anyhow::Result<Files> {
         let folder = tempfile::Builder::new().prefix("foreshock-events-").tempdir();
         let folder = folder.context("no temporary folder for the events (TMPDIR names where it is made)")?;
-        Ok(Files { sources: Vec::new(), events: 0, findings: Findings::default(), folder: folder })
+        Ok(Files { sources: Vec::new(), events: 0, findings: Findings::default(), folder })
     }
 
     /// Takes in one file, piece by piece.
     fn add(&mut self, mut next: impl FnMut() -> anyhow::Result<Option<Piece>>) -> anyhow::Result<()> {
         let (mut source, mut columns) = (Source::default(), BTreeMap::new());
         while let Some(piece) = next()? {
-            self.events += piece.len() as u64;
+            self.events += piece.event_count() as u64;
             for (feed, first_us) in piece.firsts() {
                 source.firsts.entry(feed).or_insert(first_us);
             }
             source.pieces.push_back((piece.first_us, piece.feeds.keys().copied().collect()));
             for (feed, (rows, actions)) in piece.feeds {
-                if !columns.contains_key(&feed) {
-                    let name = format!("{}-{}.arrow", self.sources.len(), feed.table());
-                    let path = self.folder.path().join(name);
-                    columns.insert(feed, create(&path, feed)?);
-                    source.paths.insert(feed, path);
-                }
-                let writer = columns.get_mut(&feed).expect("made above");
+                let writer = match columns.entry(feed) {
+                    Entry::Occupied(entry) => entry.into_mut(),
+                    Entry::Vacant(entry) => {
+                        let name = format!("{}-{}.arrow", self.sources.len(), feed.table());
+                        let path = source.paths.entry(feed).or_insert(self.folder.path().join(name));
+                        entry.insert(create(path, feed)?)
+                    }
+                };
                 writer.write(&with_actions(feed, &rows, &actions)?).with_context(|| problem(&source.paths[&feed]))?;
             }
         }
@@ -182,6 +184,32 @@ struct Open {
     partitions: BTreeMap<Feed, usize>,
 }
 
+/// Micro-batches that are read ahead, so that whoever judges them does nothing else: his caches stay his.
+const AHEAD: usize = 4;
+
+/// Gives each micro-batch, read by another thread, and the source partitions that have no more events after it.
+///
+/// # Errors
+/// When the temporary files cannot be read, and what the receiver says.
+pub fn for_each_batch(
+    files: &Files,
+    mut on_batch: impl FnMut(Vec<FeedBatch>, Vec<usize>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut source = files.batches()?;
+    let (sender, receiver) = std::sync::mpsc::sync_channel(AHEAD);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            while let Some(batches) = source.next() {
+                // Nobody receives any more after an error of his.
+                if sender.send((batches, source.ended.clone())).is_err() {
+                    break;
+                }
+            }
+        });
+        receiver.into_iter().try_for_each(|(batches, ended)| on_batch(batches?, ended))
+    })
+}
+
 /// Iterator over micro-batches.
 pub struct Batches {
     open: Vec<Open>,
@@ -189,11 +217,6 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// Source partitions that have no more events.
-    pub fn ended(&self) -> &[usize] {
-        &self.ended
-    }
-
     fn note_ended(&mut self) {
         let ended = self.open.iter().filter(|file| file.pieces.is_empty());
         self.ended = ended.flat_map(|file| file.partitions.values().copied()).collect();

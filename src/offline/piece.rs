@@ -23,8 +23,8 @@ impl Piece {
         Piece { feeds: BTreeMap::from([(feed, (rows, Vec::new()))]), first_us }
     }
 
-    /// Its events.
-    pub fn len(&self) -> usize {
+    /// How many events.
+    pub fn event_count(&self) -> usize {
         self.feeds.values().map(|(rows, _)| rows.num_rows()).sum()
     }
 
@@ -55,7 +55,7 @@ impl Builder {
     }
 
     /// Events so far.
-    pub fn len(&self) -> usize {
+    pub fn event_count(&self) -> usize {
         self.count
     }
 

@@ -121,7 +121,7 @@ fn next_lines(
     findings: &mut Findings,
 ) -> anyhow::Result<Option<Piece>> {
     let (mut builder, mut line) = (Builder::default(), Vec::new());
-    while builder.len() < size {
+    while builder.event_count() < size {
         line.clear();
         let read = reader.read_until(b'\n', &mut line).with_context(|| format!("cannot read {}", path.display()))?;
         if read == 0 {

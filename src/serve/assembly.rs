@@ -146,7 +146,8 @@ impl Assembly {
     /// The next whole batch. `has_all`: nothing more will come of what the topics hold now, so what is missing is lost.
     pub fn next(&mut self, has_all: bool) -> Option<Whole> {
         let front = self.waiting.front()?;
-        if !has_all && !(self.has_records(front) && self.has_results(front)) {
+        let is_whole = self.has_records(front) && self.has_results(front);
+        if !is_whole && !has_all {
             return None;
         }
         let progress = self.waiting.pop_front()?;
