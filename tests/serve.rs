@@ -17,6 +17,7 @@ use foreshock::ops::config::Config;
 use foreshock::ops::intake::Intake;
 use foreshock::serve::assembly::{Assembly, Incoming};
 use foreshock::serve::catalog::Facts;
+use foreshock::serve::door::{Door, router};
 use foreshock::serve::query::{Desk, Limits};
 use foreshock::serve::rows::rows;
 use foreshock::serve::store::{Change, Store};
@@ -26,6 +27,7 @@ use process::{Running, foreshock, text};
 use serde_json::Value;
 use single::{metric, ready, wait_until};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -210,6 +212,62 @@ fn changes_come_when_there_are_some_and_asking_again_loses_and_repeats_nothing()
 }
 
 #[test]
+fn a_page_in_a_browser_is_not_answered_and_a_program_is() {
+    let store = Arc::new(Store::new(1_000));
+    apply(&store, &payments()[0][..10]);
+    let (followed, health) = Default::default();
+    let runtime = runtime();
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let routes = router(Door { desk: desk(&store), health, followed });
+    runtime.spawn(async move { axum::serve(listener, routes).await });
+    let answer = |headers: &str| {
+        let body = "SELECT count(*) AS c FROM transactions";
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let head =
+            format!("POST /v1/sql HTTP/1.1\r\n{headers}Connection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+        stream.write_all((head + body).as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    for own in [format!("127.0.0.1:{port}"), format!("localhost:{port}"), "[::1]".into()] {
+        let answer = answer(&format!("Host: {own}\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"rows\":[{\"c\":10}]"), "{own}: {answer}");
+    }
+    for page in [
+        format!("Host: evil.example:{port}\r\n"),
+        format!("Host: 127.0.0.1.evil.example:{port}\r\n"),
+        format!("Host: 127.0.0.1:{port}\r\nOrigin: https://evil.example\r\n"),
+        format!("Host: 127.0.0.1:{port}\r\nOrigin: null\r\n"),
+        format!("Host: 127.0.0.1:{port}\r\nSec-Fetch-Site: cross-site\r\n"),
+    ] {
+        let answer = answer(&page);
+        assert!(answer.starts_with("HTTP/1.1 403"), "{page}: {answer}");
+    }
+}
+
+#[test]
+fn rows_have_the_numbers_that_they_have_in_every_reader_also_beside_lost_ones() {
+    let place = ("report.transaction.v1".to_owned(), 0);
+    let progress = r#"{"number":5,"ranges":[{"topic":"report.transaction.v1","partition":0,"from":10,"to":14}],
+        "fates":["4."],"messages":0,"rules":""}"#;
+    let lines = &payments()[0][..4];
+    for lost in 0..4 {
+        let mut assembly = Assembly::after(Some(4));
+        assembly.progress(serde_json::from_str(progress).unwrap()).unwrap();
+        for (nth, line) in lines.iter().enumerate().skip(lost) {
+            let (offset, bytes) = (10 + nth as i64, line.clone().into());
+            assembly.incoming(&place, Incoming { offset, time_us: None, source: None, bytes });
+        }
+        let whole = assembly.next(false).unwrap();
+        assert_eq!(whole.lost, lost as u64);
+        let places: Vec<u32> = whole.records.iter().map(|judged| judged.place).collect();
+        assert_eq!(places, (lost as u32..4).collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn hostile_statements_are_refused_or_stopped_at_a_limit_and_the_desk_goes_on() {
     let store = Arc::new(Store::new(1_000_000));
     payments().iter().for_each(|lines| apply(&store, lines));
@@ -258,6 +316,16 @@ fn hostile_statements_are_refused_or_stopped_at_a_limit_and_the_desk_goes_on() {
         ("42P01", "SELECT * FROM ｔransactions".into()),
         ("42P01", "SELECT * FROM transactions\u{200b}".into()),
         ("42703", "SELECT secret FROM transactions".into()),
+        ("42601", "SELECT array_length(array_repeat('x', 2000000000))".into()),
+        ("42601", "SELECT replace('aaa', 'a', 'bbb')".into()),
+        ("0A000", "SELECT array_agg(event_id) OVER (ORDER BY seq) FROM transactions".into()),
+        ("0A000", "SELECT string_agg(event_id, ',') OVER (ORDER BY seq) FROM transactions".into()),
+        ("54001", "SELECT (SELECT count(*) FROM transactions a JOIN transactions b ON a.seq < b.seq, transactions c)".into()),
+        (
+            "54001",
+            "WITH a AS (SELECT unnest(array_agg(seq)) AS s FROM transactions) SELECT count(*) FROM a p JOIN a q ON p.s < q.s".into(),
+        ),
+        ("54001", "SELECT count(*) FROM changes('transactions', 0) a JOIN changes('transactions', 0) b ON a.seq < b.seq, changes('transactions', 0) c".into()),
         ("54001", format!("SELECT 1 WHERE 1 IN ({}1)", "1,".repeat(1_000_000))),
         ("54001", format!("{select} WHERE {}", chain(" OR ", 8_000))),
     ];
@@ -284,6 +352,8 @@ fn hostile_statements_are_refused_or_stopped_at_a_limit_and_the_desk_goes_on() {
         "SELECT DISTINCT a.event_id || b.event_id FROM transactions a, transactions b".into(),
         "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT count(*) FROM r".into(),
         "SELECT * FROM transactions".to_owned() + " UNION ALL SELECT * FROM transactions".repeat(20).as_str(),
+        "SELECT arrow_cast(event_id, 'Dictionary(Int32, Utf8)') FROM transactions".into(),
+        "SELECT (SELECT string_agg(event_id, ',') FROM transactions) AS t FROM transactions LIMIT 9000".into(),
         nested("(", ")", 20_000),
         nested("abs(", ")", 5_000),
         nested("NOT ", "", 10_000),

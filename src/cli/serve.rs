@@ -3,6 +3,7 @@
 use crate::cli::Exit;
 use crate::cli::options::{ConfigOption, load_pack};
 use crate::cli::stop::stop_flag;
+use crate::kafka::settings::Delivery;
 use crate::rules::files::Choice;
 use crate::serve::process::{Reader, Since};
 use std::sync::atomic::Ordering;
@@ -25,6 +26,13 @@ impl Serve {
         crate::ops::telemetry::start();
         if config.spread.partitions > 0 {
             eprintln!("spread.partitions is set: `serve` cannot follow rules that several processes share yet");
+            return Ok(Exit::Invalid);
+        }
+        if config.kafka.delivery == Delivery::Idempotent {
+            eprintln!(
+                "kafka.delivery = \"idempotent\": after a crash of the writer a batch may have results of two attempts, which a \
+                 reader cannot tell apart; `serve` needs \"transactions\""
+            );
             return Ok(Exit::Invalid);
         }
         let choice = Choice { ids: Vec::new(), no_drafts: false };

@@ -78,8 +78,16 @@ impl Subscription {
                     .with_context(|| format!("topic `{topic}`: the broker does not say where a time is"))?;
             }
             for element in of_topic.elements() {
-                // After the last record of all: what comes from now on.
-                list.add_partition_offset(topic, element.partition(), element.offset())?;
+                // Nothing since then: what comes from now on, and now is now, not when the client gets there.
+                let offset = match element.offset() {
+                    Offset::End => Offset::Offset(
+                        patiently(|| consumer.fetch_watermarks(topic, element.partition(), WAIT))
+                            .with_context(|| format!("cannot read the ends of {topic}"))?
+                            .1,
+                    ),
+                    offset => offset,
+                };
+                list.add_partition_offset(topic, element.partition(), offset)?;
             }
         }
         consumer.assign(&list)?;
@@ -97,6 +105,14 @@ impl Subscription {
         list.add_partition_offset(&place.0, place.1, Offset::Offset(from.max(low)))?;
         self.consumer.incremental_assign(&list)?;
         Ok(from.max(low))
+    }
+
+    /// Does the broker answer for every partition that is read?
+    pub fn answers(&self) -> bool {
+        let Ok(list) = self.consumer.assignment() else { return false };
+        let answers =
+            |topic: &str, partition| self.consumer.fetch_watermarks(topic, partition, Duration::from_secs(2)).is_ok();
+        list.elements().iter().all(|element| answers(element.topic(), element.partition()))
     }
 
     /// The next record; `None` when nothing has come in this time.

@@ -125,9 +125,8 @@ impl Files {
         for source in &self.sources {
             let partitions = source.firsts.keys().copied().zip(partition..).collect();
             partition += source.firsts.len();
-            let open = |(feed, path): (&Feed, &PathBuf)| Ok((*feed, open(path)?));
-            let columns = source.paths.iter().map(open).collect::<anyhow::Result<_>>()?;
-            batches.open.push(Open { columns, pieces: source.pieces.clone(), partitions });
+            let (paths, pieces) = (source.paths.clone(), source.pieces.clone());
+            batches.open.push(Open { columns: BTreeMap::new(), paths, pieces, partitions });
         }
         batches.note_ended();
         Ok(batches)
@@ -179,7 +178,9 @@ fn problem(path: &Path) -> String {
 }
 
 struct Open {
+    /// Opened when they are first read, closed when all are: there may be more files than a process may have open.
     columns: BTreeMap<Feed, FileReader<BufReader<File>>>,
+    paths: BTreeMap<Feed, PathBuf>,
     pieces: VecDeque<(i64, Vec<Feed>)>,
     partitions: BTreeMap<Feed, usize>,
 }
@@ -228,12 +229,16 @@ impl Batches {
         let (_, feeds) = file.pieces.pop_front().expect("it waits");
         let mut batches = Vec::new();
         for feed in feeds {
-            let rows =
-                file.columns.get_mut(&feed).and_then(Iterator::next).context("a temporary file was changed")??;
+            let columns = match file.columns.entry(feed) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => entry.insert(open(&file.paths[&feed])?),
+            };
+            let rows = columns.next().context("a temporary file was changed")??;
             let (batch, actions) = without_actions(feed, &rows)?;
             batches.push(FeedBatch { feed, partition: file.partitions[&feed], batch, actions });
         }
         if file.pieces.is_empty() {
+            file.columns.clear();
             self.note_ended();
         }
         Ok(Some(batches))

@@ -42,6 +42,8 @@ pub struct Found {
 pub struct Judged {
     /// Topic.
     pub topic: String,
+    /// Its place in the batch, lost ones counted.
+    pub place: u32,
     /// What became of it; `None` when the batch does not say.
     pub fate: Option<Fate>,
     /// The record.
@@ -151,7 +153,7 @@ impl Assembly {
             return None;
         }
         let progress = self.waiting.pop_front()?;
-        let (mut records, mut lost) = (Vec::new(), 0);
+        let (mut records, mut lost, mut place) = (Vec::new(), 0, 0_u32);
         for (nth, range) in progress.ranges.iter().enumerate() {
             let queue = self.incoming.entry((range.topic.clone(), range.partition)).or_default();
             let count = queue.partition_point(|record| record.offset < range.to);
@@ -160,11 +162,13 @@ impl Assembly {
             // Offsets may be passed over: only the fates tell how many there were.
             let missing = fates.as_ref().map_or(0, |fates| fates.len().saturating_sub(of_range.len()));
             lost += missing as u64;
+            place += missing as u32;
             // What is lost is the oldest.
             let fates = fates.map(|fates| fates[missing..].to_vec());
             for (nth, record) in of_range.into_iter().enumerate() {
                 let fate = fates.as_ref().and_then(|fates| fates.get(nth).copied());
-                records.push(Judged { topic: range.topic.clone(), fate, record });
+                records.push(Judged { topic: range.topic.clone(), place, fate, record });
+                place += 1;
             }
         }
         let results = self.results.remove(&progress.number).unwrap_or_default();

@@ -10,13 +10,15 @@ use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::{MemTable, TableProvider, TableType, source_as_provider};
 use datafusion::error::{DataFusionError, Result};
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 use datafusion::physical_plan::ExecutionPlan;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest wait; what is longer is cut.
 const WAIT_MAX: Duration = Duration::from_secs(60);
+/// What is left of a statement's time after its wait.
+const REST: Duration = Duration::from_secs(1);
 
 /// The table whose rows tell the changes of another one.
 const REVISIONS: [(&str, &str); 3] = [
@@ -95,6 +97,13 @@ impl TableProvider for Changes {
     }
 }
 
+/// How many rows a scan of changes has; `None` for any other scan.
+pub fn changed_rows(scan: &TableScan) -> Option<u64> {
+    let provider = source_as_provider(&scan.source).ok()?;
+    let changes = provider.downcast_ref::<Changes>()?;
+    Some(changes.rows().iter().map(|batch| batch.num_rows() as u64).sum())
+}
+
 /// Rows with a higher number: they stand in its order.
 fn after(table: &Table, since: i64) -> Vec<RecordBatch> {
     let rest = |piece: &RecordBatch| {
@@ -105,11 +114,12 @@ fn after(table: &Table, since: i64) -> Vec<RecordBatch> {
     table.pieces.iter().filter_map(rest).collect()
 }
 
-/// Waits until one of the changes that a plan asks for has rows, or as long as it is patient. Was there anything to wait for?
+/// Waits until one of the changes that a plan asks for has rows, or as long as it is patient, within the time of a statement.
+/// Was there anything to wait for?
 ///
 /// # Errors
 /// What DataFusion says.
-pub async fn wait_for(plan: &LogicalPlan, store: &Store) -> Result<bool> {
+pub async fn wait_for(plan: &LogicalPlan, store: &Store, time: Duration) -> Result<bool> {
     let mut asked: Vec<(String, i64, Duration)> = Vec::new();
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node
@@ -120,7 +130,7 @@ pub async fn wait_for(plan: &LogicalPlan, store: &Store) -> Result<bool> {
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
-    let patience = asked.iter().map(|(_, _, wait)| *wait).min().unwrap_or_default();
+    let patience = asked.iter().map(|(_, _, wait)| *wait).min().unwrap_or_default().min(time.saturating_sub(REST));
     if patience.is_zero() {
         return Ok(false);
     }

@@ -10,9 +10,10 @@ use arrow::ipc::writer::StreamWriter;
 use arrow::json::writer::{JsonArray, LineDelimited, Writer};
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use foreshock_core::time::format_rfc3339;
@@ -52,8 +53,50 @@ pub fn router(door: Door) -> Router {
         .route("/metrics", get(|State(door): State<Door>| async move { metrics(&door) }))
         .route("/v1/sql", post(sql))
         .layer(DefaultBodyLimit::max(2 * crate::serve::gate::TEXT_MAX))
+        .layer(axum::middleware::from_fn(only_this_machine))
         .with_state(door)
 }
+
+/// A page in a browser of this machine must not ask: neither by its own name for this address, nor as another origin.
+async fn only_this_machine(request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let is_own = |authority: &str| {
+        let host = authority
+            .rsplit_once(':')
+            .map_or(authority, |(host, port)| if port.bytes().all(|b| b.is_ascii_digit()) { host } else { authority });
+        matches!(host, "127.0.0.1" | "localhost" | "[::1]")
+    };
+    let is_page = text(ORIGIN).is_some() || text(SEC_FETCH_SITE).is_some_and(|site| site != "none");
+    if text(HOST).is_some_and(|host| !is_own(host)) || is_page {
+        return (StatusCode::FORBIDDEN, "only programs on this machine are answered, no page in a browser\n")
+            .into_response();
+    }
+    next.run(request).await
+}
+
+/// A buffer with a bound: a few columns can say the same long text for every row.
+struct Bounded {
+    bytes: Vec<u8>,
+    max: usize,
+}
+
+impl std::io::Write for Bounded {
+    fn write(&mut self, more: &[u8]) -> std::io::Result<usize> {
+        if self.bytes.len() + more.len() > self.max {
+            return Err(std::io::Error::other(TOO_LONG));
+        }
+        self.bytes.extend_from_slice(more);
+        Ok(more.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+const TOO_LONG: &str = "the answer is longer than `serve.answer_mb` when it is written: ask for less";
+const SEC_FETCH_SITE: axum::http::HeaderName = axum::http::HeaderName::from_static("sec-fetch-site");
 
 async fn sql(State(door): State<Door>, headers: HeaderMap, body: Bytes) -> Response {
     let text = match question(&headers, &body) {
@@ -61,8 +104,10 @@ async fn sql(State(door): State<Door>, headers: HeaderMap, body: Bytes) -> Respo
         Err(refused) => return problem(&refused),
     };
     match door.desk.answer(&text).await {
-        Ok(answer) => shown(&headers, &answer).unwrap_or_else(|error| {
-            problem(&Refused { state: "XX000", message: format!("the answer cannot be written: {error}") })
+        Ok(answer) => shown(&headers, &answer, door.desk.answer_bytes()).unwrap_or_else(|error| {
+            let message = error.to_string();
+            let state = if message.contains(TOO_LONG) { "54000" } else { "XX000" };
+            problem(&Refused { state, message })
         }),
         Err(refused) => problem(&refused),
     }
@@ -83,16 +128,17 @@ fn media(headers: &HeaderMap, name: axum::http::HeaderName) -> &str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-fn shown(headers: &HeaderMap, answer: &Answer) -> Result<Response, ArrowError> {
+fn shown(headers: &HeaderMap, answer: &Answer, max: usize) -> Result<Response, ArrowError> {
+    let to = Bounded { bytes: Vec::new(), max };
     let accept = media(headers, ACCEPT);
     let (kind, bytes) = if accept.contains("application/x-ndjson") {
-        ("application/x-ndjson", ndjson(answer)?)
+        ("application/x-ndjson", ndjson(answer, to)?)
     } else if accept.contains("text/csv") {
-        ("text/csv; charset=utf-8", csv(answer)?)
+        ("text/csv; charset=utf-8", csv(answer, to)?)
     } else if accept.contains("application/vnd.apache.arrow.stream") {
-        ("application/vnd.apache.arrow.stream", arrow_stream(answer)?)
+        ("application/vnd.apache.arrow.stream", arrow_stream(answer, to)?)
     } else {
-        ("application/json", envelope(answer)?)
+        ("application/json", envelope(answer, to)?)
     };
     let mut response = ([(CONTENT_TYPE, kind)], bytes).into_response();
     for (name, value) in [("x-as-of", as_of(answer)), ("x-batch", answer.state.number.map(|n| n.to_string()))] {
@@ -107,34 +153,33 @@ fn as_of(answer: &Answer) -> Option<String> {
     answer.state.as_of.map(format_rfc3339)
 }
 
-fn ndjson(answer: &Answer) -> Result<Vec<u8>, ArrowError> {
-    let mut writer = Writer::<_, LineDelimited>::new(Vec::new());
+fn ndjson(answer: &Answer, to: Bounded) -> Result<Vec<u8>, ArrowError> {
+    let mut writer = Writer::<_, LineDelimited>::new(to);
     answer.batches.iter().try_for_each(|batch| writer.write(batch))?;
     writer.finish()?;
-    Ok(writer.into_inner())
+    Ok(writer.into_inner().bytes)
 }
 
-fn csv(answer: &Answer) -> Result<Vec<u8>, ArrowError> {
-    let mut bytes = Vec::new();
-    let mut writer = WriterBuilder::new().with_header(true).build(&mut bytes);
+fn csv(answer: &Answer, mut to: Bounded) -> Result<Vec<u8>, ArrowError> {
+    let mut writer = WriterBuilder::new().with_header(true).build(&mut to);
     // The header also of an answer without rows.
     writer.write(&arrow::array::RecordBatch::new_empty(answer.schema.clone()))?;
     answer.batches.iter().try_for_each(|batch| writer.write(batch))?;
     drop(writer);
-    Ok(bytes)
+    Ok(to.bytes)
 }
 
-fn arrow_stream(answer: &Answer) -> Result<Vec<u8>, ArrowError> {
-    let mut writer = StreamWriter::try_new(Vec::new(), &answer.schema)?;
+fn arrow_stream(answer: &Answer, to: Bounded) -> Result<Vec<u8>, ArrowError> {
+    let mut writer = StreamWriter::try_new(to, &answer.schema)?;
     answer.batches.iter().try_for_each(|batch| writer.write(batch))?;
-    writer.into_inner()
+    Ok(writer.into_inner()?.bytes)
 }
 
-fn envelope(answer: &Answer) -> Result<Vec<u8>, ArrowError> {
-    let mut writer = Writer::<_, JsonArray>::new(Vec::new());
+fn envelope(answer: &Answer, to: Bounded) -> Result<Vec<u8>, ArrowError> {
+    let mut writer = Writer::<_, JsonArray>::new(to);
     answer.batches.iter().try_for_each(|batch| writer.write(batch))?;
     writer.finish()?;
-    let mut rows = writer.into_inner();
+    let mut rows = writer.into_inner().bytes;
     if rows.is_empty() {
         rows = b"[]".to_vec();
     }

@@ -11,6 +11,7 @@ use anyhow::Context;
 use foreshock_core::Feed;
 use foreshock_log::{BATCH, OUT_TOPICS, PROGRESS, Progress, SOURCE};
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -26,6 +27,22 @@ const RESULTS_BEFORE_MS: i64 = 10 * 60 * 1_000;
 const AHEAD_MAX: usize = 20_000;
 /// So many batches wait for their rest.
 const WAITING_MAX: usize = 64;
+
+/// The batch of this number is not the one that follows: another log, which must not be mixed with the one that was read.
+#[derive(Debug)]
+struct OtherLog(u64);
+
+impl std::fmt::Display for OtherLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "batch {} is of another log: the topics were made anew, or batches are missing. Start this reader anew",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for OtherLog {}
 
 /// What a follower counts.
 #[derive(Debug, Default)]
@@ -61,28 +78,37 @@ pub struct Follower<'a> {
 impl Follower<'_> {
     /// Follows until asked to stop. A broker that is away is waited for.
     pub fn run(&self) {
+        let mut last = None;
         while !self.stop.load(Ordering::Acquire) {
-            if let Err(error) = self.follow() {
-                let error = format!("{error:#}");
-                tracing::error!(error, "following the topics: begins anew");
-                self.health.set("topics", false, &error);
-                std::thread::sleep(PAUSE);
+            let done = catch_unwind(AssertUnwindSafe(|| self.follow(&mut last)));
+            let Err(error) = done.unwrap_or_else(|_| Err(anyhow::anyhow!("a fault of this program"))) else { continue };
+            let is_other = error.is::<OtherLog>();
+            let error = format!("{error:#}");
+            self.health.set("topics", false, &error);
+            if is_other {
+                tracing::error!(error, "following the topics: ended; what was read before is still answered");
+                return;
             }
+            tracing::error!(error, "following the topics: begins anew");
+            std::thread::sleep(PAUSE);
         }
     }
 
-    fn follow(&self) -> anyhow::Result<()> {
+    /// `last`: the record of the last batch in the store.
+    fn follow(&self, last: &mut Option<Progress>) -> anyhow::Result<()> {
         let number = self.store.state().number;
         let since = |before_ms: i64| self.since_ms.map(|ms| ms.saturating_sub(before_ms).max(0));
-        let mut topics = vec![(PROGRESS, since(0))];
-        topics.extend(OUT_TOPICS.map(|topic| (topic, since(RESULTS_BEFORE_MS))));
+        // Results first: none of a batch may be before the beginning when its record is after it.
+        let mut topics: Vec<_> = OUT_TOPICS.map(|topic| (topic, since(RESULTS_BEFORE_MS))).into();
+        topics.push((PROGRESS, since(0)));
         let mut reading = Reading {
             subscription: Subscription::open(&self.config.kafka, &topics)?,
             assembly: Assembly::after(number),
             held: BTreeSet::new(),
             last_batch: BTreeMap::new(),
-            skip_to: number.map(|number| number + 1),
+            done: last.clone(),
         };
+        self.health.set("topics", true, "");
         let intake = Intake::new(self.config);
         let mut heard = Instant::now();
         while !self.stop.load(Ordering::Acquire) {
@@ -92,11 +118,21 @@ impl Follower<'_> {
                     self.take(&mut reading, received)?;
                 }
                 Ok(None) => {}
-                Err(error) => self.health.set("topics", false, &error.to_string()),
+                Err(error) => {
+                    // Who does not hear the broker cannot say that nothing more comes.
+                    heard = Instant::now();
+                    self.health.set("topics", false, &error.to_string());
+                }
             }
-            let has_all = heard.elapsed() > PATIENCE;
-            while let Some(whole) = reading.assembly.next(has_all) {
-                self.apply(whole, &intake);
+            // Only the batch that is waited for: the rest of the others may be held back.
+            let mut has_all = heard.elapsed() > PATIENCE && reading.assembly.front().is_some();
+            if has_all {
+                heard = Instant::now();
+                has_all = reading.subscription.answers();
+            }
+            while let Some(whole) = reading.assembly.next(std::mem::take(&mut has_all)) {
+                self.apply(&whole, &intake);
+                *last = Some(whole.progress);
             }
             reading.hold_back()?;
         }
@@ -104,15 +140,17 @@ impl Follower<'_> {
     }
 
     fn take(&self, reading: &mut Reading, received: Received) -> anyhow::Result<()> {
-        self.health.set("topics", true, "");
         let topic = received.place.0.clone();
         if topic == PROGRESS {
             let place = || format!("topic `{topic}`, offset {}: not a record of ours", received.offset);
             let progress: Progress = serde_json::from_slice(&received.bytes).with_context(place)?;
-            if reading.skip_to.is_some_and(|first| progress.number < first) {
+            if let Some(done) = reading.done.as_ref().filter(|done| progress.number <= done.number) {
+                anyhow::ensure!(progress.number < done.number || progress == *done, OtherLog(progress.number));
                 return Ok(());
             }
-            for (place, from) in reading.assembly.progress(progress)? {
+            self.health.set("topics", true, "");
+            let number = progress.number;
+            for (place, from) in reading.assembly.progress(progress).context(OtherLog(number))? {
                 reading.assembly.begins_at(&place, reading.subscription.add(&place, from)?);
             }
         } else if Feed::ALL.iter().any(|feed| feed.topic() == topic) {
@@ -134,8 +172,8 @@ impl Follower<'_> {
         Ok(())
     }
 
-    fn apply(&self, whole: Whole, intake: &Intake) {
-        let rows = rows(&whole, intake);
+    fn apply(&self, whole: &Whole, intake: &Intake) {
+        let rows = rows(whole, intake);
         let (followed, progress) = (self.followed, &whole.progress);
         if whole.lost + rows.unreadable > 0 {
             let (lost, unreadable) = (whole.lost, rows.unreadable);
@@ -162,8 +200,8 @@ struct Reading {
     held: BTreeSet<Place>,
     /// Number of the last batch of which a partition with results had one.
     last_batch: BTreeMap<Place, u64>,
-    /// Batches before this one are in the store.
-    skip_to: Option<u64>,
+    /// The record of the last batch that is in the store.
+    done: Option<Progress>,
 }
 
 impl Reading {

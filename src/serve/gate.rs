@@ -1,6 +1,8 @@
 //! Which statements may run: one that reads, and nothing else. The text is looked at first, the plan a second time.
 
+use crate::serve::changes::changed_rows;
 use crate::serve::store::State;
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{FetchType, LogicalPlan};
 use datafusion::prelude::{SQLOptions, SessionContext};
@@ -98,8 +100,7 @@ pub async fn plan(ctx: &SessionContext, statement: Statement, state: &State) -> 
     options.verify_plan(&plan).map_err(|e| Refused { state: READ_ONLY, message: e.strip_backtrace() })?;
     let mut refused_node = None;
     plan.apply_with_subqueries(|node| {
-        use datafusion::common::tree_node::TreeNodeRecursion;
-        Ok(match reads_only(node) {
+        Ok(match reads_only(node) && !gathers(node) {
             true => TreeNodeRecursion::Continue,
             false => {
                 refused_node = Some(first_word(&node.display().to_string()));
@@ -112,7 +113,7 @@ pub async fn plan(ctx: &SessionContext, statement: Statement, state: &State) -> 
         return Err(Refused { state: NOT_SUPPORTED, message: format!("{node} is refused") });
     }
     let optimised = ctx.state().optimize(&plan).map_err(|e| refused(&e))?;
-    let most = most_pairs(&optimised, state);
+    let most = most_pairs(&optimised, state).map_err(|e| refused(&e))?;
     if most > PAIRS_MAX {
         let message = format!(
             "a join without an equal column would look at {most} pairs of rows, and at most {PAIRS_MAX} are: join by a column, or \
@@ -126,15 +127,18 @@ pub async fn plan(ctx: &SessionContext, statement: Statement, state: &State) -> 
 /// Most pairs of rows that a join of all with all may look at: it is not stopped in the midst of it.
 const PAIRS_MAX: u64 = 20_000_000;
 
-/// The pairs of the largest join without an equal column.
-fn most_pairs(plan: &LogicalPlan, state: &State) -> u64 {
-    let own = match plan {
-        LogicalPlan::Join(join) if join.on.is_empty() => {
-            rows_at_most(&join.left, state).saturating_mul(rows_at_most(&join.right, state))
+/// The pairs of the largest join without an equal column, also in subqueries.
+fn most_pairs(plan: &LogicalPlan, state: &State) -> datafusion::error::Result<u64> {
+    let mut most = 0;
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Join(join) = node
+            && join.on.is_empty()
+        {
+            most = most.max(rows_at_most(&join.left, state).saturating_mul(rows_at_most(&join.right, state)));
         }
-        _ => 0,
-    };
-    plan.inputs().into_iter().map(|input| most_pairs(input, state)).fold(own, u64::max)
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(most)
 }
 
 /// How many rows come of a plan; of a join by equal columns as many as of its larger side.
@@ -142,6 +146,9 @@ fn rows_at_most(plan: &LogicalPlan, state: &State) -> u64 {
     let inputs = || plan.inputs().into_iter().map(|input| rows_at_most(input, state));
     match plan {
         LogicalPlan::TableScan(scan) => {
+            if let Some(count) = changed_rows(scan) {
+                return count;
+            }
             let name = scan.table_name.table();
             let name = name.strip_prefix("below_").unwrap_or(name);
             let table = state.tables.get(name).or_else(|| state.corrections.get(name.trim_end_matches("_corrections")));
@@ -149,6 +156,8 @@ fn rows_at_most(plan: &LogicalPlan, state: &State) -> u64 {
         }
         LogicalPlan::Join(join) if join.on.is_empty() => inputs().fold(1, u64::saturating_mul),
         LogicalPlan::Join(_) => inputs().max().unwrap_or(0),
+        // Nobody knows how long its lists are.
+        LogicalPlan::Unnest(_) => u64::MAX,
         LogicalPlan::Values(values) => values.values.len() as u64,
         LogicalPlan::EmptyRelation(_) => 1,
         LogicalPlan::Limit(limit) => {
@@ -161,6 +170,13 @@ fn rows_at_most(plan: &LogicalPlan, state: &State) -> u64 {
         LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty() => 1,
         _ => inputs().fold(0, u64::saturating_add),
     }
+}
+
+/// Does a window keep all that it has seen, for every row anew?
+fn gathers(plan: &LogicalPlan) -> bool {
+    let LogicalPlan::Window(window) = plan else { return false };
+    let texts = window.window_expr.iter().map(|expr| expr.to_string().to_lowercase());
+    texts.into_iter().any(|text| ["array_agg(", "string_agg(", "list_agg("].iter().any(|name| text.contains(name)))
 }
 
 fn reads_only(plan: &LogicalPlan) -> bool {

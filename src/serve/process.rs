@@ -15,6 +15,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
+/// How long answers that are under way may take at the end.
+const END: Duration = Duration::from_secs(3);
+
 /// A running reader.
 pub struct Reader {
     /// Where it answers.
@@ -80,7 +83,11 @@ impl Reader {
     /// Ends in good order.
     pub fn end(self) {
         self.stop.store(true, Ordering::Release);
-        self.threads.into_iter().for_each(|thread| thread.join().expect("its faults are told, it does not panic"));
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the reader ended by a fault of this program");
+            }
+        }
     }
 }
 
@@ -112,12 +119,21 @@ fn answers(listener: TcpListener, door: Door, stop: Arc<AtomicBool>) -> anyhow::
     Ok(thread.spawn(move || {
         let served = runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            let asked = async move {
+            let asked = async |stop: Arc<AtomicBool>| {
                 while !stop.load(Ordering::Acquire) {
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             };
-            axum::serve(listener, router(door)).with_graceful_shutdown(asked).await
+            // A client that does not go on must not hold up the end.
+            let ends = async {
+                asked(stop.clone()).await;
+                tokio::time::sleep(END).await;
+                Ok(())
+            };
+            tokio::select! {
+                served = axum::serve(listener, router(door)).with_graceful_shutdown(asked(stop.clone())) => served,
+                ended = ends => ended,
+            }
         });
         if let Err(error) = served {
             tracing::error!(%error, "no statement is answered any more");

@@ -7,6 +7,7 @@ use crate::serve::session::session;
 use crate::serve::store::{State, Store};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::LogicalPlan;
@@ -84,7 +85,9 @@ impl Desk {
     /// What DataFusion says.
     pub fn new(store: Arc<Store>, facts: Facts, limits: Limits) -> anyhow::Result<Desk> {
         let pool = Arc::new(GreedyMemoryPool::new(limits.memory_bytes));
-        let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc()?;
+        // Facts do not go to a disk that nobody looks after: what does not fit ends.
+        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
+        let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).with_disk_manager_builder(disk).build_arc()?;
         let permits = Arc::new(Semaphore::new(limits.at_once));
         let threads = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(limits.at_once)
@@ -94,6 +97,11 @@ impl Desk {
             .build()?;
         let (answered, refused) = (AtomicU64::new(0), AtomicU64::new(0));
         Ok(Desk { store, facts, limits, runtime, permits, threads: Some(threads), answered, refused })
+    }
+
+    /// Most bytes of an answer.
+    pub fn answer_bytes(&self) -> usize {
+        self.limits.answer_bytes
     }
 
     /// What is known now.
@@ -131,7 +139,7 @@ impl Desk {
     async fn run(&self, text: &str) -> Result<Answer, Refused> {
         let fault = |e: datafusion::error::DataFusionError| gate::refused(&e);
         let (mut state, mut ctx, mut plan) = self.planned(text).await?;
-        if wait_for(&plan, &self.store).await.map_err(fault)? {
+        if wait_for(&plan, &self.store, self.limits.time).await.map_err(fault)? {
             (state, ctx, plan) = self.planned(text).await?;
         }
         let _permit = self.permits.acquire().await.expect("never closed");

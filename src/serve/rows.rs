@@ -56,7 +56,7 @@ fn is_fact(judged: &Judged) -> bool {
 fn versions(whole: &Whole, feed: Feed, intake: &Intake, rows: &mut Rows) {
     let (mut events, mut ends) = (Vec::new(), Ends::default());
     let (mut fates, mut corrected) = (StringBuilder::new(), Vec::new());
-    for (place, judged) in whole.records.iter().enumerate() {
+    for judged in &whole.records {
         if judged.topic != feed.topic() || !is_fact(judged) {
             continue;
         }
@@ -67,7 +67,7 @@ fn versions(whole: &Whole, feed: Feed, intake: &Intake, rows: &mut Rows) {
             rows.unreadable += u64::from(judged.fate.is_some());
             continue;
         };
-        let seq = seq(whole.progress.number, u32::try_from(place).expect("a batch has not so many records"));
+        let seq = seq(whole.progress.number, judged.place);
         if matches!(judged.fate, Some(Fate::Replaces | Fate::Withdraws)) {
             corrected.push((event.event_id.clone(), event.time, seq));
         }

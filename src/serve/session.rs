@@ -17,7 +17,21 @@ const CATALOG: &str = "foreshock";
 const SCHEMA: &str = "public";
 
 /// Functions whose result is as large as their argument says: one call could take all memory.
-const REFUSED_FUNCTIONS: [&str; 6] = ["repeat", "lpad", "rpad", "range", "generate_series", "array_resize"];
+const REFUSED_FUNCTIONS: [&str; 13] = [
+    "repeat",
+    "lpad",
+    "rpad",
+    "replace",
+    "regexp_replace",
+    "overlay",
+    "range",
+    "generate_series",
+    "gen_series",
+    "array_resize",
+    "list_resize",
+    "array_repeat",
+    "list_repeat",
+];
 
 /// What stands of a result that is published again and again: its name, its table of revisions, what it is known by, and
 /// what else must hold.

@@ -49,7 +49,8 @@ pub fn metric(port: u16, name: &str) -> Option<i64> {
 fn get(port: u16, path: &str) -> String {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return "no answer".into() };
     let mut answer = String::new();
-    let asked = stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes());
+    let asked =
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes());
     let _ = asked.and_then(|()| stream.read_to_string(&mut answer));
     answer
 }
