@@ -71,7 +71,6 @@ impl Demo {
         config.engine.refuse_future = false;
         // The embedded broker knows no transactions worth the name.
         config.kafka.delivery = Delivery::Idempotent;
-        config.serve.listen = free_address(&config.serve.listen);
         config.engine.batch_events_max = 2_000;
         let Some(pack) = load_pack(&config.rules.dir, &choice, &config.settings())? else { return Ok(Exit::Invalid) };
         println!("making a city's day (seed {}) ..", self.seed);
@@ -99,7 +98,12 @@ impl Demo {
         let health = Arc::new(Health::default());
         let brokers = config.kafka.brokers.clone();
         let stop = stop_flag()?;
-        let reader = Reader::start(&config, &pack, Since::Beginning)?;
+        // The usual address, or where another process has it any other one.
+        let reader = Reader::start(&config, &pack, Since::Beginning).or_else(|_| {
+            let mut other = config.clone();
+            other.serve.listen = "127.0.0.1:0".into();
+            Reader::start(&other, &pack, Since::Beginning)
+        })?;
         let answers = reader.address.to_string();
         let Some(mut writer) = become_writer(&config, &Work::of(pack), &feeds, Begin::TakeOver, &health, &stop)? else {
             return Ok(Exit::Ok);
@@ -133,11 +137,6 @@ impl Demo {
         }
         Ok(if seen.by_topic.contains_key(log::DETECTIONS) { Exit::Ok } else { Exit::Findings })
     }
-}
-
-/// The usual address, or where another process has it any other one.
-fn free_address(usual: &str) -> String {
-    if std::net::TcpListener::bind(usual).is_ok() { usual.to_owned() } else { "127.0.0.1:0".into() }
 }
 
 fn cluster() -> anyhow::Result<MockCluster<'static, DefaultProducerContext>> {
