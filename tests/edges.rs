@@ -309,6 +309,10 @@ fn the_program_works_from_any_folder_with_the_rules_that_are_built_in() {
     run(&["rules", "init"]).has(0, &["sql"]);
     run(&["rules", "check"]).has(0, &["16 rules"]);
     run(&["demo", "--for", "1时"]).has(2, &["--for"]);
+    for (key, wrong) in [("at_once", 0), ("time_s", 0), ("rows_max", 0), ("memory_mb", 0), ("answer_mb", 1_i64 << 40)] {
+        std::fs::write(folder.path().join("serve.toml"), format!("[serve]\n{key} = {wrong}\n")).unwrap();
+        run(&["serve", "--config", "serve.toml"]).has(3, &[&format!("serve.{key}")]);
+    }
     run(&["rules", "check", "--rules", "nowhere"]).has(2, &["rules init"]);
 }
 

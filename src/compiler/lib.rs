@@ -38,6 +38,6 @@ pub use dialect::bounds::check_bounds;
 pub use header::{Header, Status};
 pub use pack::{Pack, Rule, RuleFile, ViewFile, compile, compile_part};
 pub use problem::Problem;
-pub use session::feed_schema;
+pub use session::{data_type, feed_schema};
 pub use settings::{Settings, check_settings};
 pub use spread::Spread;

@@ -11,14 +11,18 @@ use datafusion::sql::sqlparser::{self, ast::Query};
 use foreshock_core::{Feed, Type};
 use std::sync::Arc;
 
-/// The columns of a feed as an Arrow schema.
-pub fn feed_schema(feed: Feed) -> SchemaRef {
-    let data_type = |ty| match ty {
+/// A column's type as Arrow has it.
+pub fn data_type(ty: Type) -> DataType {
+    match ty {
         Type::Text => DataType::Utf8,
         Type::Bigint => DataType::Int64,
         Type::Boolean => DataType::Boolean,
         Type::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-    };
+    }
+}
+
+/// The columns of a feed as an Arrow schema.
+pub fn feed_schema(feed: Feed) -> SchemaRef {
     let fields = feed.columns().iter().map(|c| Field::new(c.name, data_type(c.ty), c.nullable));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }

@@ -195,6 +195,21 @@ impl Default for Serve {
     }
 }
 
+impl Serve {
+    /// No limit may be nothing, nor so much that it cannot be counted.
+    fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!((1..=64).contains(&self.at_once), "serve.at_once must be 1 to 64");
+        anyhow::ensure!((2..=3_600).contains(&self.time_s), "serve.time_s must be 2 to 3600");
+        for (name, value) in [("rows_max", self.rows_max), ("answer_rows_max", self.answer_rows_max)] {
+            anyhow::ensure!(value > 0, "serve.{name} must be at least 1");
+        }
+        for (name, value) in [("answer_mb", self.answer_mb), ("memory_mb", self.memory_mb)] {
+            anyhow::ensure!((1..=1 << 20).contains(&value), "serve.{name} must be 1 to {}", 1 << 20);
+        }
+        Ok(())
+    }
+}
+
 /// `[warnings]`: the sender of public warnings.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -264,6 +279,7 @@ impl Config {
             (1..=BATCH_EVENTS_LIMIT).contains(&config.engine.batch_events_max),
             "engine.batch_events_max must be 1 to {BATCH_EVENTS_LIMIT}"
         );
+        config.serve.check()?;
         Ok(config)
     }
 

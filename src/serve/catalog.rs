@@ -1,10 +1,10 @@
 //! Tables about tables, rules, codes and the reader itself.
 
 use crate::serve::store::State;
-use crate::serve::tables::{RESULTS, data_type};
+use crate::serve::tables::RESULTS;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Schema};
-use foreshock_compiler::{Pack, Status};
+use foreshock_compiler::{Pack, Status, data_type};
 use foreshock_core::schema::Check;
 use foreshock_core::{Feed, Type};
 use std::sync::Arc;

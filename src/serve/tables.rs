@@ -1,7 +1,8 @@
 //! Every table that can be asked: its columns with types and comments, and where a result's column stands in its message. The
 //! columns of the feeds come from the one table in `core`.
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use foreshock_compiler::data_type;
 use foreshock_core::{Feed, Type};
 use foreshock_log::{ALERTS, BLOCKING_DRAFTS, DETECTIONS, LATE, REJECTED, WARNING_DRAFTS};
 use std::sync::Arc;
@@ -176,16 +177,6 @@ pub const SEQ: &str = "seq";
 pub const INGEST_TIME: &str = "ingest_time";
 /// In the tables of all versions of a feed's facts: what a row does.
 pub const FATE: &str = "fate";
-
-/// A column as Arrow has it.
-pub fn data_type(ty: Type) -> DataType {
-    match ty {
-        Type::Text => DataType::Utf8,
-        Type::Bigint => DataType::Int64,
-        Type::Boolean => DataType::Boolean,
-        Type::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-    }
-}
 
 fn ends(fields: Vec<Field>) -> SchemaRef {
     let ends = [Field::new(SEQ, DataType::Int64, false), Field::new(INGEST_TIME, data_type(Type::Time), true)];
