@@ -6,6 +6,7 @@ pub mod cli;
 pub mod kafka;
 pub mod offline;
 pub mod ops;
+pub mod rights;
 pub mod rules;
 pub mod serve;
 pub mod state;

@@ -20,6 +20,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -72,6 +73,8 @@ impl Demo {
         // The embedded broker knows no transactions worth the name.
         config.kafka.delivery = Delivery::Idempotent;
         config.engine.batch_events_max = 2_000;
+        // Nobody but this machine reaches it.
+        (config.serve.postgres, config.serve.plaintext) = ("127.0.0.1:5640".into(), true);
         let Some(pack) = load_pack(&config.rules.dir, &choice, &config.settings())? else { return Ok(Exit::Invalid) };
         println!("making a city's day (seed {}) ..", self.seed);
         let city = generate(self.seed, 1);
@@ -102,9 +105,10 @@ impl Demo {
         let reader = Reader::start(&config, &pack, Since::Beginning).or_else(|_| {
             let mut other = config.clone();
             other.serve.listen = "127.0.0.1:0".into();
+            other.serve.postgres = "127.0.0.1:0".into();
             Reader::start(&other, &pack, Since::Beginning)
         })?;
-        let answers = reader.address.to_string();
+        let answers = (reader.address, reader.postgres);
         let Some(mut writer) = become_writer(&config, &Work::of(pack), &feeds, Begin::TakeOver, &health, &stop)? else {
             return Ok(Exit::Ok);
         };
@@ -138,6 +142,9 @@ impl Demo {
         Ok(if seen.by_topic.contains_key(log::DETECTIONS) { Exit::Ok } else { Exit::Findings })
     }
 }
+
+/// Where statements are answered: over HTTP, and for PostgreSQL clients.
+type Answers = (SocketAddr, Option<SocketAddr>);
 
 fn cluster() -> anyhow::Result<MockCluster<'static, DefaultProducerContext>> {
     let cluster = MockCluster::new(1).context("cannot start the embedded broker")?;
@@ -240,7 +247,7 @@ impl Seen {
         }
     }
 
-    fn summary(&self, start: Instant, health: &Health, brokers: &str, answers: Option<&String>) {
+    fn summary(&self, start: Instant, health: &Health, brokers: &str, answers: Option<&Answers>) {
         println!("\n{} events in {:.1} s", self.records, start.elapsed().as_secs_f64());
         for (topic, count) in &self.by_topic {
             println!("  {topic:<20} {count} messages");
@@ -249,8 +256,15 @@ impl Seen {
             println!("  {rule:<10} {count} detections and revisions");
         }
         println!("  late {}, refused {}", health.late.load(Ordering::Relaxed), health.rejected.load(Ordering::Relaxed));
-        if let Some(address) = answers {
+        if let Some((address, postgres)) = answers {
             println!("\nThe broker stays up until Ctrl-C. In another terminal, from this folder:");
+            if let Some(postgres) = postgres {
+                println!(
+                    "  psql -h {} -p {} -U analyst foreshock -c \"SELECT * FROM detections ORDER BY seq DESC LIMIT 5\"",
+                    postgres.ip(),
+                    postgres.port()
+                );
+            }
             println!(
                 "  cargo run -- sql --server http://{address} \"SELECT rule_id, count(*) AS found FROM detections GROUP BY rule_id ORDER BY found DESC\""
             );

@@ -19,6 +19,7 @@ mod stop;
 mod tail;
 mod topic_settings;
 mod topics;
+mod user;
 
 use clap::{Parser, Subcommand};
 use std::fmt;
@@ -92,6 +93,8 @@ enum Command {
     Serve(serve::Serve),
     /// Ask a running `serve`.
     Sql(sql::Sql),
+    /// The lines of a user for the file of users of `serve`.
+    User(user::User),
     /// Checks what `run` needs: configuration, rules, broker, topics, disk, clock.
     Check(check::Check),
     /// Make or show the topics.
@@ -123,6 +126,7 @@ impl Command {
             Command::Run(command) => command.run(),
             Command::Serve(command) => command.run(),
             Command::Sql(command) => command.run(),
+            Command::User(command) => command.run(),
             Command::Check(command) => command.run(),
             Command::Topics(command) => command.run(),
             Command::Tail(command) => command.run(),

@@ -6,6 +6,7 @@ use crate::cli::stop::stop_flag;
 use crate::kafka::settings::Delivery;
 use crate::rules::files::Choice;
 use crate::serve::process::{Reader, Since};
+use anyhow::Context;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -38,8 +39,8 @@ impl Serve {
         let choice = Choice { ids: Vec::new(), no_drafts: false };
         let Some(pack) = load_pack(&config.rules.dir, &choice, &config.settings())? else { return Ok(Exit::Invalid) };
         let stop = stop_flag()?;
-        let reader = Reader::start(&config, &pack, Since::Configured)?;
-        tracing::info!(address = %reader.address, brokers = config.kafka.brokers, "answers statements");
+        let reader = Reader::start(&config, &pack, Since::Configured).context(Exit::Invalid)?;
+        tracing::info!(address = %reader.address, postgres = ?reader.postgres, brokers = config.kafka.brokers, "answers statements");
         while !stop.load(Ordering::Acquire) {
             std::thread::sleep(Duration::from_millis(100));
         }

@@ -178,6 +178,19 @@ pub struct Serve {
     pub time_s: u32,
     /// Statements at once; more wait.
     pub at_once: usize,
+    /// Where PostgreSQL clients are answered, such as 127.0.0.1:5640; empty: nowhere.
+    pub postgres: String,
+    /// Most connections of PostgreSQL clients.
+    pub connections_max: usize,
+    /// The file of those who may ask; empty: everyone on this machine, and nobody else.
+    pub users: PathBuf,
+    /// The certificate that PostgreSQL clients see (PEM, with its chain), and its key. Without them only a loopback address
+    /// is taken.
+    pub tls_cert: PathBuf,
+    /// The key.
+    pub tls_key: PathBuf,
+    /// PostgreSQL clients of this machine may speak without TLS.
+    pub plaintext: bool,
 }
 
 impl Default for Serve {
@@ -191,6 +204,12 @@ impl Default for Serve {
             memory_mb: 1_024,
             time_s: 30,
             at_once: 4,
+            postgres: String::new(),
+            connections_max: 50,
+            users: PathBuf::new(),
+            tls_cert: PathBuf::new(),
+            tls_key: PathBuf::new(),
+            plaintext: false,
         }
     }
 }
@@ -199,6 +218,10 @@ impl Serve {
     /// No limit may be nothing, nor so much that it cannot be counted.
     fn check(&self) -> anyhow::Result<()> {
         anyhow::ensure!((1..=64).contains(&self.at_once), "serve.at_once must be 1 to 64");
+        anyhow::ensure!((1..=10_000).contains(&self.connections_max), "serve.connections_max must be 1 to 10000");
+        let (cert, key) = (&self.tls_cert, &self.tls_key);
+        let is_both = cert.as_os_str().is_empty() == key.as_os_str().is_empty();
+        anyhow::ensure!(is_both, "serve.tls_cert and serve.tls_key belong together: one is missing");
         anyhow::ensure!((2..=3_600).contains(&self.time_s), "serve.time_s must be 2 to 3600");
         for (name, value) in [("rows_max", self.rows_max), ("answer_rows_max", self.answer_rows_max)] {
             anyhow::ensure!(value > 0, "serve.{name} must be at least 1");

@@ -1,8 +1,9 @@
 //! Tables about tables, rules, codes and the reader itself.
 
+use crate::serve::session::STANDING;
 use crate::serve::store::State;
-use crate::serve::tables::RESULTS;
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use crate::serve::tables::{RESULTS, ResultTable};
+use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use foreshock_compiler::{Pack, Status, data_type};
 use foreshock_core::schema::Check;
@@ -156,9 +157,19 @@ fn rules(pack: &Pack) -> RecordBatch {
 }
 
 fn versions(state: &State) -> RecordBatch {
-    let grid = Grid::new(&[("rule_version", Type::Text), ("since_batch", Type::Bigint)]);
+    let grid = Grid::new(&[
+        ("rule_id", Type::Text),
+        ("rule_version", Type::Text),
+        ("live", Type::Boolean),
+        ("since_batch", Type::Bigint),
+    ]);
+    // As a batch tells it: `RULE=version`, and `=live` after it for one that acts.
+    let part = |at: usize| texts(state.in_force.iter().map(move |(_, rule)| rule.split('=').nth(at)));
+    let is_live = |(_, rule): &(u64, String)| Some(rule.ends_with("=live"));
     grid.finish(vec![
-        texts(state.in_force.iter().map(|(_, rule)| Some(rule))),
+        part(0),
+        part(1),
+        Arc::new(state.in_force.iter().map(is_live).collect::<BooleanArray>()),
         Arc::new(state.in_force.iter().map(|(number, _)| i64::try_from(*number).ok()).collect::<Int64Array>()),
     ])
 }
@@ -180,6 +191,38 @@ fn columns() -> RecordBatch {
     let names = ["table_name", "column_name", "data_type", "zh", "en", "unit", "privacy"];
     let grid = Grid::new(&names.map(|name| (name, Type::Text)));
     grid.finish((0..names.len()).map(|at| texts(rows.iter().map(|row| Some(&row[at])))).collect())
+}
+
+/// The comment of a column, or of a table where no column is named, in both languages.
+pub fn comment(table: &str, column: &str) -> Option<String> {
+    let both = |zh: &str, en: &str| format!("{zh} · {en}");
+    let of = standing_of(table);
+    let result = RESULTS.iter().find(|result| result.name == of);
+    if column.is_empty() {
+        let whole = |result: &ResultTable| match of == table {
+            true => both(result.zh, result.en),
+            false => both("目前有效的", &format!("what stands now; {of} has every revision")),
+        };
+        return result.map(whole);
+    }
+    let of_results = || result?.columns.iter().find(|c| c.name == column).map(|c| both(c.zh, c.en));
+    let feed = Feed::ALL.into_iter().find(|feed| feed.table() == table);
+    let of_feeds = || feed?.columns().iter().find(|c| c.name == column).map(|c| both(c.zh, c.en));
+    of_results().or_else(of_feeds).or_else(|| {
+        let own = OWN_COLUMNS.iter().find(|(name, _, _)| *name == column)?;
+        (result.is_some() || feed.is_some()).then(|| both(own.1, own.2))
+    })
+}
+
+/// Columns that every table of the log has.
+const OWN_COLUMNS: [(&str, &str, &str); 2] = [
+    ("seq", "序号：批次与批内位置", "grows with the log: its batch and the place in it"),
+    ("ingest_time", "入库时间", "when its broker took the record"),
+];
+
+/// The table of revisions of which a table shows the last ones, or the table itself.
+fn standing_of(table: &str) -> &str {
+    STANDING.iter().find(|(name, ..)| *name == table).map_or(table, |(_, revisions, ..)| revisions)
 }
 
 fn word_of(ty: Type) -> &'static str {

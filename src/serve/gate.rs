@@ -9,7 +9,9 @@ use datafusion::prelude::{SQLOptions, SessionContext};
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::parser::ParserError;
 use foreshock_compiler::check_bounds;
+use std::collections::VecDeque;
 use std::fmt;
 
 /// Longest statement, bytes.
@@ -33,10 +35,11 @@ impl fmt::Display for Refused {
 impl std::error::Error for Refused {}
 
 /// A feature that is not there.
-const NOT_SUPPORTED: &str = "0A000";
+pub const NOT_SUPPORTED: &str = "0A000";
 /// A reader only reads.
-const READ_ONLY: &str = "25006";
-const SYNTAX: &str = "42601";
+pub const READ_ONLY: &str = "25006";
+/// What is written is no SQL.
+pub const SYNTAX: &str = "42601";
 const TOO_COMPLEX: &str = "54001";
 const INTERNAL: &str = "XX000";
 const MEMORY: &str = "53200";
@@ -46,6 +49,29 @@ const MEMORY: &str = "53200";
 /// # Errors
 /// Why it does not run.
 pub fn check(text: &str) -> Result<Statement, Refused> {
+    bounded(text)?;
+    let mut statements = parsed(text)?;
+    match (statements.pop_front(), statements.is_empty()) {
+        (Some(statement), true) => reads(&statement).map(|()| statement),
+        (None, _) => Err(Refused { state: SYNTAX, message: "there is no statement".into() }),
+        _ => Err(Refused { state: NOT_SUPPORTED, message: "one statement at a time".into() }),
+    }
+}
+
+/// The statements of a text.
+///
+/// # Errors
+/// What is no SQL, with its line and column.
+pub fn parsed(text: &str) -> Result<VecDeque<Statement>, Refused> {
+    let mut parser = DFParserBuilder::new(text).with_dialect(&PostgreSqlDialect {}).build().map_err(|e| refused(&e))?;
+    parser.parse_statements().map_err(|e| refused(&e))
+}
+
+/// Is it short and flat enough to be looked at?
+///
+/// # Errors
+/// Why not, and where.
+pub fn bounded(text: &str) -> Result<(), Refused> {
     if text.len() > TEXT_MAX {
         let message = format!("the statement has {} bytes; at most {TEXT_MAX} are taken", text.len());
         return Err(Refused { state: TOO_COMPLEX, message });
@@ -59,31 +85,32 @@ pub fn check(text: &str) -> Result<Statement, Refused> {
             problem.message.replace("the file", "the statement")
         );
         Refused { state: TOO_COMPLEX, message }
-    })?;
-    let mut parser = DFParserBuilder::new(text).with_dialect(&PostgreSqlDialect {}).build().map_err(|e| refused(&e))?;
-    let mut statements = parser.parse_statements().map_err(|e| refused(&e))?;
-    match (statements.pop_front(), statements.is_empty()) {
-        (Some(statement), true) => reads(&statement).map(|()| statement),
-        (None, _) => Err(Refused { state: SYNTAX, message: "there is no statement".into() }),
-        _ => Err(Refused { state: NOT_SUPPORTED, message: "one statement at a time".into() }),
-    }
+    })
 }
 
 fn reads(statement: &Statement) -> Result<(), Refused> {
-    let what = match statement {
-        Statement::Statement(inner) => match inner.as_ref() {
-            ast::Statement::Query(_) | ast::Statement::ShowTables { .. } | ast::Statement::ShowColumns { .. } => {
-                return Ok(());
-            }
-            other => first_word(&other.to_string()),
-        },
-        Statement::Explain(explain) if !explain.options.analyze => return reads(&explain.statement),
-        other => first_word(&other.to_string()),
-    };
-    Err(Refused {
-        state: READ_ONLY,
-        message: format!("{what} is refused: only SELECT, EXPLAIN and SHOW TABLES are answered"),
-    })
+    match statement {
+        Statement::Statement(inner) => reads_rows(inner),
+        Statement::Explain(explain) if !explain.options.analyze => reads(&explain.statement),
+        other => Err(writes(&other.to_string())),
+    }
+}
+
+/// Does it give rows and nothing else?
+///
+/// # Errors
+/// When it does not.
+pub fn reads_rows(statement: &ast::Statement) -> Result<(), Refused> {
+    match statement {
+        ast::Statement::Query(_) | ast::Statement::ShowTables { .. } | ast::Statement::ShowColumns { .. } => Ok(()),
+        ast::Statement::Explain { analyze: false, statement, .. } => reads_rows(statement),
+        other => Err(writes(&other.to_string())),
+    }
+}
+
+fn writes(text: &str) -> Refused {
+    let message = format!("{} is refused: only SELECT, EXPLAIN and SHOW TABLES are answered", first_word(text));
+    Refused { state: READ_ONLY, message }
 }
 
 fn first_word(text: &str) -> String {
@@ -95,6 +122,24 @@ fn first_word(text: &str) -> String {
 /// # Errors
 /// What is wrong with it.
 pub async fn plan(ctx: &SessionContext, statement: Statement, state: &State) -> Result<LogicalPlan, Refused> {
+    let plan = plan_unbounded(ctx, statement).await?;
+    let optimised = ctx.state().optimize(&plan).map_err(|e| refused(&e))?;
+    let most = most_pairs(&optimised, state).map_err(|e| refused(&e))?;
+    if most > PAIRS_MAX {
+        let message = format!(
+            "a join without an equal column would look at {most} pairs of rows, and at most {PAIRS_MAX} are: join by a column, or \
+             ask for less of one side before"
+        );
+        return Err(Refused { state: TOO_COMPLEX, message });
+    }
+    Ok(plan)
+}
+
+/// The plan of a statement whose parameters have no values yet: nobody runs it.
+///
+/// # Errors
+/// What is wrong with it.
+pub async fn plan_unbounded(ctx: &SessionContext, statement: Statement) -> Result<LogicalPlan, Refused> {
     let plan = ctx.state().statement_to_plan(statement).await.map_err(|e| refused(&e))?;
     let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     options.verify_plan(&plan).map_err(|e| Refused { state: READ_ONLY, message: e.strip_backtrace() })?;
@@ -111,15 +156,6 @@ pub async fn plan(ctx: &SessionContext, statement: Statement, state: &State) -> 
     .map_err(|e| refused(&e))?;
     if let Some(node) = refused_node {
         return Err(Refused { state: NOT_SUPPORTED, message: format!("{node} is refused") });
-    }
-    let optimised = ctx.state().optimize(&plan).map_err(|e| refused(&e))?;
-    let most = most_pairs(&optimised, state).map_err(|e| refused(&e))?;
-    if most > PAIRS_MAX {
-        let message = format!(
-            "a join without an equal column would look at {most} pairs of rows, and at most {PAIRS_MAX} are: join by a column, or \
-             ask for less of one side before"
-        );
-        return Err(Refused { state: TOO_COMPLEX, message });
     }
     Ok(plan)
 }
@@ -202,10 +238,20 @@ fn reads_only(plan: &LogicalPlan) -> bool {
     )
 }
 
+/// What the parser says, in our order: the place first.
+pub fn syntax(error: &ParserError) -> String {
+    let (ParserError::ParserError(text) | ParserError::TokenizerError(text)) = error else { return error.to_string() };
+    let placed = text.rsplit_once(" at Line: ").and_then(|(text, place)| {
+        let (line, column) = place.split_once(", Column: ")?;
+        Some(format!("line {line}, column {column}: {text}"))
+    });
+    placed.unwrap_or_else(|| text.clone())
+}
+
 /// What DataFusion says, with the SQLSTATE that clients expect.
 pub fn refused(error: &DataFusionError) -> Refused {
     let state = match error.find_root() {
-        DataFusionError::SQL(..) => SYNTAX,
+        DataFusionError::SQL(error, _) => return Refused { state: SYNTAX, message: syntax(error) },
         DataFusionError::SchemaError(..) => "42703",
         DataFusionError::NotImplemented(_) => NOT_SUPPORTED,
         DataFusionError::ResourcesExhausted(_) => MEMORY,
@@ -214,5 +260,11 @@ pub fn refused(error: &DataFusionError) -> Refused {
         DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => "22000",
         _ => INTERNAL,
     };
-    Refused { state, message: error.strip_backtrace() }
+    let place = error.diagnostic().and_then(|diagnostic| diagnostic.span).map(|span| span.start);
+    let message = error.strip_backtrace();
+    // A statement that was rewritten has no places.
+    match place.filter(|place| place.line > 0) {
+        Some(place) => Refused { state, message: format!("line {}, column {}: {message}", place.line, place.column) },
+        None => Refused { state, message },
+    }
 }

@@ -1,15 +1,19 @@
 //! The reader as a whole: a thread that follows, a thread that answers.
 
-use crate::ops::config::Config;
+use crate::ops::config::{Config, Serve};
 use crate::ops::health::Health;
+use crate::rights::users::Users;
 use crate::serve::catalog::Facts;
 use crate::serve::door::{Door, router};
 use crate::serve::follow::{Followed, Follower};
 use crate::serve::query::{Desk, Limits};
 use crate::serve::store::Store;
+use crate::serve::wire::listener::{Listener, Tls};
+use crate::serve::wire::login::Access;
 use anyhow::Context;
 use foreshock_compiler::Pack;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -22,6 +26,8 @@ const END: Duration = Duration::from_secs(3);
 pub struct Reader {
     /// Where it answers.
     pub address: SocketAddr,
+    /// Where it answers PostgreSQL clients.
+    pub postgres: Option<SocketAddr>,
     /// What it counts.
     pub followed: Arc<Followed>,
     stop: Arc<AtomicBool>,
@@ -61,13 +67,21 @@ impl Reader {
             time: Duration::from_secs(u64::from(settings.time_s)),
             at_once: settings.at_once,
         };
+        let wire = wire(settings)?;
         let (followed, health) = (Arc::new(Followed::default()), Arc::new(Health::default()));
         health.set("topics", false, "not yet read");
         let desk = Arc::new(Desk::new(store.clone(), Facts::new(pack)?, limits)?);
         let stop = Arc::new(AtomicBool::new(false));
+        let listener_of = |(socket, access, tls)| {
+            (socket, Listener { desk: desk.clone(), access, tls, connections_max: settings.connections_max })
+        };
+        let (postgres, wire) = match wire {
+            Some(wire) => (Some(wire.0.local_addr()?), Some(listener_of(wire))),
+            None => (None, None),
+        };
         let door = Door { desk, health: health.clone(), followed: followed.clone() };
         let threads = vec![
-            answers(listener, door, stop.clone())?,
+            answers(listener, door, wire, stop.clone())?,
             follows(
                 config.clone(),
                 since_ms(since, settings.live_hours),
@@ -77,7 +91,7 @@ impl Reader {
                 stop.clone(),
             )?,
         ];
-        Ok(Reader { address, followed, stop, threads })
+        Ok(Reader { address, postgres, followed, stop, threads })
     }
 
     /// Ends in good order.
@@ -112,7 +126,40 @@ fn follows(
     })?)
 }
 
-fn answers(listener: TcpListener, door: Door, stop: Arc<AtomicBool>) -> anyhow::Result<JoinHandle<()>> {
+/// The socket for PostgreSQL clients, if there is to be one, and who may use it.
+fn wire(settings: &Serve) -> anyhow::Result<Option<(TcpListener, Access, Option<Tls>)>> {
+    if settings.postgres.is_empty() {
+        return Ok(None);
+    }
+    let given = |path: &Path| !path.as_os_str().is_empty();
+    let users = given(&settings.users).then(|| Users::read(&settings.users)).transpose()?.map(Arc::new);
+    let tls = given(&settings.tls_cert).then(|| Tls::read(&settings.tls_cert, &settings.tls_key)).transpose()?;
+    let socket = TcpListener::bind(&settings.postgres)
+        .with_context(|| format!("serve.postgres: cannot listen on {}", settings.postgres))?;
+    let address = socket.local_addr()?;
+    let is_near = address.ip().is_loopback();
+    anyhow::ensure!(
+        is_near || (tls.is_some() && users.is_some()),
+        "serve.postgres: {address} can be reached from other machines: that needs serve.users, serve.tls_cert and serve.tls_key"
+    );
+    anyhow::ensure!(
+        tls.is_some() || settings.plaintext,
+        "serve.postgres needs serve.tls_cert and serve.tls_key; on a loopback address also serve.plaintext = true"
+    );
+    anyhow::ensure!(
+        is_near || !settings.plaintext,
+        "serve.plaintext is only for a loopback address, not for {address}"
+    );
+    socket.set_nonblocking(true)?;
+    Ok(Some((socket, Access { users, plaintext: settings.plaintext }, tls)))
+}
+
+fn answers(
+    listener: TcpListener,
+    door: Door,
+    wire: Option<(TcpListener, Listener)>,
+    stop: Arc<AtomicBool>,
+) -> anyhow::Result<JoinHandle<()>> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("answer").enable_all().build()?;
     let thread = std::thread::Builder::new().name("serve".into());
@@ -124,6 +171,9 @@ fn answers(listener: TcpListener, door: Door, stop: Arc<AtomicBool>) -> anyhow::
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             };
+            if let Some((socket, listener)) = wire {
+                tokio::spawn(listener.run(tokio::net::TcpListener::from_std(socket)?));
+            }
             // A client that does not go on must not hold up the end.
             let ends = async {
                 asked(stop.clone()).await;

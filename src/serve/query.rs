@@ -3,20 +3,25 @@
 use crate::serve::catalog::Facts;
 use crate::serve::changes::wait_for;
 use crate::serve::gate::{self, Refused};
+use crate::serve::pg_catalog::PgCatalog;
 use crate::serve::session::session;
 use crate::serve::store::{State, Store};
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryConsumer, MemoryReservation};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast;
 use futures::StreamExt;
+use std::collections::HashMap;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
 /// Most that a statement may take.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +38,29 @@ pub struct Limits {
     pub at_once: usize,
 }
 
+/// A statement as a door hands it in.
+#[derive(Debug)]
+pub struct Ask {
+    /// The statement.
+    pub words: Words,
+    /// Its client's own limit, where it is shorter than ours.
+    pub time: Option<Duration>,
+}
+
+/// In whose words it is.
+#[derive(Debug)]
+pub enum Words {
+    /// Text, of which nothing is known yet.
+    Text(String),
+    /// A statement of a PostgreSQL client, found to read only. It may also look up PostgreSQL's catalogue.
+    Postgres {
+        /// The statement.
+        statement: Box<ast::Statement>,
+        /// Who asks.
+        person: String,
+    },
+}
+
 /// An answer and what it is true of.
 #[derive(Debug)]
 pub struct Answer {
@@ -42,6 +70,8 @@ pub struct Answer {
     pub batches: Vec<RecordBatch>,
     /// The state that it was asked of.
     pub state: Arc<State>,
+    /// Its bytes, of those that all statements together may use.
+    pub held: Arc<MemoryReservation>,
 }
 
 /// Plans of long statements are walked by calls within calls.
@@ -54,6 +84,7 @@ pub struct Desk {
     limits: Limits,
     runtime: Arc<RuntimeEnv>,
     permits: Arc<Semaphore>,
+    pg_catalog: OnceCell<PgCatalog>,
     /// Its threads run statements and nothing else: one that does not let go of its thread holds up none of the doors.
     threads: Option<tokio::runtime::Runtime>,
     /// Statements answered.
@@ -96,7 +127,8 @@ impl Desk {
             .enable_time()
             .build()?;
         let (answered, refused) = (AtomicU64::new(0), AtomicU64::new(0));
-        Ok(Desk { store, facts, limits, runtime, permits, threads: Some(threads), answered, refused })
+        let pg_catalog = OnceCell::new();
+        Ok(Desk { store, facts, limits, runtime, permits, pg_catalog, threads: Some(threads), answered, refused })
     }
 
     /// Most bytes of an answer.
@@ -109,57 +141,113 @@ impl Desk {
         &self.store
     }
 
+    /// Rows of a statement's text.
+    ///
+    /// # Errors
+    /// As [`Desk::ask`].
+    pub async fn answer(self: &Arc<Self>, text: &str) -> Result<Answer, Refused> {
+        self.ask(Ask { words: Words::Text(text.to_owned()), time: None }).await
+    }
+
     /// Rows of one statement.
     ///
     /// # Errors
     /// Why it does not run, or at which limit it was stopped.
-    pub async fn answer(self: &Arc<Self>, text: &str) -> Result<Answer, Refused> {
-        let (desk, text) = (self.clone(), text.to_owned());
-        let threads = self.threads.as_ref().expect("they are there until the end");
-        let mut work = Work(threads.spawn(async move { desk.run(&text).await }));
-        let stopped = |message: String| Refused { state: "57014", message };
-        let answer = match tokio::time::timeout(self.limits.time, &mut work.0).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(fault)) => Err(Refused { state: "XX000", message: format!("the statement failed inside: {fault}") }),
-            Err(_) => Err(stopped(format!("stopped: it took more than {} s", self.limits.time.as_secs()))),
-        };
+    pub async fn ask(self: &Arc<Self>, ask: Ask) -> Result<Answer, Refused> {
+        let desk = self.clone();
+        let answer = self.work(ask.time, async move { desk.run(&ask.words).await }).await;
         let counter = if answer.is_ok() { &self.answered } else { &self.refused };
         counter.fetch_add(1, Ordering::Relaxed);
         answer
     }
 
-    async fn planned(&self, text: &str) -> Result<(Arc<State>, SessionContext, LogicalPlan), Refused> {
-        let statement = gate::check(text)?;
+    /// Columns of a statement and the types of its parameters, by their names. Nothing is run.
+    ///
+    /// # Errors
+    /// Why it cannot be planned.
+    pub async fn shape(
+        self: &Arc<Self>,
+        words: Words,
+    ) -> Result<(SchemaRef, HashMap<String, Option<DataType>>), Refused> {
+        let desk = self.clone();
+        let shape = async move {
+            let (_, ctx) = desk.session(&words).await?;
+            let plan = gate::plan_unbounded(&ctx, parsed(&words)?).await?;
+            let types = plan.get_parameter_types().map_err(|e| gate::refused(&e))?;
+            Ok((Arc::new(plan.schema().as_arrow().clone()), types))
+        };
+        self.work(None, shape).await
+    }
+
+    /// Does work on the threads of statements, within their time: they have the stack for deep trees.
+    ///
+    /// # Errors
+    /// Those of the work, or that its time is over.
+    pub async fn work<T: Send + 'static>(
+        &self,
+        time: Option<Duration>,
+        work: impl Future<Output = Result<T, Refused>> + Send + 'static,
+    ) -> Result<T, Refused> {
+        let threads = self.threads.as_ref().expect("they are there until the end");
+        let mut work = Work(threads.spawn(work));
+        let time = time.unwrap_or(self.limits.time).min(self.limits.time);
+        match tokio::time::timeout(time, &mut work.0).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(fault)) => Err(Refused { state: "XX000", message: format!("the statement failed inside: {fault}") }),
+            Err(_) => Err(Refused { state: "57014", message: format!("stopped: it took more than {time:?}") }),
+        }
+    }
+
+    async fn session(&self, words: &Words) -> Result<(Arc<State>, SessionContext), Refused> {
+        let fault = |e: datafusion::error::DataFusionError| gate::refused(&e);
         let state = self.store.state();
-        let ctx = session(&state, &self.facts, self.runtime.clone()).await.map_err(|e| gate::refused(&e))?;
+        let ctx = session(&state, &self.facts, self.runtime.clone()).await.map_err(fault)?;
+        let Words::Postgres { person, .. } = words else { return Ok((state, ctx)) };
+        let made = || async { PgCatalog::of(&session(&state, &self.facts, self.runtime.clone()).await?).await };
+        let catalog = self.pg_catalog.get_or_try_init(made).await.map_err(fault)?;
+        let ctx = catalog.added_to(&ctx, &state, person).map_err(fault)?;
+        Ok((state, ctx))
+    }
+
+    async fn planned(&self, words: &Words) -> Result<(Arc<State>, SessionContext, LogicalPlan), Refused> {
+        let statement = parsed(words)?;
+        let (state, ctx) = self.session(words).await?;
         let plan = gate::plan(&ctx, statement, &state).await?;
         Ok((state, ctx, plan))
     }
 
-    async fn run(&self, text: &str) -> Result<Answer, Refused> {
+    async fn run(&self, words: &Words) -> Result<Answer, Refused> {
         let fault = |e: datafusion::error::DataFusionError| gate::refused(&e);
-        let (mut state, mut ctx, mut plan) = self.planned(text).await?;
+        let (mut state, mut ctx, mut plan) = self.planned(words).await?;
         if wait_for(&plan, &self.store, self.limits.time).await.map_err(fault)? {
-            (state, ctx, plan) = self.planned(text).await?;
+            (state, ctx, plan) = self.planned(words).await?;
         }
         let _permit = self.permits.acquire().await.expect("never closed");
         let mut rows = ctx.execute_logical_plan(plan).await.map_err(fault)?.execute_stream().await.map_err(fault)?;
         let (schema, mut batches) = (rows.schema(), Vec::new());
-        let (mut count, mut bytes) = (0, 0);
+        let held = MemoryConsumer::new("answer").register(&self.runtime.memory_pool);
+        let mut count = 0;
         while let Some(batch) = rows.next().await {
             let batch = batch.map_err(fault)?;
             count += batch.num_rows();
-            bytes += batch.get_array_memory_size();
             if count > self.limits.rows {
                 let message = format!("the answer has more than {} rows: add LIMIT, or ask for less", self.limits.rows);
                 return Err(Refused { state: "54000", message });
             }
-            if bytes > self.limits.answer_bytes {
+            held.try_grow(batch.get_array_memory_size()).map_err(fault)?;
+            if held.size() > self.limits.answer_bytes {
                 let message = format!("the answer has more than {} MB: ask for less", self.limits.answer_bytes >> 20);
                 return Err(Refused { state: "54000", message });
             }
             batches.push(batch);
         }
-        Ok(Answer { schema, batches, state })
+        Ok(Answer { schema, batches, state, held: Arc::new(held) })
+    }
+}
+
+fn parsed(words: &Words) -> Result<Statement, Refused> {
+    match words {
+        Words::Text(text) => gate::check(text),
+        Words::Postgres { statement, .. } => Ok(Statement::Statement(statement.clone())),
     }
 }

@@ -13,7 +13,7 @@ use foreshock_core::Feed;
 use std::sync::Arc;
 
 /// Catalogue and schema, as clients see them.
-const CATALOG: &str = "foreshock";
+pub const CATALOG: &str = "foreshock";
 const SCHEMA: &str = "public";
 
 /// Functions whose result is as large as their argument says: one call could take all memory.
@@ -35,7 +35,7 @@ const REFUSED_FUNCTIONS: [&str; 13] = [
 
 /// What stands of a result that is published again and again: its name, its table of revisions, what it is known by, and
 /// what else must hold.
-const STANDING: [(&str, &str, &str, &str); 3] = [
+pub const STANDING: [(&str, &str, &str, &str); 3] = [
     ("detections", "detection_revisions", "detection_id", "r.state = 'detected'"),
     ("alerts", "alert_revisions", "alert_id", "TRUE"),
     ("blocking_drafts", "blocking_draft_revisions", "request_id", "TRUE"),
@@ -75,11 +75,16 @@ pub async fn session(state: &Arc<State>, facts: &Facts, runtime: Arc<RuntimeEnv>
     let catalog = public.catalog(CATALOG).ok_or_else(|| DataFusionError::Internal("no catalogue".into()))?;
     catalog.register_schema("system", Arc::new(system))?;
     public.register_udtf("changes", Arc::new(ChangesFunction(state.clone())));
-    for name in REFUSED_FUNCTIONS {
-        public.deregister_udf(name);
-        public.deregister_udtf(name);
-    }
+    refuse_functions(&public);
     Ok(public)
+}
+
+/// Takes away what is not to be called.
+pub fn refuse_functions(session: &SessionContext) {
+    for name in REFUSED_FUNCTIONS {
+        session.deregister_udf(name);
+        session.deregister_udtf(name);
+    }
 }
 
 fn config() -> SessionConfig {
@@ -90,6 +95,8 @@ fn config() -> SessionConfig {
     let options = config.options_mut();
     options.execution.time_zone = Some("UTC".into());
     options.sql_parser.map_string_types_to_utf8view = false;
+    // Errors say where.
+    options.sql_parser.collect_spans = true;
     config
 }
 

@@ -1,0 +1,3 @@
+//! Who may see what (Articles 18 to 20 of the law): people, their roles, and what a role opens.
+
+pub mod users;

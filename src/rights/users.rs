@@ -1,0 +1,157 @@
+//! The file of users: a name, a secret made from a password, and roles. It is read at the start of a reader; a file that is
+//! wrong keeps the door shut.
+
+use anyhow::Context;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::pbkdf2;
+use ring::rand::{SecureRandom, SystemRandom};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::path::Path;
+
+/// Rounds of PBKDF2 (RFC 7677, section 4, asks for at least 4,096).
+pub const ITERATIONS: NonZeroU32 = NonZeroU32::new(15_000).unwrap();
+
+const SALT_BYTES: usize = 16;
+/// Bytes of SHA-256.
+const SALTED_BYTES: usize = 32;
+const PREFIX: &str = "scram-sha-256";
+
+/// Shortest password that is taken.
+const PASSWORD_MIN: usize = 12;
+
+/// What is kept of a password. Whoever reads it can log in with it: the file is for its owner only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret {
+    /// Salt.
+    pub salt: Vec<u8>,
+    /// SaltedPassword of RFC 5802.
+    pub salted: Vec<u8>,
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+impl Secret {
+    /// Of a password.
+    ///
+    /// # Errors
+    /// When it is too short, or there is no randomness.
+    pub fn of(password: &str) -> anyhow::Result<Secret> {
+        anyhow::ensure!(password.chars().count() >= PASSWORD_MIN, "a password has at least {PASSWORD_MIN} characters");
+        let salt = random::<SALT_BYTES>()?.to_vec();
+        let salted = salted(password, &salt);
+        Ok(Secret { salt, salted })
+    }
+
+    /// Is this the password?
+    pub fn fits(&self, password: &str) -> bool {
+        let given = salted(password, &self.salt);
+        // All bytes are compared, so that the time tells nothing.
+        given.len() == self.salted.len() && given.iter().zip(&self.salted).fold(0, |all, (a, b)| all | (a ^ b)) == 0
+    }
+
+    /// As the file holds it.
+    pub fn text(&self) -> String {
+        format!("{PREFIX}${ITERATIONS}${}${}", STANDARD.encode(&self.salt), STANDARD.encode(&self.salted))
+    }
+
+    fn parse(text: &str) -> anyhow::Result<Secret> {
+        let form = || format!("a secret is written {PREFIX}$rounds$salt$salted; `foreshock user NAME` makes one");
+        let parts: Vec<&str> = text.split('$').collect();
+        let [PREFIX, rounds, salt, salted] = parts[..] else { anyhow::bail!(form()) };
+        anyhow::ensure!(rounds == ITERATIONS.to_string(), "a secret has {ITERATIONS} rounds: make it again");
+        let (salt, salted) = (STANDARD.decode(salt).with_context(form)?, STANDARD.decode(salted).with_context(form)?);
+        anyhow::ensure!(salt.len() == SALT_BYTES && salted.len() == SALTED_BYTES, form());
+        Ok(Secret { salt, salted })
+    }
+}
+
+fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| anyhow::anyhow!("there are no random bytes"))?;
+    Ok(bytes)
+}
+
+/// SaltedPassword of RFC 5802; a password that SASLprep cannot prepare is taken as it is, as PostgreSQL does.
+fn salted(password: &str, salt: &[u8]) -> Vec<u8> {
+    let prepared = stringprep::saslprep(password).unwrap_or(std::borrow::Cow::Borrowed(password));
+    let mut salted = vec![0; SALTED_BYTES];
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, ITERATIONS, salt, prepared.as_bytes(), &mut salted);
+    salted
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    users: BTreeMap<String, UserText>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserText {
+    secret: String,
+}
+
+/// Who may come in.
+#[derive(Debug)]
+pub struct Users {
+    secrets: BTreeMap<String, Secret>,
+    /// Makes the salt of names that are not there.
+    unknown: [u8; 32],
+}
+
+impl Users {
+    /// Reads a file that nobody else may read.
+    ///
+    /// # Errors
+    /// When it cannot be read, others may read it, or something in it is wrong.
+    pub fn read(path: &Path) -> anyhow::Result<Users> {
+        let place = || format!("serve.users: {}", path.display());
+        only_its_owner(path).with_context(place)?;
+        let text = std::fs::read_to_string(path).with_context(place)?;
+        Users::parse(&text).with_context(place)
+    }
+
+    /// Of the file's text.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> anyhow::Result<Users> {
+        let file: File = toml::from_str(text)?;
+        let secrets = file.users.into_iter().map(|(name, user)| {
+            let secret = Secret::parse(&user.secret).with_context(|| format!("users.{name}.secret"))?;
+            Ok((name, secret))
+        });
+        Ok(Users { secrets: secrets.collect::<anyhow::Result<_>>()?, unknown: random()? })
+    }
+
+    /// What is kept of a user's password; for a name that is not there something that no password fits, so that nobody
+    /// learns which names there are.
+    pub fn secret(&self, name: &str) -> Secret {
+        self.secrets.get(name).cloned().unwrap_or_else(|| {
+            let hash = |what: &str| Sha256::new().chain_update(self.unknown).chain_update(what).chain_update(name);
+            let salt = hash("salt").finalize()[..SALT_BYTES].to_vec();
+            Secret { salt, salted: hash("salted").finalize().to_vec() }
+        })
+    }
+}
+
+#[cfg(unix)]
+fn only_its_owner(path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(path)?.permissions().mode();
+    anyhow::ensure!(mode & 0o077 == 0, "others can read it: chmod 600 {}", path.display());
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn only_its_owner(_: &Path) -> anyhow::Result<()> {
+    Ok(())
+}

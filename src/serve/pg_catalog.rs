@@ -1,0 +1,138 @@
+//! What PostgreSQL's clients look up of tables, types and themselves: `pg_catalog`, by the crate that has it, with our own
+//! comments. It is made once, over tables of the same shapes, and lent to every session of such a client.
+
+use crate::serve::catalog;
+use crate::serve::changes::ChangesFunction;
+use crate::serve::pg_functions::{self, Comments};
+use crate::serve::session::{CATALOG, refuse_functions};
+use crate::serve::store::State;
+use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use datafusion::catalog::SchemaProvider;
+use datafusion::datasource::{MemTable, TableProvider};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::prelude::SessionContext;
+use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
+use datafusion_pg_catalog::pg_catalog::setup_pg_catalog;
+use std::sync::Arc;
+
+const SCHEMA: &str = "pg_catalog";
+/// The number of `pg_class` in itself, which every PostgreSQL has.
+const PG_CLASS: i32 = 1259;
+
+/// What clients are told that the server is: they choose their queries by it.
+pub const VERSION: &str = concat!("16.6 (Foreshock ", env!("CARGO_PKG_VERSION"), ")");
+
+/// PostgreSQL's tables about tables, and the functions over them.
+pub struct PgCatalog {
+    tables: Arc<dyn SchemaProvider>,
+    state: SessionState,
+}
+
+impl PgCatalog {
+    /// Over the tables of a session, which becomes part of it.
+    ///
+    /// # Errors
+    /// What DataFusion says.
+    pub async fn of(shapes: &SessionContext) -> Result<PgCatalog> {
+        setup_pg_catalog(shapes, CATALOG, EmptyContextProvider).map_err(|e| *e)?;
+        let catalog = shapes.catalog(CATALOG).ok_or_else(no_catalogue)?;
+        let inner = catalog.schema(SCHEMA).ok_or_else(no_catalogue)?;
+        let comments = comments(shapes).await?;
+        let classes = shapes.sql(CLASSES).await?.into_view();
+        let tables = Arc::new(Completed { inner, classes, description: description(&comments)? });
+        pg_functions::register(shapes, VERSION, comments);
+        refuse_functions(shapes);
+        Ok(PgCatalog { tables, state: shapes.state() })
+    }
+
+    /// A session over the same tables that has these too, for a person.
+    ///
+    /// # Errors
+    /// What DataFusion says.
+    pub fn added_to(&self, session: &SessionContext, state: &Arc<State>, person: &str) -> Result<SessionContext> {
+        session.catalog(CATALOG).ok_or_else(no_catalogue)?.register_schema(SCHEMA, self.tables.clone())?;
+        let catalogs = session.state().catalog_list().clone();
+        let builder = SessionStateBuilder::new_from_existing(self.state.clone()).with_catalog_list(catalogs);
+        let session = SessionContext::new_with_state(builder.build());
+        session.register_udtf("changes", Arc::new(ChangesFunction(state.clone())));
+        pg_functions::register_person(&session, person);
+        Ok(session)
+    }
+}
+
+fn no_catalogue() -> DataFusionError {
+    DataFusionError::Internal("no catalogue".into())
+}
+
+/// Our comments, by the numbers that the catalogue gives to tables and columns.
+async fn comments(shapes: &SessionContext) -> Result<Comments> {
+    let query = "SELECT CAST(c.oid AS BIGINT) AS oid, c.relname AS name, CAST(0 AS BIGINT) AS place, '' AS column_name \
+         FROM pg_catalog.pg_class c UNION ALL \
+         SELECT CAST(c.oid AS BIGINT), c.relname, CAST(a.attnum AS BIGINT), a.attname \
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid";
+    let mut comments = Comments::new();
+    for batch in shapes.sql(query).await?.collect().await? {
+        let number = |at: usize| batch.column(at).as_primitive::<Int64Type>();
+        let names = [1, 3].map(|at| arrow::compute::cast(batch.column(at), &DataType::Utf8));
+        let [tables, columns] = names;
+        let (tables, columns) = (tables?, columns?);
+        let (tables, columns) = (tables.as_string::<i32>(), columns.as_string::<i32>());
+        for row in 0..batch.num_rows() {
+            if let Some(comment) = catalog::comment(tables.value(row), columns.value(row)) {
+                comments.insert((number(0).value(row), number(2).value(row)), comment);
+            }
+        }
+    }
+    Ok(comments)
+}
+
+/// `pg_description` of these comments.
+fn description(comments: &Comments) -> Result<Arc<dyn TableProvider>> {
+    let mut rows: Vec<(&(i64, i64), &String)> = comments.iter().collect();
+    rows.sort();
+    let number = |value: i64| i32::try_from(value).unwrap_or(0);
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("objoid", Arc::new(rows.iter().map(|((table, _), _)| Some(number(*table))).collect::<Int32Array>())),
+        ("classoid", Arc::new(Int32Array::from(vec![PG_CLASS; rows.len()]))),
+        ("objsubid", Arc::new(rows.iter().map(|((_, column), _)| Some(number(*column))).collect::<Int32Array>())),
+        ("description", Arc::new(StringArray::from_iter_values(rows.iter().map(|(_, text)| text)))),
+    ];
+    let fields: Vec<Field> =
+        columns.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), true)).collect();
+    let schema = Arc::new(Schema::new(fields));
+    let batch = RecordBatch::try_new(schema.clone(), columns.into_iter().map(|(_, array)| array).collect())?;
+    Ok(Arc::new(MemTable::try_new(schema, vec![vec![batch]])?))
+}
+
+/// psql asks for two columns that the crate's table has not.
+const CLASSES: &str = "SELECT *, CASE WHEN false THEN make_array('') END AS reloptions, CAST(NULL AS TEXT) AS relacl \
+     FROM pg_catalog.pg_class";
+
+/// The catalogue with what is missing in it, and our comments in the place of its own, which are PostgreSQL's.
+#[derive(Debug)]
+struct Completed {
+    inner: Arc<dyn SchemaProvider>,
+    classes: Arc<dyn TableProvider>,
+    description: Arc<dyn TableProvider>,
+}
+
+#[async_trait::async_trait]
+impl SchemaProvider for Completed {
+    fn table_names(&self) -> Vec<String> {
+        self.inner.table_names()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        match name {
+            "pg_description" => Ok(Some(self.description.clone())),
+            "pg_class" => Ok(Some(self.classes.clone())),
+            _ => self.inner.table(name).await,
+        }
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.inner.table_exist(name)
+    }
+}
