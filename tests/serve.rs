@@ -14,7 +14,7 @@ mod process;
 mod single;
 
 use broker::{Broker, free_port};
-use desk::{apply, desk, greedy_statements, payments, refused_statements, runtime};
+use desk::{apply, desk, greedy_statements, me, payments, refused_statements, runtime};
 use exactly_once::{Input, committed, configure, produce, wait_until_taken};
 use foreshock::ops::config::Config;
 use foreshock::serve::assembly::{Assembly, Incoming};
@@ -137,7 +137,7 @@ fn changes_come_when_there_are_some_and_asking_again_loses_and_repeats_nothing()
                 "SELECT event_id, seq FROM changes('transactions', {since}, INTERVAL '1 second') ORDER BY seq LIMIT {}",
                 1 + asked * 37 % 200
             );
-            let answer = runtime.block_on(desk.answer(&statement)).unwrap();
+            let answer = runtime.block_on(desk.answer(&statement, me())).unwrap();
             for batch in &answer.batches {
                 let ids: &arrow::array::StringArray = arrow::array::AsArray::as_string(batch.column(0));
                 let seqs = arrow::array::AsArray::as_primitive::<arrow::datatypes::Int64Type>(batch.column(1));
@@ -158,11 +158,11 @@ fn changes_come_when_there_are_some_and_asking_again_loses_and_repeats_nothing()
         .collect();
     assert_eq!(seen, expected);
     let idle = format!("SELECT * FROM changes('transactions', {since}, INTERVAL '1 second')");
-    assert!(runtime.block_on(desk.answer(&idle)).unwrap().batches.iter().all(|batch| batch.num_rows() == 0));
+    assert!(runtime.block_on(desk.answer(&idle, me())).unwrap().batches.iter().all(|batch| batch.num_rows() == 0));
     for wrong in
         ["changes('rules', 0)", "changes(1, 2)", "changes('late', 'x')", "changes('late', 0, INTERVAL '-1 second')"]
     {
-        let refused = runtime.block_on(desk.answer(&format!("SELECT * FROM {wrong}"))).unwrap_err();
+        let refused = runtime.block_on(desk.answer(&format!("SELECT * FROM {wrong}"), me())).unwrap_err();
         assert!(refused.message.contains("changes('detections', 0"), "{wrong}: {refused}");
     }
 }
@@ -175,7 +175,7 @@ fn a_page_in_a_browser_is_not_answered_and_a_program_is() {
     let runtime = runtime();
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let port = listener.local_addr().unwrap().port();
-    let routes = router(Door { desk: desk(&store), health, followed });
+    let routes = router(Door { desk: desk(&store), users: None, health, followed });
     runtime.spawn(async move { axum::serve(listener, routes).await });
     let answer = |headers: &str| {
         let body = "SELECT count(*) AS c FROM transactions";
@@ -231,7 +231,7 @@ fn hostile_statements_are_refused_or_stopped_at_a_limit_and_the_desk_goes_on() {
     let (refused, stopped) = (refused_statements(), greedy_statements());
     let mut others = Vec::new();
     for (state, statement) in refused {
-        let found = runtime.block_on(desk.answer(&statement)).map(|_| ()).map_err(|r| r.state);
+        let found = runtime.block_on(desk.answer(&statement, me())).map(|_| ()).map_err(|r| r.state);
         if found != Err(state) {
             others.push((state, found, statement.chars().take(80).collect::<String>()));
         }
@@ -239,11 +239,11 @@ fn hostile_statements_are_refused_or_stopped_at_a_limit_and_the_desk_goes_on() {
     assert_eq!(others, [], "refused for another reason, or not at all");
     for statement in stopped {
         // Refused, ended at a limit, or answered within all of them: and the process is still there.
-        if let Ok(answer) = runtime.block_on(desk.answer(&statement)) {
+        if let Ok(answer) = runtime.block_on(desk.answer(&statement, me())) {
             let rows: usize = answer.batches.iter().map(|batch| batch.num_rows()).sum();
             assert!(rows <= 10_000, "{}", statement.chars().take(80).collect::<String>());
         }
     }
-    let answer = runtime.block_on(desk.answer("SELECT count(*) FROM transactions")).unwrap();
+    let answer = runtime.block_on(desk.answer("SELECT count(*) FROM transactions", me())).unwrap();
     assert_eq!(answer.batches.len(), 1, "it still answers");
 }

@@ -36,9 +36,16 @@ struct Door {
     _runtime: tokio::runtime::Runtime,
 }
 
+fn file_of_users() -> String {
+    let secret = Secret::of(PASSWORD).unwrap().text();
+    format!(
+        "[users.li]\nrole = \"analyst\"\nsecret = \"{secret}\"\n[roles.analyst]\npersonal = true\npurposes = [\"FRAUD\"]\n"
+    )
+}
+
 fn users(folder: &Path) -> PathBuf {
     let path = folder.join("users.toml");
-    std::fs::write(&path, format!("[users.li]\nsecret = \"{}\"\n", Secret::of(PASSWORD).unwrap().text())).unwrap();
+    std::fs::write(&path, file_of_users()).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     path
 }
@@ -221,7 +228,7 @@ fn pgjdbc_finds_tables_reads_piece_by_piece_and_its_time_limit_holds_over_tls_wi
     let door = open(true);
     let root = door.folder.path().join("cert.pem");
     let url = format!(
-        "jdbc:postgresql://localhost:{}/foreshock?sslmode=verify-full&sslrootcert={}",
+        "jdbc:postgresql://localhost:{}/foreshock?sslmode=verify-full&sslrootcert={}&options=-c%20foreshock.purpose=FRAUD%20-c%20foreshock.case=A-7",
         door.port,
         root.display()
     );
@@ -298,7 +305,7 @@ fn a_wrong_password_a_missing_user_and_plaintext_are_refused_and_nothing_is_answ
             }
         }
     }
-    let answer = door._runtime.block_on(door.desk.answer("SELECT count(*) FROM transactions")).unwrap();
+    let answer = door._runtime.block_on(door.desk.answer("SELECT count(*) FROM transactions", desk::me())).unwrap();
     assert_eq!(answer.batches.len(), 1, "it still answers");
 }
 
@@ -340,9 +347,12 @@ fn a_certificate_that_is_over_or_is_not_of_its_key_keeps_the_door_shut_and_so_do
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
     assert!(format!("{:#}", Users::read(&path).unwrap_err()).contains("chmod 600"));
     for (wrong, reason) in [
-        ("[users.li]\nsecret = \"secret\"", "foreshock user NAME"),
+        ("[users.li]\nrole = \"a\"\nsecret = \"secret\"\n[roles.a]", "foreshock user NAME"),
         ("[users.li]\npassword = \"x\"", "unknown field"),
-        ("[users.li]\nsecret = \"scram-sha-256$4096$AAAA$AAAA\"", "rounds"),
+        ("[users.li]\nrole = \"a\"\nsecret = \"scram-sha-256$4096$AAAA$AAAA\"\n[roles.a]", "rounds"),
+        (&file_of_users().replace("roles.analyst", "roles.other"), "there is no role `analyst`"),
+        (&file_of_users().replace("purposes", "purpose"), "unknown field"),
+        (&format!("pseudonym_key = \"AAAA\"\n{}", file_of_users()), "3 bytes, not 32"),
     ] {
         assert!(format!("{:#}", Users::parse(wrong).unwrap_err()).contains(reason), "{wrong}");
     }

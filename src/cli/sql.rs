@@ -16,6 +16,15 @@ pub struct Sql {
     /// The reader.
     #[arg(long, default_value = "http://127.0.0.1:8640", env = "FORESHOCK_SERVER")]
     server: String,
+    /// Who asks, where the reader wants to know; the password is in FORESHOCK_PASSWORD.
+    #[arg(long, env = "FORESHOCK_USER")]
+    user: Option<String>,
+    /// For what data of persons is asked: one of the role's purposes.
+    #[arg(long, requires = "case", env = "FORESHOCK_PURPOSE")]
+    purpose: Option<String>,
+    /// The case that it is for.
+    #[arg(long, requires = "purpose", env = "FORESHOCK_CASE")]
+    case: Option<String>,
     /// Form of the answer.
     #[arg(long, default_value = "table")]
     output: Form,
@@ -88,6 +97,14 @@ impl Sql {
     async fn ask(&self, text: &str) -> anyhow::Result<(bool, Option<String>, Vec<u8>)> {
         let url = format!("{}/v1/sql", self.server.trim_end_matches('/'));
         let request = reqwest::Client::builder().build()?.post(&url);
+        let password = std::env::var("FORESHOCK_PASSWORD").ok();
+        let request = match &self.user {
+            Some(user) => request.basic_auth(user, password),
+            None => request,
+        };
+        let named = [("x-purpose", &self.purpose), ("x-case", &self.case)];
+        let named = named.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        let request = named.fold(request, |request, (name, value)| request.header(name, value));
         let request = request.header("accept", self.output.media()).header("content-type", "application/sql");
         let response = request.body(text.to_owned()).send().await;
         let response = match response {

@@ -10,6 +10,9 @@ use std::io::{BufRead, IsTerminal};
 pub struct User {
     /// The name to log in with.
     name: String,
+    /// The role, which the file describes.
+    #[arg(long, default_value = "analyst")]
+    role: String,
 }
 
 impl User {
@@ -20,7 +23,7 @@ impl User {
     pub fn run(&self) -> anyhow::Result<Exit> {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "._@-".contains(c);
         anyhow::ensure!(
-            !self.name.is_empty() && self.name.len() <= 63 && self.name.chars().all(is_plain),
+            [&self.name, &self.role].iter().all(|name| (1..=63).contains(&name.len()) && name.chars().all(is_plain)),
             "a name has 1 to 63 letters, digits, and of . _ @ -"
         );
         if std::io::stdin().is_terminal() {
@@ -29,7 +32,7 @@ impl User {
         let mut password = String::new();
         std::io::stdin().lock().read_line(&mut password).context("cannot read the password")?;
         let secret = Secret::of(password.trim_end_matches(['\r', '\n']))?;
-        println!("[users.\"{}\"]\nsecret = \"{}\"", self.name, secret.text());
+        println!("[users.\"{}\"]\nrole = \"{}\"\nsecret = \"{}\"", self.name, self.role, secret.text());
         Ok(Exit::Ok)
     }
 }

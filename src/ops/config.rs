@@ -184,6 +184,8 @@ pub struct Serve {
     pub connections_max: usize,
     /// The file of those who may ask; empty: everyone on this machine, and nobody else.
     pub users: PathBuf,
+    /// The file in which the statements of these people are written down; needed with `users`.
+    pub audit: PathBuf,
     /// The certificate that PostgreSQL clients see (PEM, with its chain), and its key. Without them only a loopback address
     /// is taken.
     pub tls_cert: PathBuf,
@@ -207,6 +209,7 @@ impl Default for Serve {
             postgres: String::new(),
             connections_max: 50,
             users: PathBuf::new(),
+            audit: PathBuf::new(),
             tls_cert: PathBuf::new(),
             tls_key: PathBuf::new(),
             plaintext: false,
@@ -222,6 +225,8 @@ impl Serve {
         let (cert, key) = (&self.tls_cert, &self.tls_key);
         let is_both = cert.as_os_str().is_empty() == key.as_os_str().is_empty();
         anyhow::ensure!(is_both, "serve.tls_cert and serve.tls_key belong together: one is missing");
+        let is_audited = self.users.as_os_str().is_empty() == self.audit.as_os_str().is_empty();
+        anyhow::ensure!(is_audited, "serve.users and serve.audit belong together: one is missing");
         anyhow::ensure!((2..=3_600).contains(&self.time_s), "serve.time_s must be 2 to 3600");
         for (name, value) in [("rows_max", self.rows_max), ("answer_rows_max", self.answer_rows_max)] {
             anyhow::ensure!(value > 0, "serve.{name} must be at least 1");

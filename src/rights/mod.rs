@@ -1,3 +1,6 @@
 //! Who may see what (Articles 18 to 20 of the law): people, their roles, and what a role opens.
 
+pub mod audit;
+pub mod grant;
+pub mod pseudonym;
 pub mod users;

@@ -1,6 +1,8 @@
 //! The file of users: a name, a secret made from a password, and roles. It is read at the start of a reader; a file that is
 //! wrong keeps the door shut.
 
+use crate::rights::grant::{Grant, Person};
+use crate::rights::pseudonym::Pseudonyms;
 use anyhow::Context;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,6 +13,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Rounds of PBKDF2 (RFC 7677, section 4, asks for at least 4,096).
 pub const ITERATIONS: NonZeroU32 = NonZeroU32::new(15_000).unwrap();
@@ -19,6 +22,9 @@ const SALT_BYTES: usize = 16;
 /// Bytes of SHA-256.
 const SALTED_BYTES: usize = 32;
 const PREFIX: &str = "scram-sha-256";
+
+/// Bytes of the key of pseudonyms.
+const KEY_BYTES: usize = 32;
 
 /// Shortest password that is taken.
 const PASSWORD_MIN: usize = 12;
@@ -90,19 +96,26 @@ fn salted(password: &str, salt: &[u8]) -> Vec<u8> {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    /// 32 bytes in base64. Without it pseudonyms are other ones after each start.
+    pseudonym_key: Option<String>,
     users: BTreeMap<String, UserText>,
+    roles: BTreeMap<String, Grant>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct UserText {
     secret: String,
+    role: String,
 }
 
 /// Who may come in.
 #[derive(Debug)]
 pub struct Users {
-    secrets: BTreeMap<String, Secret>,
+    /// Makes the names that most roles see.
+    pub pseudonyms: Pseudonyms,
+    users: BTreeMap<String, (Secret, String)>,
+    roles: BTreeMap<String, Arc<Grant>>,
     /// Makes the salt of names that are not there.
     unknown: [u8; 32],
 }
@@ -125,17 +138,42 @@ impl Users {
     /// What is wrong with it.
     pub fn parse(text: &str) -> anyhow::Result<Users> {
         let file: File = toml::from_str(text)?;
-        let secrets = file.users.into_iter().map(|(name, user)| {
-            let secret = Secret::parse(&user.secret).with_context(|| format!("users.{name}.secret"))?;
-            Ok((name, secret))
-        });
-        Ok(Users { secrets: secrets.collect::<anyhow::Result<_>>()?, unknown: random()? })
+        let roles: BTreeMap<String, Arc<Grant>> =
+            file.roles.into_iter().map(|(name, grant)| (name, Arc::new(grant))).collect();
+        let mut users = BTreeMap::new();
+        for (name, UserText { secret, role }) in file.users {
+            let secret = Secret::parse(&secret).with_context(|| format!("users.{name}.secret"))?;
+            anyhow::ensure!(
+                roles.contains_key(&role) && !role.is_empty(),
+                "users.{name}.role: there is no role `{role}`"
+            );
+            users.insert(name, (secret, role));
+        }
+        let key = match file.pseudonym_key {
+            None => random::<KEY_BYTES>()?.to_vec(),
+            Some(text) => STANDARD.decode(text).context("pseudonym_key is no base64")?,
+        };
+        anyhow::ensure!(key.len() == KEY_BYTES, "pseudonym_key has {} bytes, not {KEY_BYTES}", key.len());
+        Ok(Users { pseudonyms: Pseudonyms::new(&key), users, roles, unknown: random()? })
+    }
+
+    /// Somebody who has logged in.
+    pub fn person(&self, name: &str) -> Option<Person> {
+        let (_, role) = self.users.get(name)?;
+        let grant = self.roles.get(role)?.clone();
+        Some(Person { name: name.to_owned(), role: role.clone(), grant, purpose: None })
+    }
+
+    /// Somebody with his password.
+    pub fn log_in(&self, name: &str, password: &str) -> Option<Person> {
+        // For a name that is not there as much is computed.
+        self.secret(name).fits(password).then(|| self.person(name))?
     }
 
     /// What is kept of a user's password; for a name that is not there something that no password fits, so that nobody
     /// learns which names there are.
     pub fn secret(&self, name: &str) -> Secret {
-        self.secrets.get(name).cloned().unwrap_or_else(|| {
+        self.users.get(name).map(|(secret, _)| secret.clone()).unwrap_or_else(|| {
             let hash = |what: &str| Sha256::new().chain_update(self.unknown).chain_update(what).chain_update(name);
             let salt = hash("salt").finalize()[..SALT_BYTES].to_vec();
             Secret { salt, salted: hash("salted").finalize().to_vec() }

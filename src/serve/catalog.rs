@@ -21,6 +21,11 @@ const VIEWS: [(&str, &str); 1] = [(
      SELECT reporter, 'suspicious_reports', event_time, ingest_time FROM suspicious_reports) GROUP BY reporter, feed",
 )];
 
+/// Is it a view of who reports, and of nobody that they report about?
+pub fn is_about_institutions(view: &str) -> bool {
+    VIEWS.iter().any(|(name, _)| *name == view)
+}
+
 /// What does not change while a reader runs.
 #[derive(Debug, Clone)]
 pub struct Facts {

@@ -1,6 +1,8 @@
 //! `changes('detections', since_seq, INTERVAL '10 seconds')`: rows after a number, at once or when there are some. A bounded
 //! wait works from every client, and whoever asks again with the last number misses nothing and gets nothing twice.
 
+use crate::serve::restrict;
+use crate::serve::session::{Seer, locked};
 use crate::serve::store::{State, Store, Table};
 use crate::serve::tables::SEQ;
 use arrow::array::{AsArray, RecordBatch};
@@ -12,6 +14,7 @@ use datafusion::datasource::{MemTable, TableProvider, TableType, source_as_provi
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::prelude::SessionContext;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +32,12 @@ const REVISIONS: [(&str, &str); 3] = [
 
 /// The function, over a state.
 #[derive(Debug)]
-pub struct ChangesFunction(pub Arc<State>);
+pub struct ChangesFunction {
+    /// The rows that may be seen.
+    pub state: Arc<State>,
+    /// Who asks.
+    pub seer: Seer,
+}
 
 /// Rows of a table after a number.
 #[derive(Debug)]
@@ -38,6 +46,7 @@ struct Changes {
     name: String,
     since: i64,
     wait: Duration,
+    seer: Seer,
 }
 
 impl TableFunctionImpl for ChangesFunction {
@@ -55,7 +64,12 @@ impl TableFunctionImpl for ChangesFunction {
             return wrong("the first argument is no text");
         };
         let revisions = REVISIONS.iter().find(|(of, _)| *of == name).map_or(name.as_str(), |(_, revisions)| revisions);
-        let Some(table) = self.0.tables.get(revisions) else { return wrong(&format!("there is no table `{name}`")) };
+        let person = &self.seer.person;
+        let table = self.state.tables.get(revisions).filter(|_| person.grant.opens(&name));
+        let Some(table) = table else { return wrong(&format!("there is no table `{name}`")) };
+        if restrict::is_about_persons(revisions) && !person.may_see_persons() {
+            return Err(locked(&name));
+        }
         // Whoever prepares a statement asks for its columns before there are values.
         let is_open = |at: usize| matches!(arguments.get(at), Some(Expr::Placeholder(_)));
         let since = match literal(1) {
@@ -71,7 +85,7 @@ impl TableFunctionImpl for ChangesFunction {
             }
             _ => return wrong("the third argument is no interval of seconds or minutes"),
         };
-        Ok(Arc::new(Changes { table: table.clone(), name: revisions.to_owned(), since, wait }))
+        Ok(Arc::new(Changes { table: table.clone(), name: revisions.to_owned(), since, wait, seer: self.seer.clone() }))
     }
 }
 
@@ -98,7 +112,17 @@ impl TableProvider for Changes {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        MemTable::try_new(self.schema(), vec![self.rows()])?.scan(session, projection, filters, limit).await
+        let rows = MemTable::try_new(self.schema(), vec![self.rows()])?;
+        let (schema, person) = (self.schema(), &self.seer.person);
+        if person.grant.personal {
+            return rows.scan(session, projection, filters, limit).await;
+        }
+        let below = SessionContext::new();
+        below.register_udf(restrict::function(&self.seer.pseudonyms));
+        below.register_table("r", Arc::new(rows))?;
+        let seen = restrict::columns(&self.name, &restrict::names(&schema), person);
+        let view = below.sql(&format!("SELECT {seen} FROM r")).await?.into_view();
+        view.scan(session, projection, filters, limit).await
     }
 }
 

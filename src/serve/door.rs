@@ -1,6 +1,8 @@
 //! HTTP: statements in, rows out; health and metrics.
 
 use crate::ops::health::Health;
+use crate::rights::grant::Person;
+use crate::rights::users::Users;
 use crate::serve::follow::Followed;
 use crate::serve::gate::Refused;
 use crate::serve::query::{Answer, Desk};
@@ -11,11 +13,13 @@ use arrow::json::writer::{JsonArray, LineDelimited, Writer};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::header::{ACCEPT, CONTENT_TYPE, HOST, ORIGIN};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, HOST, ORIGIN, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use foreshock_core::time::format_rfc3339;
 use serde::Deserialize;
 use serde_json::json;
@@ -28,6 +32,8 @@ use std::sync::atomic::Ordering;
 pub struct Door {
     /// Answers statements.
     pub desk: Arc<Desk>,
+    /// Who may ask; `None`: everyone on this machine.
+    pub users: Option<Arc<Users>>,
     /// States of the parts.
     pub health: Arc<Health>,
     /// What the follower counts.
@@ -103,7 +109,11 @@ async fn sql(State(door): State<Door>, headers: HeaderMap, body: Bytes) -> Respo
         Ok(text) => text,
         Err(refused) => return problem(&refused),
     };
-    match door.desk.answer(&text).await {
+    let person = match person(&door, &headers).await {
+        Ok(person) => person,
+        Err(refused) => return problem(&refused),
+    };
+    match door.desk.answer(&text, person).await {
         Ok(answer) => shown(&headers, &answer, door.desk.answer_bytes()).unwrap_or_else(|error| {
             let message = error.to_string();
             let state = if message.contains(TOO_LONG) { "54000" } else { "XX000" };
@@ -111,6 +121,31 @@ async fn sql(State(door): State<Door>, headers: HeaderMap, body: Bytes) -> Respo
         }),
         Err(refused) => problem(&refused),
     }
+}
+
+/// By `Authorization: Basic`, where there is a file of users; for what, by `X-Purpose` and `X-Case`.
+async fn person(door: &Door, headers: &HeaderMap) -> Result<Person, Refused> {
+    let Some(users) = door.users.clone() else { return Ok(Person::on_this_machine("")) };
+    let who = || Refused { state: "28000", message: "log in: Authorization: Basic".into() };
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let encoded = text("authorization").and_then(|value| value.strip_prefix("Basic ")).ok_or_else(who)?;
+    let decoded = STANDARD.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let decoded = decoded.ok_or_else(who)?;
+    // Thousands of rounds: not on a thread that answers others.
+    let logged_in = tokio::task::spawn_blocking(move || {
+        let (name, password) = decoded.split_once(':')?;
+        let person = users.log_in(name, password);
+        if person.is_none() {
+            tracing::warn!(user = name, "a login over HTTP failed");
+        }
+        person
+    });
+    let wrong = || Refused { state: "28P01", message: "the user or the password is wrong".into() };
+    let mut person = logged_in.await.ok().flatten().ok_or_else(wrong)?;
+    if let (Some(purpose), Some(case)) = (text("x-purpose"), text("x-case")) {
+        person.name_purpose(purpose, case).map_err(|message| Refused { state: "42501", message })?;
+    }
+    Ok(person)
 }
 
 /// JSON with a member `sql`, or the bare text.
@@ -202,8 +237,10 @@ fn envelope(answer: &Answer, to: Bounded) -> Result<Vec<u8>, ArrowError> {
 /// RFC 9457.
 fn problem(refused: &Refused) -> Response {
     let status = match refused.state {
+        "28000" | "28P01" => StatusCode::UNAUTHORIZED,
+        "42501" => StatusCode::FORBIDDEN,
         "57014" => StatusCode::REQUEST_TIMEOUT,
-        "53200" => StatusCode::SERVICE_UNAVAILABLE,
+        "53200" | "58030" => StatusCode::SERVICE_UNAVAILABLE,
         "XX000" => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,
     };
@@ -211,7 +248,11 @@ fn problem(refused: &Refused) -> Response {
         "type": "about:blank", "title": "the statement was not answered", "status": status.as_u16(),
         "detail": refused.message, "sqlstate": refused.state,
     });
-    (status, [(CONTENT_TYPE, "application/problem+json")], format!("{body}\n")).into_response()
+    let mut response = (status, [(CONTENT_TYPE, "application/problem+json")], format!("{body}\n")).into_response();
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"foreshock\""));
+    }
+    response
 }
 
 fn metrics(door: &Door) -> String {

@@ -251,6 +251,9 @@ pub fn syntax(error: &ParserError) -> String {
 /// What DataFusion says, with the SQLSTATE that clients expect.
 pub fn refused(error: &DataFusionError) -> Refused {
     let state = match error.find_root() {
+        DataFusionError::External(inner) if inner.is::<Refused>() => {
+            return inner.downcast_ref::<Refused>().expect("just looked at").clone();
+        }
         DataFusionError::SQL(error, _) => return Refused { state: SYNTAX, message: syntax(error) },
         DataFusionError::SchemaError(..) => "42703",
         DataFusionError::NotImplemented(_) => NOT_SUPPORTED,

@@ -4,7 +4,7 @@
 use crate::serve::catalog;
 use crate::serve::changes::ChangesFunction;
 use crate::serve::pg_functions::{self, Comments};
-use crate::serve::session::{CATALOG, refuse_functions};
+use crate::serve::session::{CATALOG, Seer, refuse_functions};
 use crate::serve::store::State;
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
@@ -51,13 +51,13 @@ impl PgCatalog {
     ///
     /// # Errors
     /// What DataFusion says.
-    pub fn added_to(&self, session: &SessionContext, state: &Arc<State>, person: &str) -> Result<SessionContext> {
+    pub fn added_to(&self, session: &SessionContext, state: &Arc<State>, seer: &Seer) -> Result<SessionContext> {
         session.catalog(CATALOG).ok_or_else(no_catalogue)?.register_schema(SCHEMA, self.tables.clone())?;
         let catalogs = session.state().catalog_list().clone();
         let builder = SessionStateBuilder::new_from_existing(self.state.clone()).with_catalog_list(catalogs);
         let session = SessionContext::new_with_state(builder.build());
-        session.register_udtf("changes", Arc::new(ChangesFunction(state.clone())));
-        pg_functions::register_person(&session, person);
+        session.register_udtf("changes", Arc::new(ChangesFunction { state: state.clone(), seer: seer.clone() }));
+        pg_functions::register_person(&session, &seer.person.name);
         Ok(session)
     }
 }

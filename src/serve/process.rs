@@ -2,11 +2,13 @@
 
 use crate::ops::config::{Config, Serve};
 use crate::ops::health::Health;
+use crate::rights::audit::Audit;
+use crate::rights::pseudonym::Pseudonyms;
 use crate::rights::users::Users;
 use crate::serve::catalog::Facts;
 use crate::serve::door::{Door, router};
 use crate::serve::follow::{Followed, Follower};
-use crate::serve::query::{Desk, Limits};
+use crate::serve::query::{Desk, Limits, Seen};
 use crate::serve::store::Store;
 use crate::serve::wire::listener::{Listener, Tls};
 use crate::serve::wire::login::Access;
@@ -67,10 +69,14 @@ impl Reader {
             time: Duration::from_secs(u64::from(settings.time_s)),
             at_once: settings.at_once,
         };
-        let wire = wire(settings)?;
+        let given = |path: &Path| !path.as_os_str().is_empty();
+        let users = given(&settings.users).then(|| Users::read(&settings.users)).transpose()?.map(Arc::new);
+        let audit = given(&settings.audit).then(|| Audit::open(&settings.audit)).transpose()?;
+        let pseudonyms = users.as_ref().map_or_else(|| Pseudonyms::new(&[]), |users| users.pseudonyms.clone());
+        let wire = wire(settings, users.clone())?;
         let (followed, health) = (Arc::new(Followed::default()), Arc::new(Health::default()));
         health.set("topics", false, "not yet read");
-        let desk = Arc::new(Desk::new(store.clone(), Facts::new(pack)?, limits)?);
+        let desk = Arc::new(Desk::new(store.clone(), Facts::new(pack)?, limits, Seen { pseudonyms, audit })?);
         let stop = Arc::new(AtomicBool::new(false));
         let listener_of = |(socket, access, tls)| {
             (socket, Listener { desk: desk.clone(), access, tls, connections_max: settings.connections_max })
@@ -79,7 +85,7 @@ impl Reader {
             Some(wire) => (Some(wire.0.local_addr()?), Some(listener_of(wire))),
             None => (None, None),
         };
-        let door = Door { desk, health: health.clone(), followed: followed.clone() };
+        let door = Door { desk, users, health: health.clone(), followed: followed.clone() };
         let threads = vec![
             answers(listener, door, wire, stop.clone())?,
             follows(
@@ -127,13 +133,12 @@ fn follows(
 }
 
 /// The socket for PostgreSQL clients, if there is to be one, and who may use it.
-fn wire(settings: &Serve) -> anyhow::Result<Option<(TcpListener, Access, Option<Tls>)>> {
+fn wire(settings: &Serve, users: Option<Arc<Users>>) -> anyhow::Result<Option<(TcpListener, Access, Option<Tls>)>> {
     if settings.postgres.is_empty() {
         return Ok(None);
     }
-    let given = |path: &Path| !path.as_os_str().is_empty();
-    let users = given(&settings.users).then(|| Users::read(&settings.users)).transpose()?.map(Arc::new);
-    let tls = given(&settings.tls_cert).then(|| Tls::read(&settings.tls_cert, &settings.tls_key)).transpose()?;
+    let has_tls = !settings.tls_cert.as_os_str().is_empty();
+    let tls = has_tls.then(|| Tls::read(&settings.tls_cert, &settings.tls_key)).transpose()?;
     let socket = TcpListener::bind(&settings.postgres)
         .with_context(|| format!("serve.postgres: cannot listen on {}", settings.postgres))?;
     let address = socket.local_addr()?;

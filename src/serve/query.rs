@@ -1,13 +1,18 @@
 //! A statement to its rows, within limits.
 
+use crate::rights::audit::{Audit, Outcome};
+use crate::rights::grant::Person;
+use crate::rights::pseudonym::Pseudonyms;
 use crate::serve::catalog::Facts;
 use crate::serve::changes::wait_for;
 use crate::serve::gate::{self, Refused};
 use crate::serve::pg_catalog::PgCatalog;
-use crate::serve::session::session;
+use crate::serve::restrict;
+use crate::serve::session::{Seer, session};
 use crate::serve::store::{State, Store};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
+use dashmap::DashMap;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryConsumer, MemoryReservation};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
@@ -18,10 +23,11 @@ use datafusion::sql::sqlparser::ast;
 use futures::StreamExt;
 use std::collections::HashMap;
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::Semaphore;
 
 /// Most that a statement may take.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +47,10 @@ pub struct Limits {
 /// A statement as a door hands it in.
 #[derive(Debug)]
 pub struct Ask {
+    /// Who asks.
+    pub person: Person,
+    /// What he wrote, for the audit.
+    pub text: String,
     /// The statement.
     pub words: Words,
     /// Its client's own limit, where it is shorter than ours.
@@ -50,15 +60,10 @@ pub struct Ask {
 /// In whose words it is.
 #[derive(Debug)]
 pub enum Words {
-    /// Text, of which nothing is known yet.
-    Text(String),
+    /// Those of its text, of which nothing is known yet.
+    Text,
     /// A statement of a PostgreSQL client, found to read only. It may also look up PostgreSQL's catalogue.
-    Postgres {
-        /// The statement.
-        statement: Box<ast::Statement>,
-        /// Who asks.
-        person: String,
-    },
+    Postgres(Box<ast::Statement>),
 }
 
 /// An answer and what it is true of.
@@ -74,6 +79,15 @@ pub struct Answer {
     pub held: Arc<MemoryReservation>,
 }
 
+/// How rights are kept.
+#[derive(Debug)]
+pub struct Seen {
+    /// Names in the place of names.
+    pub pseudonyms: Pseudonyms,
+    /// Where statements of known people are written down.
+    pub audit: Option<Audit>,
+}
+
 /// Plans of long statements are walked by calls within calls.
 const STACK_BYTES: usize = 64 << 20;
 
@@ -84,7 +98,10 @@ pub struct Desk {
     limits: Limits,
     runtime: Arc<RuntimeEnv>,
     permits: Arc<Semaphore>,
-    pg_catalog: OnceCell<PgCatalog>,
+    /// By role.
+    pg_catalogs: DashMap<String, Arc<PgCatalog>>,
+    pseudonyms: Pseudonyms,
+    audit: Option<Audit>,
     /// Its threads run statements and nothing else: one that does not let go of its thread holds up none of the doors.
     threads: Option<tokio::runtime::Runtime>,
     /// Statements answered.
@@ -114,7 +131,7 @@ impl Desk {
     ///
     /// # Errors
     /// What DataFusion says.
-    pub fn new(store: Arc<Store>, facts: Facts, limits: Limits) -> anyhow::Result<Desk> {
+    pub fn new(store: Arc<Store>, facts: Facts, limits: Limits, seen: Seen) -> anyhow::Result<Desk> {
         let pool = Arc::new(GreedyMemoryPool::new(limits.memory_bytes));
         // Facts do not go to a disk that nobody looks after: what does not fit ends.
         let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
@@ -127,8 +144,21 @@ impl Desk {
             .enable_time()
             .build()?;
         let (answered, refused) = (AtomicU64::new(0), AtomicU64::new(0));
-        let pg_catalog = OnceCell::new();
-        Ok(Desk { store, facts, limits, runtime, permits, pg_catalog, threads: Some(threads), answered, refused })
+        let pg_catalogs = DashMap::new();
+        let Seen { pseudonyms, audit } = seen;
+        Ok(Desk {
+            store,
+            facts,
+            limits,
+            runtime,
+            permits,
+            pg_catalogs,
+            pseudonyms,
+            audit,
+            threads: Some(threads),
+            answered,
+            refused,
+        })
     }
 
     /// Most bytes of an answer.
@@ -145,34 +175,48 @@ impl Desk {
     ///
     /// # Errors
     /// As [`Desk::ask`].
-    pub async fn answer(self: &Arc<Self>, text: &str) -> Result<Answer, Refused> {
-        self.ask(Ask { words: Words::Text(text.to_owned()), time: None }).await
+    pub async fn answer(self: &Arc<Self>, text: &str, person: Person) -> Result<Answer, Refused> {
+        self.ask(Ask { person, text: text.to_owned(), words: Words::Text, time: None }).await
     }
 
-    /// Rows of one statement.
+    /// Rows of one statement. What a known person asks is written down before he gets them.
     ///
     /// # Errors
-    /// Why it does not run, or at which limit it was stopped.
+    /// Why it does not run, at which limit it was stopped, or that it cannot be written down.
     pub async fn ask(self: &Arc<Self>, ask: Ask) -> Result<Answer, Refused> {
-        let desk = self.clone();
-        let answer = self.work(ask.time, async move { desk.run(&ask.words).await }).await;
+        let (desk, time, person, text) = (self.clone(), ask.time, ask.person.clone(), ask.text.clone());
+        let answer = self.work(time, async move { desk.run(&ask).await }).await;
         let counter = if answer.is_ok() { &self.answered } else { &self.refused };
         counter.fetch_add(1, Ordering::Relaxed);
+        let outcome = match &answer {
+            Ok(answer) => Outcome::Rows(answer.batches.iter().map(RecordBatch::num_rows).sum()),
+            Err(refused) => Outcome::Refused(refused.state),
+        };
+        self.write_down(&person, &text, outcome)?;
         answer
+    }
+
+    /// Writes a statement down.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn write_down(&self, person: &Person, text: &str, outcome: Outcome) -> Result<(), Refused> {
+        let Some(audit) = self.audit.as_ref().filter(|_| person.is_known()) else { return Ok(()) };
+        audit.write(person, text, &tables_of(text), outcome).map_err(|error| {
+            tracing::error!(error = format!("{error:#}"), "no statement is answered: it cannot be written down");
+            Refused { state: "58030", message: "the statement cannot be written down, so it is not answered".into() }
+        })
     }
 
     /// Columns of a statement and the types of its parameters, by their names. Nothing is run.
     ///
     /// # Errors
     /// Why it cannot be planned.
-    pub async fn shape(
-        self: &Arc<Self>,
-        words: Words,
-    ) -> Result<(SchemaRef, HashMap<String, Option<DataType>>), Refused> {
+    pub async fn shape(self: &Arc<Self>, ask: Ask) -> Result<(SchemaRef, HashMap<String, Option<DataType>>), Refused> {
         let desk = self.clone();
         let shape = async move {
-            let (_, ctx) = desk.session(&words).await?;
-            let plan = gate::plan_unbounded(&ctx, parsed(&words)?).await?;
+            let (_, ctx) = desk.session(&ask).await?;
+            let plan = gate::plan_unbounded(&ctx, parsed(&ask)?).await?;
             let types = plan.get_parameter_types().map_err(|e| gate::refused(&e))?;
             Ok((Arc::new(plan.schema().as_arrow().clone()), types))
         };
@@ -198,29 +242,38 @@ impl Desk {
         }
     }
 
-    async fn session(&self, words: &Words) -> Result<(Arc<State>, SessionContext), Refused> {
+    async fn session(&self, ask: &Ask) -> Result<(Arc<State>, SessionContext), Refused> {
         let fault = |e: datafusion::error::DataFusionError| gate::refused(&e);
-        let state = self.store.state();
-        let ctx = session(&state, &self.facts, self.runtime.clone()).await.map_err(fault)?;
-        let Words::Postgres { person, .. } = words else { return Ok((state, ctx)) };
-        let made = || async { PgCatalog::of(&session(&state, &self.facts, self.runtime.clone()).await?).await };
-        let catalog = self.pg_catalog.get_or_try_init(made).await.map_err(fault)?;
-        let ctx = catalog.added_to(&ctx, &state, person).map_err(fault)?;
+        let seer = Seer { person: ask.person.clone(), pseudonyms: self.pseudonyms.clone() };
+        let state = restrict::state_of(&self.store.state(), &ask.person.grant).map_err(fault)?;
+        let made = || session(&state, &self.facts, self.runtime.clone(), &seer);
+        let ctx = made().await.map_err(fault)?;
+        let Words::Postgres(_) = ask.words else { return Ok((state, ctx)) };
+        let known = self.pg_catalogs.get(&ask.person.role).map(|catalog| catalog.clone());
+        let catalog = match known {
+            Some(catalog) => catalog,
+            None => {
+                let catalog = Arc::new(PgCatalog::of(&made().await.map_err(fault)?).await.map_err(fault)?);
+                self.pg_catalogs.insert(ask.person.role.clone(), catalog.clone());
+                catalog
+            }
+        };
+        let ctx = catalog.added_to(&ctx, &state, &seer).map_err(fault)?;
         Ok((state, ctx))
     }
 
-    async fn planned(&self, words: &Words) -> Result<(Arc<State>, SessionContext, LogicalPlan), Refused> {
-        let statement = parsed(words)?;
-        let (state, ctx) = self.session(words).await?;
+    async fn planned(&self, ask: &Ask) -> Result<(Arc<State>, SessionContext, LogicalPlan), Refused> {
+        let statement = parsed(ask)?;
+        let (state, ctx) = self.session(ask).await?;
         let plan = gate::plan(&ctx, statement, &state).await?;
         Ok((state, ctx, plan))
     }
 
-    async fn run(&self, words: &Words) -> Result<Answer, Refused> {
+    async fn run(&self, ask: &Ask) -> Result<Answer, Refused> {
         let fault = |e: datafusion::error::DataFusionError| gate::refused(&e);
-        let (mut state, mut ctx, mut plan) = self.planned(words).await?;
+        let (mut state, mut ctx, mut plan) = self.planned(ask).await?;
         if wait_for(&plan, &self.store, self.limits.time).await.map_err(fault)? {
-            (state, ctx, plan) = self.planned(words).await?;
+            (state, ctx, plan) = self.planned(ask).await?;
         }
         let _permit = self.permits.acquire().await.expect("never closed");
         let mut rows = ctx.execute_logical_plan(plan).await.map_err(fault)?.execute_stream().await.map_err(fault)?;
@@ -245,9 +298,25 @@ impl Desk {
     }
 }
 
-fn parsed(words: &Words) -> Result<Statement, Refused> {
-    match words {
-        Words::Text(text) => gate::check(text),
-        Words::Postgres { statement, .. } => Ok(Statement::Statement(statement.clone())),
+fn parsed(ask: &Ask) -> Result<Statement, Refused> {
+    match &ask.words {
+        Words::Text => gate::check(&ask.text),
+        Words::Postgres(statement) => Ok(Statement::Statement(statement.clone())),
     }
+}
+
+/// The tables that a text names, as far as it can be read.
+fn tables_of(text: &str) -> Vec<String> {
+    let mut tables = Vec::new();
+    let statements = gate::bounded(text).and_then(|()| gate::parsed(text)).unwrap_or_default();
+    for statement in &statements {
+        let Statement::Statement(statement) = statement else { continue };
+        let _ = ast::visit_relations(statement, |name| {
+            tables.push(name.to_string());
+            ControlFlow::<()>::Continue(())
+        });
+    }
+    tables.sort();
+    tables.dedup();
+    tables
 }

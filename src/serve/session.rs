@@ -1,13 +1,20 @@
 //! What a person can ask: views over the tables of one batch. The tables below them have no name that a statement could use.
 
+use crate::rights::grant::Person;
+use crate::rights::pseudonym::Pseudonyms;
 use crate::serve::catalog::{self, Facts};
 use crate::serve::changes::ChangesFunction;
+use crate::serve::gate::Refused;
+use crate::serve::restrict;
 use crate::serve::store::{State, Table};
+use crate::serve::tables::{INGEST_TIME, SEQ};
 use arrow::datatypes::SchemaRef;
-use datafusion::catalog::{MemorySchemaProvider, SchemaProvider};
-use datafusion::datasource::{MemTable, TableProvider};
+use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, Session};
+use datafusion::datasource::{MemTable, TableProvider, TableType};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::logical_expr::Expr;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use foreshock_core::Feed;
 use std::sync::Arc;
@@ -41,31 +48,51 @@ pub const STANDING: [(&str, &str, &str, &str); 3] = [
     ("blocking_drafts", "blocking_draft_revisions", "request_id", "TRUE"),
 ];
 
-/// A session over the tables as they are in a state.
+/// Who asks, and the key of the pseudonyms that he may see.
+#[derive(Debug, Clone)]
+pub struct Seer {
+    /// Who asks.
+    pub person: Person,
+    /// Makes pseudonyms.
+    pub pseudonyms: Pseudonyms,
+}
+
+/// A session over the tables as they are in a state, as far as somebody may see them. The rows of the state are those that
+/// he may see already (`restrict::state_of`).
 ///
 /// # Errors
 /// What DataFusion says of our own views.
-pub async fn session(state: &Arc<State>, facts: &Facts, runtime: Arc<RuntimeEnv>) -> Result<SessionContext> {
+pub async fn session(
+    state: &Arc<State>,
+    facts: &Facts,
+    runtime: Arc<RuntimeEnv>,
+    seer: &Seer,
+) -> Result<SessionContext> {
     let below = SessionContext::new_with_config_rt(config(), runtime.clone());
     let public = SessionContext::new_with_config_rt(config(), runtime);
+    below.register_udf(restrict::function(&seer.pseudonyms));
+    let (person, views) = (&seer.person, Views { below: &below, public: &public, person: &seer.person });
     for (name, table) in &state.tables {
         below.register_table(below_name(name), provider(table)?)?;
     }
     for feed in Feed::ALL {
         let name = feed.table();
         below.register_table(format!("{name}_corrections").as_str(), provider(&state.corrections[name])?)?;
-        publish(&below, &public, name, &standing_facts(feed, &state.corrections[name])).await?;
+        let names: Vec<&str> = feed.columns().iter().map(|c| c.name).chain([SEQ, INGEST_TIME]).collect();
+        views.publish_seen(name, &names, &standing_facts(feed, &state.corrections[name])).await?;
     }
     for (name, table, id, condition) in STANDING {
-        publish(&below, &public, name, &standing_results(&state.tables[table].schema, table, id, condition)).await?;
+        let schema = &state.tables[table].schema;
+        views.publish_seen(name, &restrict::names(schema), &standing_results(schema, table, id, condition)).await?;
     }
-    for name in state.tables.keys().filter(|name| Feed::ALL.iter().all(|feed| feed.table() != **name)) {
-        publish(&below, &public, name, &format!("SELECT * FROM {}", below_name(name))).await?;
+    for (name, table) in state.tables.iter().filter(|(name, _)| Feed::ALL.iter().all(|feed| feed.table() != **name)) {
+        let query = format!("SELECT * FROM {}", below_name(name));
+        views.publish_seen(name, &restrict::names(&table.schema), &query).await?;
     }
     for (name, query) in &facts.views {
-        publish(&below, &public, name, query).await?;
+        views.publish(name, query, !catalog::is_about_institutions(name)).await?;
     }
-    for (name, batch) in catalog::tables(facts, state) {
+    for (name, batch) in catalog::tables(facts, state).into_iter().filter(|(name, _)| person.grant.opens(name)) {
         public.register_table(name, memory(batch.schema(), vec![batch])?)?;
     }
     let system = MemorySchemaProvider::new();
@@ -74,7 +101,7 @@ pub async fn session(state: &Arc<State>, facts: &Facts, runtime: Arc<RuntimeEnv>
     }
     let catalog = public.catalog(CATALOG).ok_or_else(|| DataFusionError::Internal("no catalogue".into()))?;
     catalog.register_schema("system", Arc::new(system))?;
-    public.register_udtf("changes", Arc::new(ChangesFunction(state.clone())));
+    public.register_udtf("changes", Arc::new(ChangesFunction { state: state.clone(), seer: seer.clone() }));
     refuse_functions(&public);
     Ok(public)
 }
@@ -112,13 +139,69 @@ fn memory(schema: SchemaRef, pieces: Vec<datafusion::arrow::array::RecordBatch>)
     Ok(Arc::new(MemTable::try_new(schema, vec![pieces])?))
 }
 
-/// A view that keeps its table to itself.
-async fn publish(below: &SessionContext, public: &SessionContext, name: &str, query: &str) -> Result<()> {
-    let view = below.sql(query).await?.into_view();
-    // Views of views find it by its name.
-    below.register_table(name, view.clone())?;
-    public.register_table(name, view)?;
-    Ok(())
+/// Makes views that keep their tables to themselves.
+struct Views<'a> {
+    below: &'a SessionContext,
+    public: &'a SessionContext,
+    person: &'a Person,
+}
+
+impl Views<'_> {
+    /// A table of feeds or results, as the person sees its columns.
+    async fn publish_seen(&self, name: &str, columns: &[&str], query: &str) -> Result<()> {
+        let seen = format!("SELECT {} FROM ({query}) r", restrict::columns(name, columns, self.person));
+        self.publish(name, &seen, restrict::is_about_persons(name)).await
+    }
+
+    async fn publish(&self, name: &str, query: &str, is_about_persons: bool) -> Result<()> {
+        let view = self.below.sql(query).await?.into_view();
+        // Views of views find it by its name.
+        self.below.register_table(name, view.clone())?;
+        if !self.person.grant.opens(name) {
+            return Ok(());
+        }
+        let is_locked = is_about_persons && !self.person.may_see_persons();
+        let table = if is_locked { Arc::new(Locked { name: name.to_owned(), schema: view.schema() }) } else { view };
+        self.public.register_table(name, table)?;
+        Ok(())
+    }
+}
+
+/// A table that is there, and gives rows to whoever has said what for.
+#[derive(Debug)]
+struct Locked {
+    name: String,
+    schema: SchemaRef,
+}
+
+#[async_trait::async_trait]
+impl TableProvider for Locked {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::View
+    }
+
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        _: Option<&Vec<usize>>,
+        _: &[Expr],
+        _: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Err(locked(&self.name))
+    }
+}
+
+/// Why there are no rows of a table.
+pub fn locked(table: &str) -> DataFusionError {
+    let message = format!(
+        "{table} holds data of persons: name what for and the case, SET foreshock.purpose = '..' and SET foreshock.case = '..' \
+         (HTTP: headers X-Purpose and X-Case)"
+    );
+    DataFusionError::External(Box::new(Refused { state: "42501", message }))
 }
 
 /// The facts that count now: neither replaced nor withdrawn by a later row.

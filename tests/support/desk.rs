@@ -3,10 +3,12 @@
 
 use foreshock::ops::config::Config;
 use foreshock::ops::intake::Intake;
+use foreshock::rights::grant::Person;
+use foreshock::rights::pseudonym::Pseudonyms;
 use foreshock::rules::files::{Choice, load};
 use foreshock::serve::assembly::{Assembly, Incoming};
 use foreshock::serve::catalog::Facts;
-use foreshock::serve::query::{Desk, Limits};
+use foreshock::serve::query::{Desk, Limits, Seen};
 use foreshock::serve::rows::rows;
 use foreshock::serve::store::{Change, Store};
 use foreshock_core::Feed;
@@ -42,13 +44,23 @@ pub fn apply(store: &Store, lines: &[String]) {
     store.apply(Change { number, as_of: None, written_us: None, rows, in_force: Vec::new() });
 }
 
+/// Whoever is on this machine.
+pub fn me() -> Person {
+    Person::on_this_machine("li")
+}
+
 /// A desk with small limits.
 pub fn desk(store: &Arc<Store>) -> Arc<Desk> {
+    desk_of(store, Seen { pseudonyms: Pseudonyms::new(b"key"), audit: None })
+}
+
+/// The same with a file for statements.
+pub fn desk_of(store: &Arc<Store>, seen: Seen) -> Arc<Desk> {
     let (config, choice) = (Config::default(), Choice { ids: Vec::new(), no_drafts: true });
     let pack = load(&config.rules.dir, &choice, &config.settings()).unwrap().unwrap();
     let time = Duration::from_secs(2);
     let limits = Limits { rows: 10_000, answer_bytes: 32 << 20, memory_bytes: 64 << 20, time, at_once: 2 };
-    Arc::new(Desk::new(store.clone(), Facts::new(&pack).unwrap(), limits).unwrap())
+    Arc::new(Desk::new(store.clone(), Facts::new(&pack).unwrap(), limits, seen).unwrap())
 }
 
 pub fn runtime() -> tokio::runtime::Runtime {

@@ -5,11 +5,13 @@ use crate::world::Sent;
 use arrow::array::RecordBatch;
 use foreshock::ops::config::Config;
 use foreshock::ops::intake::Intake;
+use foreshock::rights::grant::Person;
+use foreshock::rights::pseudonym::Pseudonyms;
 use foreshock::serve::assembly::{Assembly, Found, Incoming, Place};
 use foreshock::serve::catalog::Facts;
 use foreshock::serve::gate;
 use foreshock::serve::rows::rows;
-use foreshock::serve::session::session;
+use foreshock::serve::session::{Seer, session};
 use foreshock::serve::store::{Change, Store};
 use foreshock_compiler::Pack;
 use foreshock_core::Feed;
@@ -99,7 +101,9 @@ pub fn read(log: &[(Progress, Vec<Message>)], input: &[Vec<Sent>], random: &mut 
 pub fn ask(store: &Store, pack: &Pack, text: &str) -> Vec<RecordBatch> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
-        let ctx = session(&store.state(), &Facts::new(pack).unwrap(), Default::default()).await.unwrap();
+        let (person, pseudonyms) = (Person::on_this_machine(""), Pseudonyms::new(&[]));
+        let seer = Seer { person, pseudonyms };
+        let ctx = session(&store.state(), &Facts::new(pack).unwrap(), Default::default(), &seer).await.unwrap();
         let plan = gate::plan(&ctx, gate::check(text).unwrap(), &store.state()).await.unwrap();
         ctx.execute_logical_plan(plan).await.unwrap().collect().await.unwrap()
     })

@@ -1,12 +1,13 @@
 //! One connection: what its client says, in the order in which it says it.
 
+use crate::rights::audit::Outcome;
+use crate::rights::grant::Person;
 use crate::serve::gate::Refused;
 use crate::serve::query::{Answer, Ask, Desk, Words};
 use crate::serve::wire::answer;
 use crate::serve::wire::cursors::Cursors;
-use crate::serve::wire::login::Person;
 use crate::serve::wire::parameters;
-use crate::serve::wire::settings::Settings;
+use crate::serve::wire::settings::{self, Settings};
 use crate::serve::wire::statement::{Asked, Own, statements};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow_pg::datatypes::df::deserialize_parameters_with_server_types;
@@ -29,7 +30,7 @@ use pgwire::messages::extendedquery::{
 use pgwire::messages::response::TransactionStatus;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most statements that a client prepares under names, and most portals.
 const NAMES_MAX: usize = 500;
@@ -37,14 +38,14 @@ const NAMES_MAX: usize = 500;
 /// A connection whose client may or may not have said who it is.
 pub struct Connection {
     desk: Arc<Desk>,
-    /// Who asks; nothing is answered before it is known.
-    pub person: OnceLock<Person>,
     own: Mutex<Remembered>,
 }
 
 /// What a client has set.
 #[derive(Debug, Default)]
 struct Remembered {
+    /// Who asks; nothing is answered before it is known.
+    person: Option<Person>,
     settings: Settings,
     cursors: Cursors,
     statements: BTreeSet<String>,
@@ -62,15 +63,45 @@ pub struct Prepared {
 impl Connection {
     /// A new one, of nobody yet.
     pub fn new(desk: Arc<Desk>) -> Connection {
-        Connection { desk, person: OnceLock::new(), own: Mutex::default() }
+        Connection { desk, own: Mutex::default() }
     }
 
-    /// What the client said of itself when it began; what is no setting of ours is left alone.
-    pub fn begin(&self, said: &HashMap<String, String>) {
-        let mut own = self.own();
+    /// Somebody has logged in. What his client said of itself when it began is taken as settings; what is none of ours is
+    /// left alone.
+    ///
+    /// # Errors
+    /// When it names a purpose that is not his.
+    pub fn begin(&self, person: Person, said: &HashMap<String, String>) -> Result<(), Refused> {
+        self.own().person = Some(person);
         for (name, value) in said {
-            let _ = own.settings.set(name, Some(value.clone()));
+            let _ = self.own().settings.set(name, Some(value.clone()));
         }
+        for (name, value) in said.get("options").into_iter().flat_map(|options| settings::of_options(options)) {
+            self.set(&name, Some(value))?;
+        }
+        Ok(())
+    }
+
+    /// Sets one. Purpose and case come into force when both are named, and stay.
+    fn set(&self, name: &str, value: Option<String>) -> Result<(), Refused> {
+        let mut own = self.own();
+        let fixed = own.person.as_ref().is_some_and(|person| person.purpose.is_some()) && settings::is_purpose(name);
+        if fixed && own.settings.show(name)?.1 != value.clone().unwrap_or_default() {
+            return Err(Refused {
+                state: "42501",
+                message: "a session has one purpose and one case: open another one".into(),
+            });
+        }
+        own.settings.set(name, value)?;
+        let (purpose, case) = (own.settings.show(settings::PURPOSE)?.1, own.settings.show(settings::CASE)?.1);
+        if let Some(person) = own.person.as_mut().filter(|person| person.is_known() && person.purpose.is_none())
+            && !purpose.is_empty()
+            && !case.is_empty()
+        {
+            let named = person.name_purpose(&purpose, &case);
+            return named.map_err(|message| Refused { state: "42501", message });
+        }
+        Ok(())
     }
 
     fn own(&self) -> std::sync::MutexGuard<'_, Remembered> {
@@ -78,19 +109,22 @@ impl Connection {
     }
 
     /// An error on the way in does not open the door.
-    fn known(&self) -> Result<&Person, Refused> {
+    fn known(&self) -> Result<Person, Refused> {
         let nobody = || Refused { state: "28000", message: "nobody has logged in on this connection".into() };
-        self.person.get().ok_or_else(nobody)
+        self.own().person.clone().ok_or_else(nobody)
     }
 
     async fn parsed(&self, text: &str) -> Result<Vec<Asked>, Refused> {
-        let text = text.to_owned();
-        self.desk.work(None, async move { statements(&text) }).await
+        let (person, of) = (self.known()?, text.to_owned());
+        let parsed = self.desk.work(None, async move { statements(&of) }).await;
+        if let Err(refused) = &parsed {
+            self.desk.write_down(&person, text, Outcome::Refused(refused.state))?;
+        }
+        parsed
     }
 
-    async fn rows(&self, statement: Box<Statement>) -> Result<Answer, Refused> {
-        let time = self.own().settings.time();
-        self.desk.ask(Ask { words: self.words(statement)?, time }).await
+    async fn rows(&self, statement: Box<Statement>, text: &str) -> Result<Answer, Refused> {
+        self.desk.ask(self.asked(statement, text)?).await
     }
 
     /// A cursor is also a portal of its name, which clients describe.
@@ -109,8 +143,11 @@ impl Connection {
         }
     }
 
-    fn words(&self, statement: Box<Statement>) -> Result<Words, Refused> {
-        Ok(Words::Postgres { statement, person: self.known()?.name.clone() })
+    fn asked(&self, statement: Box<Statement>, text: &str) -> Result<Ask, Refused> {
+        let time = self.own().settings.time();
+        // With the values in the places of the parameters, where there are some.
+        let text = if text.is_empty() { statement.to_string() } else { text.to_owned() };
+        Ok(Ask { person: self.known()?, text, words: Words::Postgres(statement), time })
     }
 
     async fn respond(
@@ -128,11 +165,11 @@ impl Connection {
         }
         match asked {
             Asked::Rows(statement) => {
-                let rows = self.rows(statement).await.map_err(|e| answer::error_in(&e, text))?;
+                let rows = self.rows(statement, text).await.map_err(|e| answer::error_in(&e, text))?;
                 Ok(Response::Query(answer::rows(rows, format)?))
             }
             Asked::Copy(statement, form) => {
-                let rows = self.rows(statement).await.map_err(|e| answer::error_in(&e, text))?;
+                let rows = self.rows(statement, text).await.map_err(|e| answer::error_in(&e, text))?;
                 Ok(Response::CopyOut(answer::copy(&rows, &form, self.desk.answer_bytes())?))
             }
             Asked::Own(own) => self.own_response(own, format).await,
@@ -144,7 +181,7 @@ impl Connection {
         let done = |tag: &str| Ok(Response::Execution(Tag::new(tag)));
         match own {
             Own::Set(name, value) => {
-                self.own().settings.set(&name, value).map_err(refused)?;
+                self.set(&name, value).map_err(refused)?;
                 done("SET")
             }
             Own::ResetAll => {
@@ -172,7 +209,7 @@ impl Connection {
             }
             Own::Deallocate => done("DEALLOCATE"),
             Own::Declare { name, query, hold } => {
-                let rows = self.rows(query).await.map_err(refused)?;
+                let rows = self.rows(query, "").await.map_err(refused)?;
                 self.own().cursors.declare(name, rows, hold).map_err(refused)?;
                 done("DECLARE CURSOR")
             }
@@ -218,7 +255,7 @@ impl Connection {
 
     async fn shape(&self, statement: &mut Box<Statement>) -> Result<(SchemaRef, Vec<Option<DataType>>), Refused> {
         let count = parameters::count(statement)?;
-        let (columns, mut types) = self.desk.shape(self.words(statement.clone())?).await?;
+        let (columns, mut types) = self.desk.shape(self.asked(statement.clone(), "")?).await?;
         Ok((columns, (1..=count).map(|number| types.remove(&format!("${number}")).flatten()).collect()))
     }
 }

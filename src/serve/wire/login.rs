@@ -1,6 +1,7 @@
 //! Who asks. With a file of users: SCRAM-SHA-256 (RFC 5802, RFC 7677), over TLS, or without it where that was asked for and
 //! only this machine can connect. Without a file, which only this machine's own address allows: whoever is on it.
 
+use crate::rights::grant::Person;
 use crate::rights::users::{ITERATIONS, Secret, Users};
 use crate::serve::gate::Refused;
 use crate::serve::pg_catalog::VERSION;
@@ -22,13 +23,6 @@ use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::Arc;
-
-/// Who asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Person {
-    /// The name in the file of users, or what the client says where there is none.
-    pub name: String,
-}
 
 /// What the door asks of everyone.
 #[derive(Debug, Clone)]
@@ -104,8 +98,11 @@ impl StartupHandler for Login {
         if matches!(client.state(), PgWireConnectionState::ReadyForQuery) {
             let name = client.metadata().get(METADATA_USER).cloned().unwrap_or_default();
             tracing::info!(user = name, address = %client.socket_addr(), tls = client.is_secure(), "a client logged in");
-            let _ = self.connection.person.set(Person { name });
-            self.connection.begin(client.metadata());
+            let person = match &self.access.users {
+                None => Person::on_this_machine(&name),
+                Some(users) => users.person(&name).ok_or_else(|| fatal("28000", "this user is gone"))?,
+            };
+            self.connection.begin(person, client.metadata()).map_err(|e| fatal(e.state, &e.message))?;
         }
         Ok(())
     }

@@ -16,8 +16,8 @@ const KNOWN: [(&str, &str, bool); 26] = [
     ("default_transaction_isolation", "read committed", true),
     ("default_transaction_read_only", "on", false),
     ("extra_float_digits", "1", true),
-    ("foreshock.case", "", true),
-    ("foreshock.purpose", "", true),
+    (CASE, "", true),
+    (PURPOSE, "", true),
     ("idle_in_transaction_session_timeout", "0", true),
     ("in_hot_standby", "on", false),
     ("integer_datetimes", "on", false),
@@ -38,6 +38,34 @@ const KNOWN: [(&str, &str, bool); 26] = [
 
 /// Longest value, bytes.
 const VALUE_MAX: usize = 1_024;
+
+/// For what is asked, and the case.
+pub const PURPOSE: &str = "foreshock.purpose";
+/// See [`PURPOSE`].
+pub const CASE: &str = "foreshock.case";
+
+/// Is it one of the two that stay as they are once they are named?
+pub fn is_purpose(name: &str) -> bool {
+    [PURPOSE, CASE].iter().any(|own| own.eq_ignore_ascii_case(name))
+}
+
+/// The settings in a client's `options`: `-c name=value`, with `\\ ` for a space in a value.
+pub fn of_options(options: &str) -> Vec<(String, String)> {
+    let spaced = options.replace("\\ ", "\u{1}");
+    let words: Vec<&str> = spaced.split_whitespace().collect();
+    let mut found = Vec::new();
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        let setting = match word.strip_prefix("-c").or_else(|| word.strip_prefix("--")) {
+            Some("") => words.next(),
+            rest => rest,
+        };
+        if let Some((name, value)) = setting.and_then(|setting| setting.split_once('=')) {
+            found.push((name.to_owned(), value.replace('\u{1}', " ")));
+        }
+    }
+    found
+}
 
 /// The settings of one connection.
 #[derive(Debug, Clone, Default)]
@@ -85,9 +113,9 @@ impl Settings {
         Ok((name, self.0.get(name).cloned().unwrap_or_else(|| first.to_owned())))
     }
 
-    /// All get their first values.
+    /// All get their first values, but for the purpose of the session.
     pub fn reset(&mut self) {
-        self.0.clear();
+        self.0.retain(|name, _| is_purpose(name));
     }
 
     /// The client's own limit for the time of a statement.
