@@ -6,6 +6,8 @@
 mod desk;
 #[path = "support/jars.rs"]
 mod jars;
+#[path = "support/process.rs"]
+mod process;
 
 use desk::{apply, desk, greedy_statements, payments, refused_statements, runtime};
 use foreshock::rights::users::{Secret, Users};
@@ -415,4 +417,61 @@ fn hostile_statements_are_refused_or_stopped_in_both_protocols_and_inside_cursor
     }
     let answers = ask(&connection, &[("simple", "SELECT count(*) FROM transactions".into(), json!([]))]);
     assert_eq!(answers[0]["rows"], 1, "it still answers");
+}
+
+#[test]
+fn a_configuration_that_would_let_in_anyone_or_nobody_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = certificate(folder.path(), 2999);
+    let users = users(folder.path());
+    let tls = format!("tls_cert = \"{}\"\ntls_key = \"{}\"\n", certificate.display(), key.display());
+    let near = "postgres = \"127.0.0.1:0\"\n";
+    let far = "postgres = \"0.0.0.0:0\"\n";
+    for (settings, reason) in [
+        (near.to_owned(), "needs serve.tls_cert and serve.tls_key"),
+        (format!("{far}plaintext = true\n"), "can be reached from other machines"),
+        (format!("{far}{tls}"), "can be reached from other machines"),
+        (format!("{near}tls_cert = \"{}\"\n", certificate.display()), "belong together"),
+        (format!("{near}{}", tls.replace("cert.pem", "missing.pem")), "serve.tls_cert"),
+        (format!("{near}users = \"{}\"\n", users.display()), "serve.users and serve.audit belong together"),
+        (
+            format!("{near}plaintext = true\nusers = \"/missing\"\naudit = \"/missing/audit\"\n"),
+            "serve.users: /missing",
+        ),
+        ("listen = \"0.0.0.0:0\"\n".into(), "only a loopback address"),
+        ("connections_max = 0\n".into(), "serve.connections_max"),
+    ] {
+        let path = folder.path().join("foreshock.toml");
+        std::fs::write(
+            &path,
+            format!("[serve]\nlisten = \"127.0.0.1:0\"\n{settings}")
+                .replace("listen = \"127.0.0.1:0\"\nlisten", "listen"),
+        )
+        .unwrap();
+        let done = process::foreshock(&["serve", "--config", path.to_str().unwrap()]);
+        let said = text(&done);
+        assert!(done.status.code() == Some(3) && said.contains(reason), "{settings}: {:?} {said}", done.status);
+    }
+}
+
+#[test]
+fn a_user_is_made_from_a_password_that_is_long_enough() {
+    let make = |name: &str, password: &str| {
+        let mut child = process::binary()
+            .args(["user", name, "--role", "analyst"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(format!("{password}\n").as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let made = make("li", PASSWORD);
+    assert!(made.status.success(), "{}", text(&made));
+    let users = Users::parse(&format!("{}[roles.analyst]\n", text(&made))).unwrap();
+    assert!(users.log_in("li", PASSWORD).is_some() && users.log_in("li", "another one of them").is_none());
+    for (name, password) in [("li", "short"), ("li li", PASSWORD), ("", PASSWORD)] {
+        assert_eq!(make(name, password).status.code(), Some(2), "{name} {password}");
+    }
 }
