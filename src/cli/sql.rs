@@ -1,6 +1,7 @@
 //! `sql`: a question to a running reader.
 
 use crate::cli::Exit;
+use crate::serve::questions::{Parameter, Question};
 use anyhow::{Context, bail};
 use std::io::{Read, Write};
 use std::path::PathBuf;
@@ -13,6 +14,12 @@ pub struct Sql {
     /// File with the statement.
     #[arg(long, short, conflicts_with = "statement")]
     file: Option<PathBuf>,
+    /// A question that is ready; `list` shows all.
+    #[arg(long, conflicts_with_all = ["statement", "file"])]
+    ask: Option<String>,
+    /// A parameter of it: NAME=VALUE.
+    #[arg(long = "param", requires = "ask")]
+    parameters: Vec<String>,
     /// The reader.
     #[arg(long, default_value = "http://127.0.0.1:8640", env = "FORESHOCK_SERVER")]
     server: String,
@@ -54,12 +61,38 @@ impl Form {
     }
 }
 
+fn question(name: &str, parameters: &[String]) -> anyhow::Result<String> {
+    let all = Question::all()?;
+    let found = all.iter().find(|question| question.name == name);
+    let question = found.with_context(|| format!("there is no question `{name}`: --ask list shows all"))?;
+    let values = parameters.iter().map(|parameter| {
+        let (name, value) =
+            parameter.split_once('=').with_context(|| format!("--param {parameter}: write NAME=VALUE"))?;
+        Ok((name.to_owned(), value.to_owned()))
+    });
+    question.with(&values.collect::<anyhow::Result<_>>()?)
+}
+
+fn list() -> anyhow::Result<Exit> {
+    for question in Question::all()? {
+        println!("{:<32} {} · {}", question.name, question.zh, question.en);
+        for Parameter { name, default, meaning, .. } in &question.parameters {
+            let default = default.as_ref().map_or("needed".into(), |value| format!("{value} if nothing is said"));
+            println!("{:<32}   --param {name}=..  {meaning} ({default})", "");
+        }
+    }
+    Ok(Exit::Ok)
+}
+
 impl Sql {
     /// Runs the command.
     ///
     /// # Errors
     /// When the reader cannot be reached or says something strange.
     pub fn run(&self) -> anyhow::Result<Exit> {
+        if self.ask.as_deref() == Some("list") {
+            return list();
+        }
         let text = self.text()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (is_answered, as_of, body) = runtime.block_on(self.ask(&text))?;
@@ -85,6 +118,9 @@ impl Sql {
     fn text(&self) -> anyhow::Result<String> {
         if let Some(text) = &self.statement {
             return Ok(text.clone());
+        }
+        if let Some(name) = &self.ask {
+            return question(name, &self.parameters);
         }
         if let Some(path) = &self.file {
             return std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));

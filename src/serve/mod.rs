@@ -11,6 +11,7 @@ pub mod pg_catalog;
 pub mod pg_functions;
 pub mod process;
 pub mod query;
+pub mod questions;
 pub mod restrict;
 pub mod rows;
 pub mod session;
