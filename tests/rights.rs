@@ -341,6 +341,14 @@ fn every_statement_is_written_down_and_one_that_cannot_be_is_not_answered() {
     assert_eq!((of(0, "rows"), of(0, "tables")), (3.into(), serde_json::json!(["transactions"])));
     assert_eq!([1, 2, 3].map(|at| of(at, "sqlstate")), ["42703", "25006", "42501"].map(Value::from));
     assert_eq!(first_break(&path).unwrap(), None);
+    // A client that goes away.
+    let waiting = "SELECT * FROM changes('transactions', 9000000000000000000, INTERVAL '1 minute')";
+    runtime.block_on(async {
+        let asked = desk.answer(waiting, restricted(true));
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(100), asked).await.is_err());
+    });
+    let last = std::fs::read_to_string(&path).unwrap().lines().last().map(str::to_owned).unwrap();
+    assert!(last.contains(r#""sqlstate":"57014""#) && last.contains("INTERVAL '1 minute'"), "{last}");
     // A full disk.
     let full = std::path::Path::new("/dev/full");
     if full.exists() {

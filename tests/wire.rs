@@ -201,6 +201,7 @@ fn psycopg_binds_values_pages_copies_binary_and_prepares() {
         ("extended", "SELECT %s::text, %s::bigint, %s::boolean".into(), json!(["a'b", -5, true])),
         ("copy", "COPY (SELECT seq FROM transactions ORDER BY seq LIMIT 2) TO STDOUT".into(), json!([])),
         ("copy", "COPY (SELECT seq FROM transactions WHERE false) TO STDOUT (FORMAT binary)".into(), json!([])),
+        ("simple", "DEALLOCATE ALL".into(), json!([])),
         ("simple", "SHOW server_version".into(), json!([])),
         ("simple", "SET statement_timeout = '200ms'".into(), json!([])),
         (
@@ -221,7 +222,7 @@ fn psycopg_binds_values_pages_copies_binary_and_prepares() {
     assert_eq!(value(7), &json!(["a'b", "-5", "True"]), "{}", answers[7]);
     assert_eq!((&answers[8]["rows"], value(8)), (&json!(2), &json!(["0\n"])), "{}", answers[8]);
     assert!(answers[9].get("error").is_none(), "{}", answers[9]);
-    assert_eq!(answers[12]["error"], "57014", "{}", answers[12]);
+    assert_eq!(answers[13]["error"], "57014", "{}", answers[13]);
 }
 
 #[test]

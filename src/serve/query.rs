@@ -25,7 +25,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -88,6 +88,9 @@ pub struct Seen {
     pub audit: Option<Audit>,
 }
 
+/// SQLSTATE of what was stopped.
+const CANCELLED: &str = "57014";
+
 /// Plans of long statements are walked by calls within calls.
 const STACK_BYTES: usize = 64 << 20;
 
@@ -116,6 +119,30 @@ struct Work<T>(tokio::task::JoinHandle<T>);
 impl<T> Drop for Work<T> {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+/// Sees to it that a statement is written down, also when its client goes away or cancels it.
+struct Note<'a> {
+    desk: &'a Desk,
+    person: Person,
+    text: String,
+    is_written: AtomicBool,
+}
+
+impl Note<'_> {
+    fn write(&self, outcome: Outcome) -> Result<(), Refused> {
+        self.is_written.store(true, Ordering::Relaxed);
+        self.desk.write_down(&self.person, &self.text, outcome)
+    }
+}
+
+impl Drop for Note<'_> {
+    fn drop(&mut self) {
+        if !self.is_written.load(Ordering::Relaxed) {
+            // Nothing of the answer left; what went wrong is in the log.
+            let _ = self.write(Outcome::Refused(CANCELLED));
+        }
     }
 }
 
@@ -184,7 +211,9 @@ impl Desk {
     /// # Errors
     /// Why it does not run, at which limit it was stopped, or that it cannot be written down.
     pub async fn ask(self: &Arc<Self>, ask: Ask) -> Result<Answer, Refused> {
-        let (desk, time, person, text) = (self.clone(), ask.time, ask.person.clone(), ask.text.clone());
+        let (desk, time) = (self.clone(), ask.time);
+        let note =
+            Note { desk: self, person: ask.person.clone(), text: ask.text.clone(), is_written: AtomicBool::new(false) };
         let answer = self.work(time, async move { desk.run(&ask).await }).await;
         let counter = if answer.is_ok() { &self.answered } else { &self.refused };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -192,7 +221,7 @@ impl Desk {
             Ok(answer) => Outcome::Rows(answer.batches.iter().map(RecordBatch::num_rows).sum()),
             Err(refused) => Outcome::Refused(refused.state),
         };
-        self.write_down(&person, &text, outcome)?;
+        note.write(outcome)?;
         answer
     }
 
@@ -238,7 +267,7 @@ impl Desk {
         match tokio::time::timeout(time, &mut work.0).await {
             Ok(Ok(done)) => done,
             Ok(Err(fault)) => Err(Refused { state: "XX000", message: format!("the statement failed inside: {fault}") }),
-            Err(_) => Err(Refused { state: "57014", message: format!("stopped: it took more than {time:?}") }),
+            Err(_) => Err(Refused { state: CANCELLED, message: format!("stopped: it took more than {time:?}") }),
         }
     }
 
@@ -246,14 +275,16 @@ impl Desk {
         let fault = |e: datafusion::error::DataFusionError| gate::refused(&e);
         let seer = Seer { person: ask.person.clone(), pseudonyms: self.pseudonyms.clone() };
         let state = restrict::state_of(&self.store.state(), &ask.person.grant).map_err(fault)?;
-        let made = || session(&state, &self.facts, self.runtime.clone(), &seer);
-        let ctx = made().await.map_err(fault)?;
+        let made = async |state| session(state, &self.facts, self.runtime.clone(), &seer).await.map_err(fault);
+        let ctx = made(&state).await?;
         let Words::Postgres(_) = ask.words else { return Ok((state, ctx)) };
         let known = self.pg_catalogs.get(&ask.person.role).map(|catalog| catalog.clone());
         let catalog = match known {
             Some(catalog) => catalog,
             None => {
-                let catalog = Arc::new(PgCatalog::of(&made().await.map_err(fault)?).await.map_err(fault)?);
+                // Of shapes only: it is kept, and must not keep rows.
+                let shapes = made(&Arc::new(State::empty())).await?;
+                let catalog = Arc::new(PgCatalog::of(&shapes).await.map_err(fault)?);
                 self.pg_catalogs.insert(ask.person.role.clone(), catalog.clone());
                 catalog
             }

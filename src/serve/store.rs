@@ -60,7 +60,8 @@ pub struct State {
 }
 
 impl State {
-    fn new() -> State {
+    /// No rows yet: the shapes of all tables.
+    pub fn empty() -> State {
         let feeds = Feed::ALL.map(|feed| (feed.table(), Table::new(versions_schema(feed))));
         let results = RESULTS.map(|table| (table.name, Table::new(result_schema(&table))));
         State {
@@ -100,7 +101,7 @@ pub struct Change {
 impl Store {
     /// Nothing yet; at most so many rows of each table.
     pub fn new(rows_max: usize) -> Store {
-        Store { state: RwLock::new(Arc::new(State::new())), rows_max, changed: watch::Sender::new(0) }
+        Store { state: RwLock::new(Arc::new(State::empty())), rows_max, changed: watch::Sender::new(0) }
     }
 
     /// The tables as they are now.

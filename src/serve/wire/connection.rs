@@ -127,11 +127,11 @@ impl Connection {
         self.desk.ask(self.asked(statement, text)?).await
     }
 
-    /// A cursor is also a portal of its name, which clients describe.
-    fn note(&self, cursor: Cursor, store: &impl PortalStore<Statement = Prepared>) {
-        match cursor {
-            Cursor::Neither => {}
-            Cursor::Opened(name) => {
+    /// A cursor is also a portal of its name, which clients describe; what is deallocated makes room for other names.
+    fn note(&self, effect: Effect, store: &impl PortalStore<Statement = Prepared>) {
+        match effect {
+            Effect::Nothing => {}
+            Effect::Opened(name) => {
                 let mut prepared = Prepared { columns: self.own().cursors.schema(&name), ..Prepared::default() };
                 prepared.asked = Some(Asked::Own(Own::Fetch(name.clone(), None)));
                 let mut portal = Portal::default();
@@ -139,7 +139,14 @@ impl Connection {
                 portal.name = name;
                 store.put_portal(Arc::new(portal));
             }
-            Cursor::Closed(name) => store.rm_portal(&name),
+            Effect::Closed(name) => store.rm_portal(&name),
+            Effect::Deallocated(Some(name)) => {
+                store.rm_statement(&name);
+                self.own().statements.remove(&name);
+            }
+            Effect::Deallocated(None) => {
+                std::mem::take(&mut self.own().statements).iter().for_each(|name| store.rm_statement(name));
+            }
         }
     }
 
@@ -207,7 +214,7 @@ impl Connection {
                 own.cursors.close(None).map_err(refused)?;
                 done("DISCARD ALL")
             }
-            Own::Deallocate => done("DEALLOCATE"),
+            Own::Deallocate(_) => done("DEALLOCATE"),
             Own::Declare { name, query, hold } => {
                 let rows = self.rows(query, "").await.map_err(refused)?;
                 self.own().cursors.declare(name, rows, hold).map_err(refused)?;
@@ -260,19 +267,22 @@ impl Connection {
     }
 }
 
-/// What a statement did to a cursor.
-enum Cursor {
+/// What a statement does to what a client has under names.
+enum Effect {
     Opened(String),
     Closed(String),
-    Neither,
+    Deallocated(Option<String>),
+    Nothing,
 }
 
-impl Cursor {
-    fn of(asked: &Asked) -> Cursor {
+impl Effect {
+    fn of(asked: &Asked) -> Effect {
         match asked {
-            Asked::Own(Own::Declare { name, .. }) => Cursor::Opened(name.clone()),
-            Asked::Own(Own::Close(Some(name))) => Cursor::Closed(name.clone()),
-            _ => Cursor::Neither,
+            Asked::Own(Own::Declare { name, .. }) => Effect::Opened(name.clone()),
+            Asked::Own(Own::Close(Some(name))) => Effect::Closed(name.clone()),
+            Asked::Own(Own::Deallocate(name)) => Effect::Deallocated(name.clone()),
+            Asked::Own(Own::Discard) => Effect::Deallocated(None),
+            _ => Effect::Nothing,
         }
     }
 }
@@ -307,10 +317,10 @@ impl SimpleQueryHandler for Connection {
             if let Some(statement) = asked.statement() {
                 parameters::none_left(statement).map_err(|e| answer::error(&e))?;
             }
-            let cursor = Cursor::of(&asked);
+            let effect = Effect::of(&asked);
             let response = self.respond(asked, status, &Format::UnifiedText, query).await?;
             if let Some(store) = client.portal_store().as_any().downcast_ref::<MemPortalStore<Prepared>>() {
-                self.note(cursor, store);
+                self.note(effect, store);
             }
             status = match response {
                 Response::TransactionStart(_) => TransactionStatus::Transaction,
@@ -458,9 +468,9 @@ impl ExtendedQueryHandler for Extended {
         if let Some(statement) = asked.statement() {
             parameters::bind(statement, &values_of(portal)?).map_err(|e| answer::error(&e))?;
         }
-        let (format, cursor) = (&portal.result_column_format, Cursor::of(&asked));
+        let (format, effect) = (&portal.result_column_format, Effect::of(&asked));
         let response = self.connection.respond(asked, client.transaction_status(), format, "").await?;
-        self.connection.note(cursor, client.portal_store());
+        self.connection.note(effect, client.portal_store());
         Ok(response)
     }
 }

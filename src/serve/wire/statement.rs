@@ -73,8 +73,8 @@ pub enum Own {
     Savepoint(&'static str),
     /// All of the session is forgotten.
     Discard,
-    /// A prepared statement is forgotten.
-    Deallocate,
+    /// A prepared statement is forgotten; `None` for all.
+    Deallocate(Option<String>),
     /// A cursor over a query.
     Declare {
         /// Its name.
@@ -162,7 +162,10 @@ fn asked(statement: Statement) -> Result<Asked, Refused> {
         Statement::Savepoint { .. } => Own::Savepoint("SAVEPOINT"),
         Statement::ReleaseSavepoint { .. } => Own::Savepoint("RELEASE"),
         Statement::Discard { .. } => Own::Discard,
-        Statement::Deallocate { .. } => Own::Deallocate,
+        Statement::Deallocate { name, .. } => {
+            let is_all = name.quote_style.is_none() && name.value.eq_ignore_ascii_case("all");
+            Own::Deallocate((!is_all).then_some(name.value))
+        }
         Statement::Declare { stmts } => declared(stmts)?,
         Statement::Fetch { name, direction, .. } => Own::Fetch(name.value, count_of(&direction)?),
         Statement::Close { cursor } => Own::Close(match cursor {
