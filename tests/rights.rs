@@ -276,7 +276,13 @@ fn over_http_a_password_a_purpose_and_a_case_are_asked_for() {
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let port = listener.local_addr().unwrap().port();
     let (followed, health) = Default::default();
-    let routes = router(Door { desk: desk(&store), users, health, followed });
+    let routes = router(Door {
+        desk: desk(&store),
+        users,
+        health,
+        followed,
+        listeners: Arc::new(tokio::sync::Semaphore::new(1)),
+    });
     runtime.spawn(async move { axum::serve(listener, routes).await });
     let ask = |headers: &str| {
         let body = "SELECT count(*) AS c, count(DISTINCT reporter) AS r, max(payer_account) AS a FROM transactions";

@@ -168,6 +168,94 @@ fn changes_come_when_there_are_some_and_asking_again_loses_and_repeats_nothing()
 }
 
 #[test]
+fn server_sent_changes_go_on_where_a_client_left_off_and_lose_and_repeat_nothing() {
+    let store = Arc::new(Store::new(1_000_000));
+    let (desk, runtime) = (desk(&store), runtime());
+    let lines: Vec<String> = payments().into_iter().flatten().take(1_200).collect();
+    let (followed, health) = Default::default();
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let url = format!("http://{}/v1/changes", listener.local_addr().unwrap());
+    let listeners = Arc::new(tokio::sync::Semaphore::new(2));
+    let routes = router(Door { desk, users: None, health, followed, listeners });
+    runtime.spawn(async move { axum::serve(listener, routes).await });
+    let client = reqwest::Client::new();
+    let (mut seen, mut turn) = (Vec::new(), 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| lines.chunks(7).for_each(|batch| apply(&store, batch)));
+        runtime.block_on(async {
+            let mut last: Option<i64> = None;
+            while seen.len() < lines.len() {
+                turn += 1;
+                let request = client.get(format!("{url}/transactions"));
+                let request =
+                    last.iter().fold(request, |request, last| request.header("last-event-id", last.to_string()));
+                let mut response = request.send().await.unwrap();
+                assert_eq!(response.status(), 200);
+                let (mut text, mut taken) = (String::new(), 0);
+                // The connection ends wherever it is, sometimes in the midst of an event.
+                while taken < 1 + turn * 17 % 90 && seen.len() < lines.len() {
+                    text.push_str(&String::from_utf8_lossy(&response.chunk().await.unwrap().unwrap()));
+                    while let Some((event, rest)) = text.split_once("\n\n") {
+                        let field =
+                            |name: &str| event.lines().find_map(|l| l.strip_prefix(name)).map(|v| v.trim().to_owned());
+                        if let (Some(id), Some(data)) = (field("id:"), field("data:")) {
+                            let row: Value = serde_json::from_str(&data).unwrap();
+                            let id: i64 = id.parse().unwrap();
+                            assert!(row["seq"] == id && last.is_none_or(|last| last < id), "{event}");
+                            last = Some(id);
+                            seen.push(row["tx_id"].as_str().unwrap().to_owned());
+                            taken += 1;
+                        }
+                        text = rest.to_owned();
+                    }
+                }
+            }
+        });
+    });
+    let expected: Vec<String> = lines
+        .iter()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["txId"].as_str().unwrap().to_owned())
+        .collect();
+    assert!(seen == expected && turn > 10, "{turn} connections");
+    runtime.block_on(async {
+        for (path, status) in [("nosuch", 400), ("rules", 400), ("x;y", 400), ("transactions?since=x", 400)] {
+            assert_eq!(client.get(format!("{url}/{path}")).send().await.unwrap().status(), status, "{path}");
+        }
+        let listen = || client.get(format!("{url}/transactions")).send();
+        let (one, two) = (listen().await.unwrap(), listen().await.unwrap());
+        assert_eq!(listen().await.unwrap().status(), 503, "two places");
+        drop((one, two));
+    });
+}
+
+#[test]
+fn an_answer_in_parquet_is_read_again() {
+    let store = Arc::new(Store::new(1_000));
+    apply(&store, &payments()[0][..10]);
+    let (followed, health) = Default::default();
+    let runtime = runtime();
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let url = format!("http://{}/v1/sql", listener.local_addr().unwrap());
+    let routes = router(Door {
+        desk: desk(&store),
+        users: None,
+        health,
+        followed,
+        listeners: Arc::new(tokio::sync::Semaphore::new(1)),
+    });
+    runtime.spawn(async move { axum::serve(listener, routes).await });
+    let bytes = runtime.block_on(async {
+        let request = reqwest::Client::new().post(url).header("accept", "application/vnd.apache.parquet");
+        let statement = "SELECT event_id, event_time, amount, NULL AS n FROM transactions ORDER BY seq";
+        request.body(statement).send().await.unwrap().bytes().await.unwrap()
+    });
+    let reader =
+        parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
+    let rows: usize = reader.map(|batch| batch.unwrap().num_rows()).sum();
+    assert_eq!(rows, 10);
+}
+
+#[test]
 fn a_page_in_a_browser_is_not_answered_and_a_program_is() {
     let store = Arc::new(Store::new(1_000));
     apply(&store, &payments()[0][..10]);
@@ -175,7 +263,13 @@ fn a_page_in_a_browser_is_not_answered_and_a_program_is() {
     let runtime = runtime();
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let port = listener.local_addr().unwrap().port();
-    let routes = router(Door { desk: desk(&store), users: None, health, followed });
+    let routes = router(Door {
+        desk: desk(&store),
+        users: None,
+        health,
+        followed,
+        listeners: Arc::new(tokio::sync::Semaphore::new(1)),
+    });
     runtime.spawn(async move { axum::serve(listener, routes).await });
     let answer = |headers: &str| {
         let body = "SELECT count(*) AS c FROM transactions";

@@ -21,11 +21,13 @@ use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use foreshock_core::time::format_rfc3339;
+use parquet::arrow::ArrowWriter;
 use serde::Deserialize;
 use serde_json::json;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use tokio::sync::Semaphore;
 
 /// What the routes need.
 #[derive(Clone)]
@@ -38,7 +40,12 @@ pub struct Door {
     pub health: Arc<Health>,
     /// What the follower counts.
     pub followed: Arc<Followed>,
+    /// Places for clients that listen to changes.
+    pub listeners: Arc<Semaphore>,
 }
+
+/// Most clients that listen to changes.
+pub const LISTENERS_MAX: usize = 100;
 
 /// The body of a question in JSON.
 #[derive(Debug, Deserialize)]
@@ -58,6 +65,7 @@ pub fn router(door: Door) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(|State(door): State<Door>| async move { metrics(&door) }))
         .route("/v1/sql", post(sql))
+        .route("/v1/changes/{table}", get(crate::serve::stream::changes))
         .layer(DefaultBodyLimit::max(2 * crate::serve::gate::TEXT_MAX))
         .layer(axum::middleware::from_fn(only_this_machine))
         .with_state(door)
@@ -124,7 +132,7 @@ async fn sql(State(door): State<Door>, headers: HeaderMap, body: Bytes) -> Respo
 }
 
 /// By `Authorization: Basic`, where there is a file of users; for what, by `X-Purpose` and `X-Case`.
-async fn person(door: &Door, headers: &HeaderMap) -> Result<Person, Refused> {
+pub async fn person(door: &Door, headers: &HeaderMap) -> Result<Person, Refused> {
     let Some(users) = door.users.clone() else { return Ok(Person::on_this_machine("")) };
     let who = || Refused { state: "28000", message: "log in: Authorization: Basic".into() };
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
@@ -172,6 +180,8 @@ fn shown(headers: &HeaderMap, answer: &Answer, max: usize) -> Result<Response, A
         ("text/csv; charset=utf-8", csv(answer, to)?)
     } else if accept.contains("application/vnd.apache.arrow.stream") {
         ("application/vnd.apache.arrow.stream", arrow_stream(answer, to)?)
+    } else if accept.contains("application/vnd.apache.parquet") {
+        ("application/vnd.apache.parquet", parquet(answer, to)?)
     } else {
         ("application/json", envelope(answer, to)?)
     };
@@ -210,6 +220,12 @@ fn arrow_stream(answer: &Answer, to: Bounded) -> Result<Vec<u8>, ArrowError> {
     Ok(writer.into_inner()?.bytes)
 }
 
+fn parquet(answer: &Answer, to: Bounded) -> Result<Vec<u8>, ArrowError> {
+    let mut writer = ArrowWriter::try_new(to, answer.schema.clone(), None)?;
+    answer.batches.iter().try_for_each(|batch| writer.write(batch))?;
+    Ok(writer.into_inner()?.bytes)
+}
+
 fn envelope(answer: &Answer, to: Bounded) -> Result<Vec<u8>, ArrowError> {
     let mut writer = Writer::<_, JsonArray>::new(to);
     answer.batches.iter().try_for_each(|batch| writer.write(batch))?;
@@ -235,12 +251,12 @@ fn envelope(answer: &Answer, to: Bounded) -> Result<Vec<u8>, ArrowError> {
 }
 
 /// RFC 9457.
-fn problem(refused: &Refused) -> Response {
+pub fn problem(refused: &Refused) -> Response {
     let status = match refused.state {
         "28000" | "28P01" => StatusCode::UNAUTHORIZED,
         "42501" => StatusCode::FORBIDDEN,
         "57014" => StatusCode::REQUEST_TIMEOUT,
-        "53200" | "58030" => StatusCode::SERVICE_UNAVAILABLE,
+        "53200" | "53300" | "58030" => StatusCode::SERVICE_UNAVAILABLE,
         "XX000" => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,
     };

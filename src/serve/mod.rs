@@ -16,5 +16,6 @@ pub mod restrict;
 pub mod rows;
 pub mod session;
 pub mod store;
+pub mod stream;
 pub mod tables;
 pub mod wire;

@@ -6,7 +6,7 @@ use crate::rights::audit::Audit;
 use crate::rights::pseudonym::Pseudonyms;
 use crate::rights::users::Users;
 use crate::serve::catalog::Facts;
-use crate::serve::door::{Door, router};
+use crate::serve::door::{Door, LISTENERS_MAX, router};
 use crate::serve::follow::{Followed, Follower};
 use crate::serve::query::{Desk, Limits, Seen};
 use crate::serve::store::Store;
@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
+use tokio::sync::Semaphore;
 
 /// How long answers that are under way may take at the end.
 const END: Duration = Duration::from_secs(3);
@@ -85,7 +86,8 @@ impl Reader {
             Some(wire) => (Some(wire.0.local_addr()?), Some(listener_of(wire))),
             None => (None, None),
         };
-        let door = Door { desk, users, health: health.clone(), followed: followed.clone() };
+        let listeners = Arc::new(Semaphore::new(LISTENERS_MAX));
+        let door = Door { desk, users, health: health.clone(), followed: followed.clone(), listeners };
         let threads = vec![
             answers(listener, door, wire, stop.clone())?,
             follows(
