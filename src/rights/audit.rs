@@ -73,7 +73,7 @@ impl Audit {
         for line in lines.into_iter().flat_map(|file| BufReader::new(file).split(b'\n')) {
             let line = line.with_context(place)?;
             is_whole = line.ends_with(b"}");
-            hash = hash_of(&line);
+            hash = next_hash(&hash, &line);
         }
         if !is_whole {
             // A process died while it wrote; the piece stays and is part of the chain.
@@ -110,6 +110,11 @@ impl Audit {
     }
 }
 
+/// A line names the one before it; the piece of a line that a dying process left does not, so its hash takes it in.
+fn next_hash(before: &str, line: &[u8]) -> String {
+    if line.ends_with(b"}") { hash_of(line) } else { hash_of(&[before.as_bytes(), line].concat()) }
+}
+
 fn hash_of(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -122,12 +127,12 @@ pub fn first_break(path: &Path) -> anyhow::Result<Option<usize>> {
     let mut before = FIRST.to_owned();
     for (number, line) in BufReader::new(File::open(path)?).split(b'\n').enumerate() {
         let line = line?;
-        // What a dying process left is no line; the next one names its hash.
-        let value = serde_json::from_slice::<serde_json::Value>(&line).ok();
-        if value.is_some_and(|value| value["previous"].as_str() != Some(&before)) {
+        let is_piece = !line.ends_with(b"}");
+        let value = serde_json::from_slice::<serde_json::Value>(&line).unwrap_or_default();
+        if !is_piece && value["previous"].as_str() != Some(&before) {
             return Ok(Some(number + 1));
         }
-        before = hash_of(&line);
+        before = next_hash(&before, &line);
     }
     Ok(None)
 }
@@ -162,7 +167,7 @@ mod tests {
             let other: String = lines
                 .iter()
                 .enumerate()
-                .map(|(at, l)| if at == changed { format!("{}\n", l.replace('1', "2")) } else { format!("{l}\n") })
+                .map(|(at, l)| if at == changed { format!("{}\n", l.replace('2', "3")) } else { format!("{l}\n") })
                 .collect();
             std::fs::write(&path, other).unwrap();
             assert!(first_break(&path).unwrap().is_some(), "line {changed} changed");
