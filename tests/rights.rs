@@ -8,12 +8,11 @@ mod desk;
 use arrow::util::pretty::pretty_format_batches;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use desk::{apply, desk, desk_of, me, payments, runtime};
+use desk::{apply, desk, desk_of, me, payments, runtime, serve_http};
 use foreshock::rights::audit::{Audit, first_break};
 use foreshock::rights::grant::{Grant, Person};
 use foreshock::rights::pseudonym::Pseudonyms;
 use foreshock::rights::users::{Secret, Users};
-use foreshock::serve::door::{Door, router};
 use foreshock::serve::query::{Desk, Seen};
 use foreshock::serve::store::Store;
 use serde_json::Value;
@@ -273,17 +272,7 @@ fn over_http_a_password_a_purpose_and_a_case_are_asked_for() {
         "[users.wang]\nrole = \"bank\"\nsecret = \"{secret}\"\n[roles.bank]\ninstitutions = [\"bank-a\"]\npurposes = [\"FRAUD\"]\n"
     );
     let users = Some(Arc::new(Users::parse(&file).unwrap()));
-    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let (followed, health) = Default::default();
-    let routes = router(Door {
-        desk: desk(&store),
-        users,
-        health,
-        followed,
-        listeners: Arc::new(tokio::sync::Semaphore::new(1)),
-    });
-    runtime.spawn(async move { axum::serve(listener, routes).await });
+    let port = serve_http(&runtime, desk(&store), users, 1).port();
     let ask = |headers: &str| {
         let body = "SELECT count(*) AS c, count(DISTINCT reporter) AS r, max(payer_account) AS a FROM transactions";
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();

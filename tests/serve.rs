@@ -14,11 +14,10 @@ mod process;
 mod single;
 
 use broker::{Broker, free_port};
-use desk::{apply, desk, greedy_statements, me, payments, refused_statements, runtime};
+use desk::{apply, desk, greedy_statements, me, payments, refused_statements, runtime, serve_http};
 use exactly_once::{Input, committed, configure, produce, wait_until_taken};
 use foreshock::ops::config::Config;
 use foreshock::serve::assembly::{Assembly, Incoming};
-use foreshock::serve::door::{Door, router};
 use foreshock::serve::store::Store;
 use process::{Running, foreshock, text};
 use serde_json::Value;
@@ -172,12 +171,7 @@ fn server_sent_changes_go_on_where_a_client_left_off_and_lose_and_repeat_nothing
     let store = Arc::new(Store::new(1_000_000));
     let (desk, runtime) = (desk(&store), runtime());
     let lines: Vec<String> = payments().into_iter().flatten().take(1_200).collect();
-    let (followed, health) = Default::default();
-    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-    let url = format!("http://{}/v1/changes", listener.local_addr().unwrap());
-    let listeners = Arc::new(tokio::sync::Semaphore::new(2));
-    let routes = router(Door { desk, users: None, health, followed, listeners });
-    runtime.spawn(async move { axum::serve(listener, routes).await });
+    let url = format!("http://{}/v1/changes", serve_http(&runtime, desk, None, 2));
     let client = reqwest::Client::new();
     let (mut seen, mut turn) = (Vec::new(), 0);
     std::thread::scope(|scope| {
@@ -232,18 +226,8 @@ fn server_sent_changes_go_on_where_a_client_left_off_and_lose_and_repeat_nothing
 fn an_answer_in_parquet_is_read_again() {
     let store = Arc::new(Store::new(1_000));
     apply(&store, &payments()[0][..10]);
-    let (followed, health) = Default::default();
     let runtime = runtime();
-    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-    let url = format!("http://{}/v1/sql", listener.local_addr().unwrap());
-    let routes = router(Door {
-        desk: desk(&store),
-        users: None,
-        health,
-        followed,
-        listeners: Arc::new(tokio::sync::Semaphore::new(1)),
-    });
-    runtime.spawn(async move { axum::serve(listener, routes).await });
+    let url = format!("http://{}/v1/sql", serve_http(&runtime, desk(&store), None, 1));
     let bytes = runtime.block_on(async {
         let request = reqwest::Client::new().post(url).header("accept", "application/vnd.apache.parquet");
         let statement = "SELECT event_id, event_time, amount, NULL AS n FROM transactions ORDER BY seq";
@@ -259,18 +243,8 @@ fn an_answer_in_parquet_is_read_again() {
 fn a_page_in_a_browser_is_not_answered_and_a_program_is() {
     let store = Arc::new(Store::new(1_000));
     apply(&store, &payments()[0][..10]);
-    let (followed, health) = Default::default();
     let runtime = runtime();
-    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let routes = router(Door {
-        desk: desk(&store),
-        users: None,
-        health,
-        followed,
-        listeners: Arc::new(tokio::sync::Semaphore::new(1)),
-    });
-    runtime.spawn(async move { axum::serve(listener, routes).await });
+    let port = serve_http(&runtime, desk(&store), None, 1).port();
     let answer = |headers: &str| {
         let body = "SELECT count(*) AS c FROM transactions";
         let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();

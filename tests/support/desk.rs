@@ -5,16 +5,20 @@ use foreshock::ops::config::Config;
 use foreshock::ops::intake::Intake;
 use foreshock::rights::grant::Person;
 use foreshock::rights::pseudonym::Pseudonyms;
+use foreshock::rights::users::Users;
 use foreshock::rules::files::{Choice, load};
 use foreshock::serve::assembly::{Assembly, Incoming};
 use foreshock::serve::catalog::Facts;
+use foreshock::serve::door::{Door, router};
 use foreshock::serve::query::{Desk, Limits, Seen};
 use foreshock::serve::rows::rows;
 use foreshock::serve::store::{Change, Store};
 use foreshock_core::Feed;
 use foreshock_log::Range;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// The payments of a generated day, in batches.
 pub fn payments() -> Vec<Vec<String>> {
@@ -65,6 +69,21 @@ pub fn desk_of(store: &Arc<Store>, seen: Seen) -> Arc<Desk> {
 
 pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// Answers over HTTP from now on: where. So many clients can listen to changes.
+pub fn serve_http(
+    runtime: &tokio::runtime::Runtime,
+    desk: Arc<Desk>,
+    users: Option<Arc<Users>>,
+    listeners: usize,
+) -> SocketAddr {
+    let socket = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = socket.local_addr().unwrap();
+    let (followed, health) = Default::default();
+    let routes = router(Door { desk, users, health, followed, listeners: Arc::new(Semaphore::new(listeners)) });
+    runtime.spawn(async move { axum::serve(socket, routes).await });
+    address
 }
 
 /// Statements that are not answered, with the SQLSTATE of each.
