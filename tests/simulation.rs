@@ -560,6 +560,12 @@ fn whatever_befalls_while_rules_change_a_rule_that_stays_says_what_the_batch_say
     all(number("FORESHOCK_SIMULATIONS", 300).div_ceil(3), run_changing);
 }
 
+#[test]
+fn what_a_rule_says_once_it_is_in_force_does_not_hang_on_which_other_rules_there_are() {
+    // A row stood before the rule came into force; a window that only the other rule reads changed then.
+    [3_579, 11_578].into_iter().for_each(|seed| drop(run_changing(seed)));
+}
+
 /// A pipeline of two partitions: of the one behind, two events were sent; of the one ahead, a day of them.
 fn one_far_ahead(
     engine: impl Fn(&mut foreshock::ops::config::EngineSettings),

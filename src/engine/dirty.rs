@@ -2,16 +2,26 @@
 
 use crate::shared::Shared;
 
+/// An old row, why it is judged again, and by which rules (bits, [`crate::readers`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Note {
+    pub(crate) row: u64,
+    pub(crate) cause: u64,
+    pub(crate) rules: u64,
+}
+
 /// Rows in order, each once; notes made while they are read join them at [`Dirty::settle`].
 #[derive(Debug, Default)]
 pub(crate) struct Dirty {
-    rows: Vec<(u64, u64)>,
-    notes: Vec<(u64, u64)>,
+    rows: Vec<Note>,
+    notes: Vec<Note>,
 }
 
 impl Dirty {
-    pub(crate) fn note(&mut self, row: u64, cause: u64) {
-        self.notes.push((row, cause));
+    /// Of a row something changed that these rules read. Only they judge it again: what a rule says of a row must not hang on
+    /// which other rules there are.
+    pub(crate) fn note(&mut self, row: u64, cause: u64, rules: u64) {
+        self.notes.push(Note { row, cause, rules });
     }
 
     pub(crate) fn settle(&mut self) {
@@ -21,17 +31,30 @@ impl Dirty {
         self.rows.append(&mut self.notes);
         // By row, then cause: the lowest cause of a row comes first and stays.
         self.rows.sort_unstable();
-        self.rows.dedup_by_key(|(row, _)| *row);
+        self.rows.dedup_by(|later, kept| {
+            let is_same = later.row == kept.row;
+            kept.rules |= if is_same { later.rules } else { 0 };
+            is_same
+        });
     }
 
-    /// The rows and their causes, in order.
-    pub(crate) fn rows(&self) -> &[(u64, u64)] {
+    /// The rows, in order.
+    pub(crate) fn rows(&self) -> &[Note] {
         &self.rows
     }
 
     /// Why a row is judged: a new row is its own cause.
     pub(crate) fn cause(&self, row: u64) -> u64 {
-        self.rows.binary_search_by_key(&row, |r| r.0).map_or(row, |at| self.rows[at].1)
+        self.find(row).map_or(row, |note| note.cause)
+    }
+
+    /// The rules that judge a row: all judge a new one.
+    pub(crate) fn rules(&self, row: u64) -> u64 {
+        self.find(row).map_or(u64::MAX, |note| note.rules)
+    }
+
+    fn find(&self, row: u64) -> Option<&Note> {
+        self.rows.binary_search_by_key(&row, |note| note.row).ok().map(|at| &self.rows[at])
     }
 }
 

@@ -8,7 +8,8 @@ use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 /// Rules from this number on share a bit.
 const LAST_BIT: usize = 63;
 
-fn bit(rule: usize) -> u64 {
+/// The bit of a rule.
+pub(crate) fn bit(rule: usize) -> u64 {
     1 << rule.min(LAST_BIT)
 }
 
@@ -50,4 +51,18 @@ pub(crate) fn reading_rules(plan: &StreamPlan, group: &GroupPlan) -> Option<Vec<
     let rules = plan.rules.iter().enumerate();
     let reading = rules.filter(|(_, r)| r.predicate.iter().chain(r.values.iter().map(|v| &v.1)).any(reads));
     Some(reading.map(|(number, _)| number).collect())
+}
+
+/// Of each window column: the rules that read it themselves, by bits. What only windows above read makes nobody judge a row.
+pub(crate) fn window_readers(plan: &StreamPlan) -> Vec<u64> {
+    let base = plan.schema.fields().len();
+    let mut readers = vec![0; plan.windows.len()];
+    for (number, rule) in plan.rules.iter().enumerate() {
+        let values = rule.values.iter().map(|(_, expr)| expr);
+        for expr in rule.predicate.iter().chain(&rule.head).chain(values) {
+            let windows = plan.exprs[*expr].columns().iter().filter_map(|column| column.checked_sub(base));
+            windows.for_each(|window| readers[window] |= bit(number));
+        }
+    }
+    readers
 }

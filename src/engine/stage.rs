@@ -82,5 +82,5 @@ pub(crate) fn log_order(rows: &[u64], times: &[i64], young: &YoungRows) -> Vec<u
 
 /// Old rows to judge again, then the new ones.
 pub(crate) fn with_old(dirty: &Dirty, new_rows: &[u64]) -> Vec<u64> {
-    dirty.rows().iter().map(|r| r.0).chain(new_rows.iter().copied()).collect()
+    dirty.rows().iter().map(|note| note.row).chain(new_rows.iter().copied()).collect()
 }

@@ -11,7 +11,7 @@ use crate::inputs::{Answers, Context, Keys, Leaving, Task, Work};
 use crate::key_log::KeyLog;
 use crate::output::{State, Verdict};
 use crate::plan::{AccumulatorPlan, Function, RulePlan, StreamPlan, ValueKind};
-use crate::readers::{candidates, readers};
+use crate::readers::{bit, candidates, readers, window_readers};
 use crate::rows::{NO_INPUT, YoungRows};
 use crate::runner::{Inline, Runner};
 use crate::save::{SavedPlan, SavedStream};
@@ -31,7 +31,12 @@ pub(crate) struct Stream {
     groups: Vec<Group>,
     young: YoungRows,
     levels: usize,
+    /// Of each window column: the rules that read it.
+    window_readers: Vec<u64>,
 }
+
+/// Something changed that every rule reads.
+const ALL_RULES: u64 = u64::MAX;
 
 impl Stream {
     pub(crate) fn new(plan: StreamPlan, shards: usize, limits: Limits) -> Self {
@@ -39,7 +44,7 @@ impl Stream {
         let young = YoungRows::new(column("event_id"), column("event_time"), plan.windows.len(), plan.groups.len());
         let groups = plan.groups.iter().map(|g| Group::new(g, readers(&plan, g), shards, limits)).collect();
         let levels = plan.groups.iter().map(|g| g.level + 1).max().unwrap_or(0);
-        Stream { plan, groups, young, levels }
+        Stream { window_readers: window_readers(&plan), plan, groups, young, levels }
     }
 
     pub(crate) fn save(&self) -> SavedStream<&KeyLog> {
@@ -113,7 +118,7 @@ impl Stream {
         verdicts: &mut Vec<Verdict>,
     ) {
         let mut dirty = Dirty::default();
-        self.young.remove(corrections).into_iter().for_each(|row| dirty.note(row, row));
+        self.young.remove(corrections).into_iter().for_each(|row| dirty.note(row, row, ALL_RULES));
         dirty.settle();
         let candidates = candidates(&self.plan, &batch, shared.faults);
         let first_new = self.young.push(batch, candidates);
@@ -143,8 +148,13 @@ impl Stream {
         let mut evaluation = Evaluation::new(&self.plan, rows, &self.young);
         let times: Vec<i64> = rows.iter().map(|r| self.young.time(*r)).collect();
         let order = log_order(rows, &times, &self.young);
-        let causes =
-            step.dirty.rows().iter().map(|r| r.1).chain(rows[step.dirty.rows().len()..].iter().copied()).collect();
+        let causes = step
+            .dirty
+            .rows()
+            .iter()
+            .map(|note| note.cause)
+            .chain(rows[step.dirty.rows().len()..].iter().copied())
+            .collect();
         let mut stage = Stage { rows, times, causes, keys: Vec::new(), groups: Vec::new() };
         let mut keys_of: HashMap<&[usize], usize> = HashMap::new();
         for (group, plan) in self.plan.groups.iter().enumerate().filter(|(_, g)| g.level == level) {
@@ -265,13 +275,15 @@ impl Stream {
     /// A row that leaves a group has no answers there any more.
     fn clear_answers(&mut self, row: u64, group: usize, dirty: &mut Dirty) {
         self.young.set_input(row, group, NO_INPUT);
-        let mut changed = false;
+        let (mut changed, mut rules) = (false, 0);
         for accumulator in self.plan.groups[group].cursors.iter().flat_map(|c| &c.accumulators) {
-            changed |= self.young.set_cell(row, accumulator.window, None);
+            if self.young.set_cell(row, accumulator.window, None) {
+                (changed, rules) = (true, rules | self.window_readers[accumulator.window]);
+            }
         }
         if changed {
             let cause = dirty.cause(row);
-            dirty.note(row, cause);
+            dirty.note(row, cause, rules);
         }
     }
 
@@ -318,7 +330,7 @@ impl Stream {
             let row = answers.rows[*at];
             // What was said of it is said again, marked.
             if self.young.doubt(row) && row < step.first_new {
-                step.dirty.note(row, answers.causes[*at]);
+                step.dirty.note(row, answers.causes[*at], ALL_RULES);
             }
         }
         for (at, place) in work.entering.iter().zip(&answers.places) {
@@ -329,16 +341,18 @@ impl Stream {
         for ((row, cause), cells) in
             answers.rows.iter().zip(&answers.causes).zip(answers.cells.chunks_exact(plans.len().max(1)))
         {
-            let mut changed = false;
+            let (mut changed, mut rules) = (false, 0);
             for (plan, cell) in plans.iter().zip(cells) {
                 let mut cell = *cell;
                 if *row < step.first_new && on(Fault::ExtremeKeptOnRemoval) && plan.function == Function::Max {
                     cell = cell.max(self.young.cell(*row, plan.window));
                 }
-                changed |= self.young.set_cell(*row, plan.window, cell);
+                if self.young.set_cell(*row, plan.window, cell) {
+                    (changed, rules) = (true, rules | self.window_readers[plan.window]);
+                }
             }
             if changed && *row < step.first_new {
-                step.dirty.note(*row, *cause);
+                step.dirty.note(*row, *cause, rules);
             }
         }
     }
@@ -348,15 +362,19 @@ impl Stream {
         if rows.is_empty() {
             return;
         }
+        let old = rows.partition_point(|row| *row < step.first_new);
+        let judges: Vec<u64> = rows[..old].iter().map(|row| step.dirty.rules(*row)).collect();
         let mut evaluation = Evaluation::new(&self.plan, rows, &self.young);
         for (number, rule) in self.plan.rules.iter().enumerate() {
+            let is_judged = |at: usize| judges.get(at).is_none_or(|rules| rules & bit(number) != 0);
             let holds = rule.predicate.map(|p| evaluation.expr(p, &self.young, step.shared.texts, step.shared.faults));
             let holds = holds.as_ref().map(downcast::<BooleanArray>);
             let young = &self.young;
             let is_true = |at: usize| holds.is_none_or(|h| h.is_valid(at) && h.value(at)) && !young.is_dead(rows[at]);
-            let firing: Vec<u32> = (0..rows.len()).filter(|at| is_true(*at)).map(|at| at as u32).collect();
+            let firing: Vec<u32> =
+                (0..rows.len()).filter(|at| is_judged(*at) && is_true(*at)).map(|at| at as u32).collect();
             let key = |row: u64| (row, number as u32);
-            let is_silent = |(at, row): &(usize, &u64)| !is_true(*at) && young.is_said(key(**row));
+            let is_silent = |(at, row): &(usize, &u64)| is_judged(*at) && !is_true(*at) && young.is_said(key(**row));
             let silent: Vec<u64> =
                 rows.iter().enumerate().take(watched).filter(is_silent).map(|(_, row)| *row).collect();
             for row in silent {

@@ -71,6 +71,9 @@ pub struct Progress {
     /// Id and version of each rule, in the first batch with these.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_force: Option<BTreeSet<String>>,
+    /// Beside them, those in force before: whoever takes the batches again from this one on must know which ones begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_force_before: Option<BTreeSet<String>>,
     /// The process that took it.
     #[serde(default)]
     pub owner: String,

@@ -45,9 +45,15 @@ impl Outcome {
     }
 
     /// From the next batch on these rules speak. Those that did not before begin to: what is noted of them was never said.
-    /// What rules that no longer act have left open is closed and withdrawn: the messages.
-    pub(super) fn come_into_force(&mut self, rules: &BTreeSet<String>, engine: &mut Engine) -> Vec<Message> {
-        let Some(before) = self.in_force.replace(rules.clone()) else { return Vec::new() };
+    /// What rules that no longer act have left open is closed and withdrawn: the messages. `before`: what the log says was in
+    /// force, for a process that begins in the midst of it.
+    pub(super) fn come_into_force(
+        &mut self,
+        rules: &BTreeSet<String>,
+        before: Option<&BTreeSet<String>>,
+        engine: &mut Engine,
+    ) -> Vec<Message> {
+        let Some(before) = self.in_force.replace(rules.clone()).or_else(|| before.cloned()) else { return Vec::new() };
         let begins = |rule: &RulePlan| {
             let name = rule_name(&rule.id, &rule.version);
             rules.contains(&name) && !before.contains(&name)

@@ -175,7 +175,8 @@ impl<S: Source> Pipeline<S> {
             self.take_new_partitions();
             if let Some(in_force) = &progress.in_force {
                 // Said when it was written.
-                drop(self.outcome.come_into_force(in_force, &mut self.engine));
+                let before = progress.in_force_before.as_ref();
+                drop(self.outcome.come_into_force(in_force, before, &mut self.engine));
             }
             raise(&mut self.engine, &self.source, &progress.ticks);
             // Said when it was done.
@@ -263,8 +264,9 @@ impl<S: Source> Pipeline<S> {
             return Ok(None);
         }
         let in_force = self.outcome.is_changed().then(|| self.outcome.names.clone());
+        let in_force_before = in_force.as_ref().and(self.outcome.in_force.clone());
         let mut messages = match &in_force {
-            Some(names) => self.outcome.come_into_force(names, &mut self.engine),
+            Some(names) => self.outcome.come_into_force(names, None, &mut self.engine),
             None => Vec::new(),
         };
         self.topics = self.source.topics();
@@ -286,6 +288,7 @@ impl<S: Source> Pipeline<S> {
             waits_for: if self.number == 0 { self.source.waits_for() } else { Vec::new() },
             rules: self.rules.clone(),
             in_force,
+            in_force_before,
             owner: self.owner.clone(),
             topics: self.topics.clone(),
         };
