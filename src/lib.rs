@@ -3,6 +3,7 @@
 //! The rooms in reading order; `docs/ARCHITECTURE.md` has the way of one event.
 
 pub mod cli;
+pub mod history;
 pub mod kafka;
 pub mod offline;
 pub mod ops;

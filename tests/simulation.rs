@@ -348,8 +348,13 @@ impl Simulation {
 
 /// Facts as a set of texts.
 fn rows_of(facts: &BTreeMap<Feed, Vec<arrow::array::RecordBatch>>) -> BTreeSet<String> {
+    facts.values().flat_map(|batches| rows_of_one(batches)).collect()
+}
+
+/// Rows as a set of texts: none is there twice.
+fn rows_of_one(batches: &[arrow::array::RecordBatch]) -> BTreeSet<String> {
     let mut rows = BTreeSet::new();
-    for batch in facts.values().flatten() {
+    for batch in batches {
         let columns: Vec<_> = batch
             .columns()
             .iter()
@@ -459,6 +464,41 @@ fn check_reader(
     assert_eq!(rows_of(&BTreeMap::from([(Feed::Transactions, reading::ask(&store, pack, text))])), expected);
 }
 
+/// Every table that tells of the log.
+const ALL_TABLES: [&str; 12] = [
+    "transactions",
+    "complaints",
+    "sides",
+    "detections",
+    "detection_revisions",
+    "alerts",
+    "alert_revisions",
+    "blocking_drafts",
+    "rejected",
+    "late",
+    "batches",
+    "rule_versions",
+];
+
+/// A history joined with what is in memory has what all in memory has, no row twice or missing, whatever the moment.
+fn run_kept(seed: u64) -> u64 {
+    let mut random = Random(seed);
+    let pack = pack(&rule(&mut random));
+    let (config, input) = (config(&mut random), input(&mut random));
+    let mut simulation = Simulation::new(vec![Work::of(pack.clone())], config, World::new(random, input, None));
+    let (log, mut random, mut moments) = (simulation.log(), Random(seed), 0);
+    let input = simulation.world.borrow().input.clone();
+    reading::read_kept(&log, &input, &mut random, |plain, kept| {
+        let texts = ALL_TABLES.map(|table| format!("SELECT * FROM {table}"));
+        let rows = |store| reading::ask_all(store, &pack, &texts).into_iter().map(|rows| rows_of_one(&rows));
+        for ((table, kept), plain) in ALL_TABLES.iter().zip(rows(kept)).zip(rows(plain)) {
+            assert_eq!(kept, plain, "seed {seed}, {table}");
+        }
+        moments += 1;
+    });
+    moments
+}
+
 /// The story of a seed, and how often each trouble came.
 type Told = (String, BTreeMap<&'static str, u64>);
 
@@ -564,6 +604,17 @@ fn whatever_befalls_while_rules_change_a_rule_that_stays_says_what_the_batch_say
 fn what_a_rule_says_once_it_is_in_force_does_not_hang_on_which_other_rules_there_are() {
     // A row stood before the rule came into force; a window that only the other rule reads changed then.
     [3_579, 11_578].into_iter().for_each(|seed| drop(run_changing(seed)));
+}
+
+#[test]
+fn a_history_joined_with_the_rows_after_it_has_each_row_once_at_any_moment() {
+    let wanted = number("FORESHOCK_MOMENTS", 8);
+    let (mut moments, mut seed) = (0, number("FORESHOCK_SIMULATION_SEED", 1));
+    while moments < wanted {
+        moments += run_kept(seed);
+        seed += 1;
+    }
+    println!("{moments} moments, seeds up to {}", seed - 1);
 }
 
 /// A pipeline of two partitions: of the one behind, two events were sent; of the one ahead, a day of them.

@@ -145,6 +145,8 @@ impl Command {
 /// Parses the arguments and runs the command.
 pub fn main() -> ExitCode {
     output::end_quietly_with_the_pipe();
+    // Two crypto providers are in the program: whoever asks for "the" provider must find one that was chosen.
+    let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
     let arguments = Arguments::parse();
     match catch_unwind(AssertUnwindSafe(|| arguments.command.run())) {
         Ok(Ok(exit)) => exit.into(),

@@ -4,6 +4,7 @@ use crate::cli::Exit;
 use crate::cli::options::RuleOptions;
 use crate::cli::output::decided;
 use crate::offline::files::{Files, for_each_batch};
+use crate::offline::kept::Kept;
 use crate::offline::net::Net;
 use crate::offline::standing::{FactFiles, FactTables};
 use crate::ops::leaders::{Leader, Leaders};
@@ -12,7 +13,7 @@ use crate::rules::currencies::Currencies;
 use anyhow::Context;
 use foreshock_compiler::Pack;
 use foreshock_core::Presence;
-use foreshock_core::time::SECOND_US;
+use foreshock_core::time::{SECOND_US, parse_rfc3339};
 use foreshock_engine::{Engine, Output, PackPlan, Sizes, StepFacts};
 use hdrhistogram::Histogram;
 use std::io::{BufWriter, IsTerminal};
@@ -48,8 +49,17 @@ pub struct Replay {
 #[derive(Debug, clap::Args)]
 pub struct Backtest {
     /// Event files: NDJSON, `.gz`, Parquet.
-    #[arg(required = true)]
+    #[arg(required_unless_present = "history", conflicts_with = "history")]
     files: Vec<PathBuf>,
+    /// In their place the history that `serve` keeps (`history.dir`).
+    #[arg(long, value_name = "DIR")]
+    history: Option<String>,
+    /// Detections from this event time on, such as 2026-11-01T00:00:00Z; what the windows need of before is read too.
+    #[arg(long, value_name = "TIME", requires = "history", value_parser = time)]
+    from: Option<i64>,
+    /// Detections before this event time.
+    #[arg(long, value_name = "TIME", requires = "history", value_parser = time)]
+    to: Option<i64>,
     #[command(flatten)]
     rules: RuleOptions,
     /// Write the result here, as NDJSON.
@@ -238,6 +248,9 @@ impl Backtest {
     /// When files cannot be read or written, or a rule fails.
     pub fn run(&self) -> anyhow::Result<Exit> {
         let Some(pack) = self.rules.load()? else { return Ok(Exit::Invalid) };
+        if let Some(place) = &self.history {
+            return self.over_history(&pack, place);
+        }
         let files = Files::read(&self.files, foreshock_core::limits::BATCH_EVENTS_MAX)?;
         report_refused(&files);
         let mut currencies = Currencies::of(&pack);
@@ -252,6 +265,25 @@ impl Backtest {
         currencies.hint().into_iter().for_each(|hint| println!("{hint}"));
         Ok(exit)
     }
+}
+
+impl Backtest {
+    fn over_history(&self, pack: &Pack, place: &str) -> anyhow::Result<Exit> {
+        let start = Instant::now();
+        let kept = Kept::open(place, pack.plan.reach_us(), (self.from, self.to)).context(Exit::Invalid)?;
+        let net = kept.detections(pack)?;
+        let seconds = start.elapsed().as_secs_f64();
+        write_out(self.out.as_deref(), &net)?;
+        let batch = kept.batch.map_or("no batch".into(), |number| format!("batch {number}"));
+        println!("history up to {batch}, {} events in all, {} rules, {seconds:.2} s", kept.events, pack.rules.len());
+        print_counts(&net);
+        Ok(Exit::Ok)
+    }
+}
+
+/// A time of an event, in microseconds.
+fn time(text: &str) -> Result<i64, String> {
+    parse_rfc3339(text).ok_or_else(|| "write a time like 2026-11-01T00:00:00Z".to_owned())
 }
 
 /// What counts when nothing is too late: an engine without rules settles duplicates and corrections.

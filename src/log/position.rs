@@ -51,3 +51,11 @@ pub fn ranges(records: &[SourceRecord], fates: &[Fate]) -> (Vec<Range>, Vec<Stri
     }
     ranges.into_values().map(|(range, fates)| (range, encode(fates))).unzip()
 }
+
+/// Bits of a row's number for its place in the batch: no batch has so many rows of a table.
+const SEQ_PLACE_BITS: u32 = 24;
+
+/// The number of a row: that of its batch, then its place in it. It grows along the log and is the same in every reader.
+pub fn seq(batch: u64, place: u32) -> i64 {
+    ((batch << SEQ_PLACE_BITS) | u64::from(place)).cast_signed()
+}

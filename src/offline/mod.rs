@@ -2,6 +2,7 @@
 
 pub mod cases;
 pub mod files;
+pub mod kept;
 pub mod net;
 pub mod piece;
 pub mod reading;

@@ -12,6 +12,7 @@ use foreshock_log::values;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::Write;
+use tokio::runtime::Runtime;
 
 /// (event time, rule id, event id).
 pub type Key = (i64, String, String);
@@ -37,7 +38,14 @@ impl Net {
     /// # Errors
     /// What DataFusion says, with the rule.
     pub fn of_tables(pack: &Pack, events: &Tables) -> anyhow::Result<Net> {
-        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        Net::of_tables_on(&tokio::runtime::Builder::new_current_thread().build()?, pack, events)
+    }
+
+    /// The same on a runtime with more threads.
+    ///
+    /// # Errors
+    /// As [`Net::of_tables`].
+    pub fn of_tables_on(runtime: &Runtime, pack: &Pack, events: &Tables) -> anyhow::Result<Net> {
         let mut net = Net::default();
         for rule in &pack.rules {
             let detections = runtime.block_on(batch::run_rule(pack, rule, events));

@@ -33,6 +33,8 @@ pub struct Config {
     pub warnings: Warnings,
     /// The process that is asked.
     pub serve: Serve,
+    /// What it keeps for years.
+    pub history: History,
 }
 
 /// `[engine]`
@@ -238,6 +240,46 @@ impl Serve {
     }
 }
 
+/// `[history]`: Delta Lake tables of all that `serve` has read.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct History {
+    /// Folder; empty for none: `serve` then knows the last `serve.live_hours` in memory.
+    pub dir: String,
+    /// Seconds between two commits; there is one earlier where 128 MB wait.
+    pub every_s: u32,
+    /// Days that rows stay, by table; one that is not named keeps all. They go a day at a time, by the day of their event.
+    pub days: BTreeMap<String, u32>,
+    /// Hours that files stay which the newest version of a table no longer needs: for statements and readers under way.
+    pub file_hours: u32,
+    /// The file of what must stay whatever its age (`docs/history.md`).
+    pub holds: PathBuf,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        let days = [("telecom", 30), ("transactions", 180), ("late", 180), ("rejected", 180)];
+        History {
+            dir: String::new(),
+            every_s: 60,
+            days: days.map(|(table, days)| (table.to_owned(), days)).into(),
+            file_hours: 24,
+            holds: PathBuf::new(),
+        }
+    }
+}
+
+impl History {
+    fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!((1..=3_600).contains(&self.every_s), "history.every_s must be 1 to 3600");
+        anyhow::ensure!((1..=720).contains(&self.file_hours), "history.file_hours must be 1 to 720");
+        for (table, days) in &self.days {
+            anyhow::ensure!((1..=36_500).contains(days), "history.days.{table} must be 1 to 36500");
+        }
+        Ok(())
+    }
+}
+
 /// `[warnings]`: the sender of public warnings.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -308,6 +350,7 @@ impl Config {
             "engine.batch_events_max must be 1 to {BATCH_EVENTS_LIMIT}"
         );
         config.serve.check()?;
+        config.history.check()?;
         Ok(config)
     }
 

@@ -63,6 +63,14 @@ pub struct Whole {
     pub lost: u64,
 }
 
+impl Whole {
+    /// When its broker took the last of its records and results, microseconds; as far as it is known.
+    pub fn written_us(&self) -> Option<i64> {
+        let times = self.records.iter().map(|j| j.record.time_us).chain(self.results.values().map(|f| f.time_us));
+        times.flatten().max()
+    }
+}
+
 /// Puts batches together.
 #[derive(Debug, Default)]
 pub struct Assembly {

@@ -1,18 +1,20 @@
 //! `changes('detections', since_seq, INTERVAL '10 seconds')`: rows after a number, at once or when there are some. A bounded
 //! wait works from every client, and whoever asks again with the last number misses nothing and gets nothing twice.
 
+use crate::history::Past;
+use crate::history::past::Joined;
 use crate::serve::restrict;
 use crate::serve::session::{Seer, locked};
 use crate::serve::store::{State, Store, Table};
 use crate::serve::tables::SEQ;
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::{Int64Type, SchemaRef};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use datafusion::catalog::{Session, TableFunctionImpl};
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::{MemTable, TableProvider, TableType, source_as_provider};
 use datafusion::error::{DataFusionError, Result};
-use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
+use datafusion::logical_expr::{Expr, LogicalPlan, TableScan, ident, lit};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionContext;
 use std::sync::Arc;
@@ -90,8 +92,26 @@ impl TableFunctionImpl for ChangesFunction {
 }
 
 impl Changes {
+    /// The rows that are in memory.
     fn rows(&self) -> Vec<RecordBatch> {
-        after(&self.table, self.since)
+        self.table.from(self.since.saturating_add(1))
+    }
+
+    /// The history, where rows that are asked for are no longer in memory.
+    fn past(&self) -> Option<&Past> {
+        let past = self.table.past.as_ref()?;
+        let first = self.table.first_seq().unwrap_or(i64::MAX);
+        (self.since.saturating_add(1) < first.min(past.until)).then_some(past)
+    }
+
+    /// Its rows, of memory and history.
+    async fn all(&self) -> Result<Arc<dyn TableProvider>> {
+        let Some(past) = self.past() else {
+            return Ok(Arc::new(MemTable::try_new(self.schema(), vec![self.rows()])?));
+        };
+        let joined = Joined { past: past.clone(), live: self.table.live() };
+        let table = SessionContext::new().read_table(Arc::new(joined))?;
+        Ok(table.filter(ident(SEQ).gt(lit(self.since)))?.into_view())
     }
 }
 
@@ -112,14 +132,14 @@ impl TableProvider for Changes {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let rows = MemTable::try_new(self.schema(), vec![self.rows()])?;
+        let rows = self.all().await?;
         let (schema, person) = (self.schema(), &self.seer.person);
         if person.grant.personal {
             return rows.scan(session, projection, filters, limit).await;
         }
         let below = SessionContext::new();
         below.register_udf(restrict::function(&self.seer.pseudonyms));
-        below.register_table("r", Arc::new(rows))?;
+        below.register_table("r", rows)?;
         let seen = restrict::columns(&self.name, &restrict::names(&schema), person);
         let view = below.sql(&format!("SELECT {seen} FROM r")).await?.into_view();
         view.scan(session, projection, filters, limit).await
@@ -130,17 +150,8 @@ impl TableProvider for Changes {
 pub fn changed_rows(scan: &TableScan) -> Option<u64> {
     let provider = source_as_provider(&scan.source).ok()?;
     let changes = provider.downcast_ref::<Changes>()?;
-    Some(changes.rows().iter().map(|batch| batch.num_rows() as u64).sum())
-}
-
-/// Rows with a higher number: they stand in its order.
-fn after(table: &Table, since: i64) -> Vec<RecordBatch> {
-    let rest = |piece: &RecordBatch| {
-        let seqs = piece.column_by_name(SEQ).expect("every table has it").as_primitive::<Int64Type>().values();
-        let from = seqs.partition_point(|seq| *seq <= since);
-        (from < piece.num_rows()).then(|| piece.slice(from, piece.num_rows() - from))
-    };
-    table.pieces.iter().filter_map(rest).collect()
+    let past = changes.past().map_or(0, |past| past.rows);
+    Some(changes.rows().iter().map(|batch| batch.num_rows() as u64).sum::<u64>() + past)
 }
 
 /// Waits until one of the changes that a plan asks for has rows, or as long as it is patient, within the time of a statement.
@@ -166,7 +177,7 @@ pub async fn wait_for(plan: &LogicalPlan, store: &Store, time: Duration) -> Resu
     let mut changed = store.changes();
     let has_rows = || {
         let state = store.state();
-        asked.iter().any(|(name, since, _)| !after(&state.tables[name.as_str()], *since).is_empty())
+        asked.iter().any(|(name, since, _)| state.tables[name.as_str()].has_after(*since))
     };
     let come = async {
         loop {

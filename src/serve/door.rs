@@ -3,6 +3,7 @@
 use crate::ops::health::Health;
 use crate::rights::grant::Person;
 use crate::rights::users::Users;
+use crate::serve::archive::Archived;
 use crate::serve::follow::Followed;
 use crate::serve::gate::Refused;
 use crate::serve::query::{Answer, Desk};
@@ -40,6 +41,8 @@ pub struct Door {
     pub health: Arc<Health>,
     /// What the follower counts.
     pub followed: Arc<Followed>,
+    /// What the history does, where one is kept.
+    pub archived: Option<Arc<Archived>>,
     /// Places for clients that listen to changes.
     pub listeners: Arc<Semaphore>,
 }
@@ -296,6 +299,14 @@ fn metrics(door: &Door) -> String {
     for (name, help, value) in gauges {
         let _ =
             writeln!(text, "# HELP foreshock_{name} {help}\n# TYPE foreshock_{name} gauge\nforeshock_{name} {value}");
+    }
+    if let Some(archived) = &door.archived {
+        let kept = archived.batches.load(Ordering::Relaxed);
+        let rows = archived.rows.load(Ordering::Relaxed);
+        let _ = writeln!(text, "# HELP foreshock_history_batches Number of the last batch kept, and one.");
+        let _ = writeln!(text, "# TYPE foreshock_history_batches gauge\nforeshock_history_batches {kept}");
+        let _ = writeln!(text, "# HELP foreshock_history_rows_total Rows added to the history.");
+        let _ = writeln!(text, "# TYPE foreshock_history_rows_total counter\nforeshock_history_rows_total {rows}");
     }
     let _ =
         writeln!(text, "# HELP foreshock_reader_rows Rows in memory, by table.\n# TYPE foreshock_reader_rows gauge");

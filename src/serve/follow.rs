@@ -5,7 +5,7 @@ use crate::ops::config::Config;
 use crate::ops::health::Health;
 use crate::ops::intake::Intake;
 use crate::serve::assembly::{Assembly, Found, Incoming, Place, Whole};
-use crate::serve::rows::rows;
+use crate::serve::rows::{digest, rows};
 use crate::serve::store::{Change, Store};
 use anyhow::Context;
 use foreshock_core::Feed;
@@ -73,12 +73,23 @@ pub struct Follower<'a> {
     pub stop: &'a AtomicBool,
     /// From this time on (milliseconds), or from the beginning of the log.
     pub since_ms: Option<i64>,
+    /// The last batch that the store begins with.
+    pub begun: Option<Done>,
+}
+
+/// A batch that is in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// Its number.
+    pub number: u64,
+    /// Tells its record from others ([`digest`]).
+    pub digest: String,
 }
 
 impl Follower<'_> {
     /// Follows until asked to stop. A broker that is away is waited for.
     pub fn run(&self) {
-        let mut last = None;
+        let mut last = self.begun.clone();
         while !self.stop.load(Ordering::Acquire) {
             let done = catch_unwind(AssertUnwindSafe(|| self.follow(&mut last)));
             let Err(error) = done.unwrap_or_else(|_| Err(anyhow::anyhow!("a fault of this program"))) else { continue };
@@ -94,8 +105,8 @@ impl Follower<'_> {
         }
     }
 
-    /// `last`: the record of the last batch in the store.
-    fn follow(&self, last: &mut Option<Progress>) -> anyhow::Result<()> {
+    /// `last`: the last batch in the store.
+    fn follow(&self, last: &mut Option<Done>) -> anyhow::Result<()> {
         let number = self.store.state().number;
         let since = |before_ms: i64| self.since_ms.map(|ms| ms.saturating_sub(before_ms).max(0));
         // Results first: none of a batch may be before the beginning when its record is after it.
@@ -132,7 +143,7 @@ impl Follower<'_> {
             }
             while let Some(whole) = reading.assembly.next(std::mem::take(&mut has_all)) {
                 self.apply(&whole, &intake);
-                *last = Some(whole.progress);
+                *last = Some(Done { number: whole.progress.number, digest: digest(&whole.progress) });
             }
             reading.hold_back()?;
         }
@@ -145,7 +156,8 @@ impl Follower<'_> {
             let place = || format!("topic `{topic}`, offset {}: not a record of ours", received.offset);
             let progress: Progress = serde_json::from_slice(&received.bytes).with_context(place)?;
             if let Some(done) = reading.done.as_ref().filter(|done| progress.number <= done.number) {
-                anyhow::ensure!(progress.number < done.number || progress == *done, OtherLog(progress.number));
+                let is_same = progress.number < done.number || digest(&progress) == done.digest;
+                anyhow::ensure!(is_same, OtherLog(progress.number));
                 return Ok(());
             }
             self.health.set("topics", true, "");
@@ -183,11 +195,10 @@ impl Follower<'_> {
         followed.records.fetch_add(whole.records.len() as u64 + whole.lost, Ordering::Release);
         followed.lost.fetch_add(whole.lost, Ordering::Relaxed);
         followed.unreadable.fetch_add(rows.unreadable, Ordering::Relaxed);
-        let times = whole.records.iter().map(|j| j.record.time_us).chain(whole.results.values().map(|f| f.time_us));
         self.store.apply(Change {
             number: progress.number,
             as_of: progress.horizon_us,
-            written_us: times.flatten().max(),
+            written_us: whole.written_us(),
             rows,
             in_force: progress.in_force.iter().flatten().cloned().collect(),
         });
@@ -200,8 +211,8 @@ struct Reading {
     held: BTreeSet<Place>,
     /// Number of the last batch of which a partition with results had one.
     last_batch: BTreeMap<Place, u64>,
-    /// The record of the last batch that is in the store.
-    done: Option<Progress>,
+    /// The last batch that is in the store.
+    done: Option<Done>,
 }
 
 impl Reading {

@@ -1,7 +1,7 @@
 //! Which statements may run: one that reads, and nothing else. The text is looked at first, the plan a second time.
 
 use crate::serve::changes::changed_rows;
-use crate::serve::store::State;
+use crate::serve::store::{State, Table};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{FetchType, LogicalPlan};
@@ -188,7 +188,7 @@ fn rows_at_most(plan: &LogicalPlan, state: &State) -> u64 {
             let name = scan.table_name.table();
             let name = name.strip_prefix("below_").unwrap_or(name);
             let table = state.tables.get(name).or_else(|| state.corrections.get(name.trim_end_matches("_corrections")));
-            table.map_or(10_000, |table| table.row_count() as u64)
+            table.map_or(10_000, Table::rows_at_most)
         }
         LogicalPlan::Join(join) if join.on.is_empty() => inputs().fold(1, u64::saturating_mul),
         LogicalPlan::Join(_) => inputs().max().unwrap_or(0),

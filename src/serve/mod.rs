@@ -1,6 +1,7 @@
 //! The process that is asked: it follows the topics into tables and answers statements about them. It knows no window and no
 //! plan of a rule, and writes nothing.
 
+pub mod archive;
 pub mod assembly;
 pub mod catalog;
 pub mod changes;

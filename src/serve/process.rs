@@ -1,13 +1,15 @@
 //! The reader as a whole: a thread that follows, a thread that answers.
 
-use crate::ops::config::{Config, Serve};
+use crate::history::upkeep::Keeping;
+use crate::ops::config::{Config, History, Serve};
 use crate::ops::health::Health;
 use crate::rights::audit::Audit;
 use crate::rights::pseudonym::Pseudonyms;
 use crate::rights::users::Users;
+use crate::serve::archive::{Archive, Archived};
 use crate::serve::catalog::Facts;
 use crate::serve::door::{Door, LISTENERS_MAX, router};
-use crate::serve::follow::{Followed, Follower};
+use crate::serve::follow::{Done, Followed, Follower};
 use crate::serve::query::{Desk, Limits, Seen};
 use crate::serve::store::Store;
 use crate::serve::wire::listener::{Listener, Tls};
@@ -24,6 +26,8 @@ use tokio::sync::Semaphore;
 
 /// How long answers that are under way may take at the end.
 const END: Duration = Duration::from_secs(3);
+/// Before the last batch that is kept: records are looked for from there on.
+const BEFORE_MS: i64 = 60_000;
 
 /// A running reader.
 pub struct Reader {
@@ -63,6 +67,7 @@ impl Reader {
         listener.set_nonblocking(true)?;
         let settings = &config.serve;
         let store = Arc::new(Store::new(settings.rows_max));
+        let (archive, begun) = archive(&config.history, &store)?;
         let limits = Limits {
             rows: settings.answer_rows_max,
             answer_bytes: settings.answer_mb << 20,
@@ -87,18 +92,26 @@ impl Reader {
             None => (None, None),
         };
         let listeners = Arc::new(Semaphore::new(LISTENERS_MAX));
-        let door = Door { desk, users, health: health.clone(), followed: followed.clone(), listeners };
-        let threads = vec![
-            answers(listener, door, wire, stop.clone())?,
-            follows(
-                config.clone(),
-                since_ms(since, settings.live_hours),
-                store,
-                followed.clone(),
-                health,
-                stop.clone(),
-            )?,
-        ];
+        let archived = archive.is_some().then(Arc::<Archived>::default);
+        let door = Door {
+            desk,
+            users,
+            health: health.clone(),
+            followed: followed.clone(),
+            archived: archived.clone(),
+            listeners,
+        };
+        // What is kept is not read again, but for what its broker may have dated a little later.
+        let kept_ms = store.state().written_us.map(|us| us / 1_000 - BEFORE_MS);
+        let since_ms = kept_ms.or(since_ms(since, settings.live_hours));
+        let mut threads = vec![answers(listener, door, wire, stop.clone())?];
+        if let (Some(archive), Some(archived)) = (archive, archived) {
+            let (store, health, stop) = (store.clone(), health.clone(), stop.clone());
+            let thread = std::thread::Builder::new().name("history".into());
+            threads.push(thread.spawn(move || archive.run(&store, &archived, &health, &stop))?);
+        }
+        let parts = (store, followed.clone(), health);
+        threads.push(follows(config.clone(), since_ms, begun, parts, stop.clone())?);
         Ok(Reader { address, postgres, followed, stop, threads })
     }
 
@@ -119,18 +132,30 @@ fn since_ms(since: Since, live_hours: u32) -> Option<i64> {
     (since == Since::Configured).then(|| i64::try_from(since_s * 1_000).unwrap_or(i64::MAX))
 }
 
+/// The history that is to be kept, if any; the store begins with what it holds.
+fn archive(settings: &History, store: &Store) -> anyhow::Result<(Option<Archive>, Option<Done>)> {
+    if settings.dir.is_empty() {
+        return Ok((None, None));
+    }
+    let History { days, file_hours, holds, .. } = settings.clone();
+    let every = Duration::from_secs(u64::from(settings.every_s));
+    let (archive, state, done) = Archive::open(&settings.dir, every, Keeping { days, file_hours, holds })?;
+    tracing::info!(place = settings.dir, batch = state.number, "goes on after the history");
+    store.begin(state);
+    Ok((Some(archive), done))
+}
+
 fn follows(
     config: Config,
     since_ms: Option<i64>,
-    store: Arc<Store>,
-    followed: Arc<Followed>,
-    health: Arc<Health>,
+    begun: Option<Done>,
+    (store, followed, health): (Arc<Store>, Arc<Followed>, Arc<Health>),
     stop: Arc<AtomicBool>,
 ) -> anyhow::Result<JoinHandle<()>> {
     let thread = std::thread::Builder::new().name("follow".into());
     Ok(thread.spawn(move || {
         let (config, store, followed, health, stop) = (&config, &*store, &*followed, &health, &*stop);
-        Follower { config, store, followed, health, stop, since_ms }.run();
+        Follower { config, store, followed, health, stop, since_ms, begun }.run();
     })?)
 }
 

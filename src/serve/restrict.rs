@@ -3,6 +3,7 @@
 //! Rows are taken out before any statement sees them, not by a condition beside its own: an error that a statement makes (a text
 //! that is no number) names the value that it failed on, and must not name one of another institution.
 
+use crate::history::Past;
 use crate::rights::grant::{Grant, Person};
 use crate::rights::pseudonym::Pseudonyms;
 use crate::serve::store::{State, Table};
@@ -10,9 +11,11 @@ use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::error::Result;
+use datafusion::functions::expr_fn::split_part;
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
+use datafusion::logical_expr::{Expr, ident, lit};
 use foreshock_core::schema::Privacy;
 use foreshock_core::{Feed, Type};
 use std::collections::BTreeSet;
@@ -64,7 +67,9 @@ pub fn state_of(state: &Arc<State>, grant: &Grant) -> Result<Arc<State>> {
     let mut restricted = State::clone(state);
     for (name, table) in &mut restricted.tables {
         let pieces = table.pieces.iter().map(|piece| rows_of(name, piece, institutions));
-        *table = Table { pieces: pieces.collect::<Result<Vec<_>>>()?.into(), ..table.clone() };
+        let mut past = table.past.clone();
+        past.iter_mut().for_each(|past: &mut Past| past.conditions.push(condition(name, institutions)));
+        *table = Table { pieces: pieces.collect::<Result<Vec<_>>>()?.into(), past, ..table.clone() };
     }
     Ok(Arc::new(restricted))
 }
@@ -83,6 +88,18 @@ fn rows_of(table: &str, piece: &RecordBatch, institutions: &BTreeSet<String>) ->
     };
     let kept = if kept.len() == piece.num_rows() { kept } else { vec![false; piece.num_rows()].into() };
     Ok(filter_record_batch(piece, &kept)?)
+}
+
+/// The same, of rows that are not in memory.
+fn condition(table: &str, institutions: &BTreeSet<String>) -> Expr {
+    let is_one = |column: Expr| column.in_list(institutions.iter().cloned().map(lit).collect(), false);
+    match table {
+        "detection_revisions" | "late" => is_one(split_part(ident("event_id"), lit(":"), lit(2))),
+        "blocking_draft_revisions" => is_one(ident("institution")),
+        "warning_drafts" => lit(true),
+        name if Feed::ALL.iter().any(|feed| feed.table() == name) => is_one(ident("reporter")),
+        _ => lit(false),
+    }
 }
 
 fn test(column: Option<&StringArray>, is_kept: impl Fn(&str) -> bool) -> BooleanArray {

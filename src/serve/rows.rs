@@ -2,24 +2,20 @@
 
 use crate::ops::intake::Intake;
 use crate::serve::assembly::{Found, Judged, Whole};
-use crate::serve::tables::{CONTENT, KEY, RESULTS, ResultTable, corrections_schema, result_schema, versions_schema};
+use crate::serve::tables::{
+    BATCHES, CONTENT, KEY, RESULTS, ResultTable, corrections_schema, result_schema, versions_schema,
+};
 use arrow::array::builder::{BooleanBuilder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
 use arrow::array::{ArrayRef, RecordBatch};
 use foreshock_compiler::feed_schema;
-use foreshock_core::time::parse_rfc3339;
+use foreshock_core::time::{format_rfc3339, parse_rfc3339};
 use foreshock_core::{Fate, Feed, Type};
 use foreshock_feeds::{Counts, Event, to_record_batch};
-use serde_json::Value;
+use foreshock_log::{Progress, seq};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Bits of a row's number for its place in the batch: no batch has so many rows of a table.
-const PLACE_BITS: u32 = 24;
-
-/// The number of a row: that of its batch, then its place in it. It grows along the log and is the same in every reader.
-pub fn seq(batch: u64, place: u32) -> i64 {
-    ((batch << PLACE_BITS) | u64::from(place)).cast_signed()
-}
 
 /// The rows of a batch.
 #[derive(Debug, Default)]
@@ -45,7 +41,32 @@ pub fn rows(whole: &Whole, intake: &Intake) -> Rows {
             rows.tables.insert(table.name, results(table, &found));
         }
     }
+    rows.tables.insert(BATCHES.name, batch_row(whole));
     rows
+}
+
+/// Tells one record of a batch from any other of the same number: SHA-256 of its JSON.
+pub fn digest(progress: &Progress) -> String {
+    let json = serde_json::to_vec(progress).expect("a record is plain data");
+    Sha256::digest(&json).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The batch itself.
+fn batch_row(whole: &Whole) -> RecordBatch {
+    let progress = &whole.progress;
+    let body = json!({
+        "number": progress.number,
+        "as_of": progress.horizon_us.map(format_rfc3339),
+        "records": progress.ranges.iter().map(|range| range.to - range.from).sum::<i64>(),
+        "results": progress.results.values().sum::<usize>(),
+        "owner": progress.owner,
+        "rules": progress.rules,
+        "in_force": progress.in_force,
+        "digest": digest(progress),
+    });
+    let bytes = serde_json::to_vec(&body).expect("plain data");
+    let found = Found { topic: BATCHES.topic.to_owned(), time_us: whole.written_us(), key: String::new(), bytes };
+    results(&BATCHES, &[(seq(progress.number, 0), &found)])
 }
 
 /// Does a record change what counts? Where the batch does not say, all that can be read counts.

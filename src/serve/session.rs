@@ -1,5 +1,7 @@
 //! What a person can ask: views over the tables of one batch. The tables below them have no name that a statement could use.
 
+use crate::history::facts::standing;
+use crate::history::past::Joined;
 use crate::rights::grant::Person;
 use crate::rights::pseudonym::Pseudonyms;
 use crate::serve::catalog::{self, Facts};
@@ -122,6 +124,7 @@ fn config() -> SessionConfig {
     let options = config.options_mut();
     options.execution.time_zone = Some("UTC".into());
     options.sql_parser.map_string_types_to_utf8view = false;
+    options.execution.parquet.schema_force_view_types = false;
     // Errors say where.
     options.sql_parser.collect_spans = true;
     config
@@ -132,7 +135,10 @@ fn below_name(table: &str) -> String {
 }
 
 fn provider(table: &Table) -> Result<Arc<dyn TableProvider>> {
-    memory(table.schema.clone(), table.pieces.to_vec())
+    match &table.past {
+        Some(past) => Ok(Arc::new(Joined { past: past.clone(), live: table.live() })),
+        None => memory(table.schema.clone(), table.pieces.to_vec()),
+    }
 }
 
 fn memory(schema: SchemaRef, pieces: Vec<datafusion::arrow::array::RecordBatch>) -> Result<Arc<dyn TableProvider>> {
@@ -204,21 +210,11 @@ pub fn locked(table: &str) -> DataFusionError {
     DataFusionError::External(Box::new(Refused { state: "42501", message }))
 }
 
-/// The facts that count now: neither replaced nor withdrawn by a later row.
+/// The facts that count now.
 fn standing_facts(feed: Feed, corrections: &Table) -> String {
-    let name = feed.table();
-    let columns: Vec<String> = feed.columns().iter().map(|c| format!("t.{}", c.name)).collect();
-    let join = match corrections.row_count() {
-        0 => String::new(),
-        _ => format!(
-            "LEFT ANTI JOIN {name}_corrections c ON c.event_id = t.event_id AND c.event_time = t.event_time AND c.seq > t.seq"
-        ),
-    };
-    format!(
-        "SELECT {}, t.seq, t.ingest_time FROM {} t {join} WHERE t.fate IS NULL OR t.fate <> 'withdraws'",
-        columns.join(", "),
-        below_name(name)
-    )
+    let name = format!("{}_corrections", feed.table());
+    let corrections = (corrections.rows_at_most() > 0).then_some(name.as_str());
+    standing(feed, &below_name(feed.table()), corrections)
 }
 
 /// The last revision of each.

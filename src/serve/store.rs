@@ -1,8 +1,9 @@
 //! The live tables: what the last batches of the log hold, in memory, within a bound. Whoever asks gets one batch's state of
 //! all of them, which never changes.
 
+use crate::history::Past;
 use crate::serve::rows::Rows;
-use crate::serve::tables::{RESULTS, SEQ, corrections_schema, result_schema, versions_schema};
+use crate::serve::tables::{BATCHES, RESULTS, SEQ, corrections_schema, result_schema, versions_schema};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{Int64Type, SchemaRef};
@@ -23,23 +24,59 @@ pub struct Table {
     pub pieces: Arc<Vec<RecordBatch>>,
     /// Rows that were let go of, for there may be only so many.
     pub dropped: u64,
+    /// `seq` of the last of them.
+    pub dropped_to: Option<i64>,
+    /// Its rows of earlier batches, where a history is kept. Some of `pieces` may be among them.
+    pub past: Option<Past>,
 }
 
 impl Table {
     fn new(schema: SchemaRef) -> Table {
-        Table { schema, pieces: Arc::default(), dropped: 0 }
+        Table { schema, pieces: Arc::default(), dropped: 0, dropped_to: None, past: None }
     }
 
-    /// How many rows.
+    /// How many rows in memory.
     pub fn row_count(&self) -> usize {
         self.pieces.iter().map(RecordBatch::num_rows).sum()
     }
 
+    /// How many rows in all, in memory and in the history: at most.
+    pub fn rows_at_most(&self) -> u64 {
+        self.row_count() as u64 + self.past.as_ref().map_or(0, |past| past.rows)
+    }
+
+    /// The rows in memory from a number on: they stand in its order.
+    pub fn from(&self, first: i64) -> Vec<RecordBatch> {
+        let rest = |piece: &RecordBatch| {
+            let from = seqs(piece).partition_point(|seq| *seq < first);
+            (from < piece.num_rows()).then(|| piece.slice(from, piece.num_rows() - from))
+        };
+        self.pieces.iter().filter_map(rest).collect()
+    }
+
+    /// Has it rows after a number?
+    pub fn has_after(&self, seq: i64) -> bool {
+        let last = self.pieces.last().and_then(|piece| seqs(piece).last().copied());
+        let kept = self.past.as_ref().and_then(|past| past.last);
+        last.or(kept).is_some_and(|last| last > seq)
+    }
+
+    /// The rows in memory that are not in the history.
+    pub fn live(&self) -> Vec<RecordBatch> {
+        match &self.past {
+            Some(past) => self.from(past.until),
+            None => self.pieces.to_vec(),
+        }
+    }
+
     /// `seq` of its first row.
     pub fn first_seq(&self) -> Option<i64> {
-        let first = self.pieces.first().filter(|piece| piece.num_rows() > 0)?;
-        Some(first.column_by_name(SEQ)?.as_primitive::<Int64Type>().value(0))
+        self.pieces.first().and_then(|piece| seqs(piece).first().copied())
     }
+}
+
+fn seqs(piece: &RecordBatch) -> &[i64] {
+    piece.column_by_name(SEQ).expect("every table has it").as_primitive::<Int64Type>().values()
 }
 
 /// All tables after a batch.
@@ -63,7 +100,8 @@ impl State {
     /// No rows yet: the shapes of all tables.
     pub fn empty() -> State {
         let feeds = Feed::ALL.map(|feed| (feed.table(), Table::new(versions_schema(feed))));
-        let results = RESULTS.map(|table| (table.name, Table::new(result_schema(&table))));
+        let results = RESULTS.into_iter().chain([BATCHES]);
+        let results = results.map(|table| (table.name, Table::new(result_schema(&table))));
         State {
             number: None,
             as_of: None,
@@ -72,6 +110,44 @@ impl State {
             corrections: Feed::ALL.map(|feed| (feed.table(), Table::new(corrections_schema()))).into(),
             in_force: Arc::default(),
         }
+    }
+}
+
+/// Which table of a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Name {
+    /// Of [`State::tables`].
+    Table(&'static str),
+    /// Of [`State::corrections`].
+    Corrections(&'static str),
+}
+
+impl State {
+    /// All its tables.
+    pub fn names(&self) -> Vec<Name> {
+        let corrections = self.corrections.keys().map(|name| Name::Corrections(name));
+        self.tables.keys().map(|name| Name::Table(name)).chain(corrections).collect()
+    }
+
+    /// One of them.
+    pub fn table(&self, name: Name) -> &Table {
+        match name {
+            Name::Table(name) => &self.tables[name],
+            Name::Corrections(name) => &self.corrections[name],
+        }
+    }
+
+    /// Puts a history before a table's rows.
+    pub fn set_past(&mut self, name: Name, past: Past) {
+        self.table_mut(name).past = Some(past);
+    }
+
+    fn table_mut(&mut self, name: Name) -> &mut Table {
+        let table = match name {
+            Name::Table(name) => self.tables.get_mut(name),
+            Name::Corrections(name) => self.corrections.get_mut(name),
+        };
+        table.expect("a name of this state")
     }
 }
 
@@ -116,7 +192,9 @@ impl Store {
 
     /// Takes in a batch: all of it is seen, or nothing.
     pub fn apply(&self, change: Change) {
-        let mut next = State::clone(&self.state());
+        // Held while the next state is made: a history may be put in its place at the same time.
+        let mut state = self.state.write().expect("nobody panics with this lock");
+        let mut next = State::clone(&state);
         next.number = Some(change.number);
         next.as_of = change.as_of.or(next.as_of);
         next.written_us = change.written_us.or(next.written_us);
@@ -130,8 +208,24 @@ impl Store {
             let added = change.in_force.into_iter().map(|rule| (change.number, rule));
             next.in_force = Arc::new(next.in_force.iter().cloned().chain(added).collect());
         }
-        *self.state.write().expect("nobody panics with this lock") = Arc::new(next);
+        *state = Arc::new(next);
+        drop(state);
         self.changed.send_replace(change.number);
+    }
+
+    /// Begins with what a history holds, before the first batch is taken in.
+    pub fn begin(&self, begun: State) {
+        *self.state.write().expect("nobody panics with this lock") = Arc::new(begun);
+    }
+
+    /// These tables' earlier rows are in a history now.
+    pub fn keep(&self, pasts: Vec<(Name, Past)>) {
+        let mut state = self.state.write().expect("nobody panics with this lock");
+        let mut next = State::clone(&state);
+        for (name, past) in pasts {
+            next.set_past(name, past);
+        }
+        *state = Arc::new(next);
     }
 }
 
@@ -153,6 +247,7 @@ fn add(table: &mut Table, rows: RecordBatch, rows_max: usize) {
         let Some(first) = pieces.pop_front() else { break };
         let over = (count - rows_max).min(first.num_rows());
         table.dropped += over as u64;
+        table.dropped_to = seqs(&first).get(over - 1).copied();
         count -= over;
         if over < first.num_rows() {
             pieces.push_front(first.slice(over, first.num_rows() - over));

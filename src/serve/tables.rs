@@ -4,7 +4,7 @@
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use foreshock_compiler::data_type;
 use foreshock_core::{Feed, Type};
-use foreshock_log::{ALERTS, BLOCKING_DRAFTS, DETECTIONS, LATE, REJECTED, WARNING_DRAFTS};
+use foreshock_log::{ALERTS, BLOCKING_DRAFTS, DETECTIONS, LATE, PROGRESS, REJECTED, WARNING_DRAFTS};
 use std::sync::Arc;
 
 /// A column of a result's table.
@@ -170,6 +170,30 @@ pub const RESULTS: [ResultTable; 6] = [
         ],
     },
 ];
+
+/// One row for each batch of the log: what was known and done when.
+pub const BATCHES: ResultTable = ResultTable {
+    name: "batches",
+    topic: PROGRESS,
+    zh: "日志中的每一批",
+    en: "every batch of the log",
+    columns: &[
+        col("number", Type::Bigint, "/number", "批次", "0, 1, 2, .."),
+        col("as_of", Type::Time, "/as_of", "截至时间", "nothing before this event time can change after it"),
+        col("records", Type::Bigint, "/records", "记录数", "incoming records that it took"),
+        col("results", Type::Bigint, "/results", "结果数", "results that it caused"),
+        col("owner", Type::Text, "/owner", "写入进程", "the process that took it"),
+        col("rules", Type::Text, "/rules", "规则摘要", "hash of rules, parameters and lateness"),
+        col(
+            "in_force",
+            Type::Text,
+            "/in_force",
+            "生效规则 (JSON)",
+            "the rules in force from it on, where they changed",
+        ),
+        col("digest", Type::Text, "/digest", "批次摘要", "SHA-256 of its record"),
+    ],
+};
 
 /// Columns that every table ends with.
 pub const SEQ: &str = "seq";

@@ -3,20 +3,24 @@
 use crate::support::{COMPLAINTS, Random};
 use crate::world::Sent;
 use arrow::array::RecordBatch;
+use foreshock::history::Library;
+use foreshock::history::upkeep::Keeping;
 use foreshock::ops::config::Config;
 use foreshock::ops::intake::Intake;
 use foreshock::rights::grant::Person;
 use foreshock::rights::pseudonym::Pseudonyms;
-use foreshock::serve::assembly::{Assembly, Found, Incoming, Place};
+use foreshock::serve::archive::{self, Archive, Archived, kinds};
+use foreshock::serve::assembly::{Assembly, Found, Incoming, Place, Whole};
 use foreshock::serve::catalog::Facts;
 use foreshock::serve::gate;
 use foreshock::serve::rows::rows;
 use foreshock::serve::session::{Seer, session};
-use foreshock::serve::store::{Change, Store};
+use foreshock::serve::store::{Change, Name, Store};
 use foreshock_compiler::Pack;
 use foreshock_core::Feed;
 use foreshock_log::{BATCH, Message, OUT_TOPICS, Progress};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Nothing is let go of.
 const ROWS_MAX: usize = usize::MAX;
@@ -87,24 +91,101 @@ pub fn read(log: &[(Progress, Vec<Message>)], input: &[Vec<Sent>], random: &mut 
             let streams = 1 + topics.at_places.len() + topics.results.len();
             topics.step(random.below(streams as u64) as usize, &mut assembly, first);
             while let Some(whole) = assembly.next(false) {
-                let rows = rows(&whole, &intake);
-                assert_eq!((whole.lost, rows.unreadable), (0, 0), "batch {}", whole.progress.number);
-                let (number, as_of) = (whole.progress.number, whole.progress.horizon_us);
-                store.apply(Change { number, as_of, written_us: None, rows, in_force: Vec::new() });
+                take(&store, &whole, &intake);
             }
         }
     }
     store
 }
 
+/// The batches of a log, whole.
+fn wholes(log: &[(Progress, Vec<Message>)], input: &[Vec<Sent>], random: &mut Random) -> Vec<Whole> {
+    let (mut assembly, mut topics) = (Assembly::after(None), Topics::new(log, input));
+    let mut wholes = Vec::new();
+    while wholes.len() < log.len() {
+        let streams = 1 + topics.at_places.len() + topics.results.len();
+        topics.step(random.below(streams as u64) as usize, &mut assembly, 0);
+        wholes.extend(std::iter::from_fn(|| assembly.next(false)));
+    }
+    wholes
+}
+
+fn take(store: &Store, whole: &Whole, intake: &Intake) {
+    let rows = rows(whole, intake);
+    assert_eq!((whole.lost, rows.unreadable), (0, 0), "batch {}", whole.progress.number);
+    let (number, as_of) = (whole.progress.number, whole.progress.horizon_us);
+    let in_force = whole.progress.in_force.iter().flatten().cloned().collect();
+    store.apply(Change { number, as_of, written_us: None, rows, in_force });
+}
+
+fn opened(place: &str) -> (Archive, Store) {
+    let (archive, state, done) = Archive::open(place, Duration::from_secs(3_600), Keeping::default()).unwrap();
+    assert_eq!(done.map(|done| done.number), state.number);
+    let store = Store::new(ROWS_MAX);
+    store.begin(state);
+    (archive, store)
+}
+
+/// Reads the log into a store with a history and into one without. The one with it is begun anew at random moments, also after
+/// some of its tables were kept and the others not. At random moments `check` gets both, the one with the history second.
+pub fn read_kept(
+    log: &[(Progress, Vec<Message>)],
+    input: &[Vec<Sent>],
+    random: &mut Random,
+    mut check: impl FnMut(&Store, &Store),
+) {
+    let (folder, intake, archived) =
+        (tempfile::tempdir().unwrap(), Intake::new(&Config::default()), Archived::default());
+    let place = folder.path().to_str().unwrap();
+    let wholes = wholes(log, input, random);
+    let (mut archive, mut store) = opened(place);
+    loop {
+        let next = store.state().number.map_or(0, |number| number as usize + 1);
+        match random.below(8) {
+            0 => archive.keep(&store, &archived).unwrap(),
+            1 => {
+                // It died between two tables: some have all batches, the others none of the last.
+                let (runtime, state) = (archive::runtime().unwrap(), store.state());
+                let mut library = runtime.block_on(Library::open(place, kinds())).unwrap();
+                let count = random.below(library.books.len() as u64) as usize;
+                for (book, name) in library.books.iter_mut().zip(state.names()).take(count) {
+                    if let Some(number) = state.number.filter(|_| name != Name::Table("batches")) {
+                        runtime.block_on(book.add(&state.table(name).from(i64::MIN), number)).unwrap();
+                    }
+                }
+                (archive, store) = opened(place);
+            }
+            2 => (archive, store) = opened(place),
+            3 => {
+                let plain = Store::new(ROWS_MAX);
+                wholes[..next].iter().for_each(|whole| take(&plain, whole, &intake));
+                check(&plain, &store);
+                if next == wholes.len() {
+                    return;
+                }
+            }
+            _ => wholes[next..].iter().take(1).for_each(|whole| take(&store, whole, &intake)),
+        }
+    }
+}
+
 /// Rows of a statement.
 pub fn ask(store: &Store, pack: &Pack, text: &str) -> Vec<RecordBatch> {
+    ask_all(store, pack, &[text.to_owned()]).remove(0)
+}
+
+/// Rows of statements of one session.
+pub fn ask_all(store: &Store, pack: &Pack, texts: &[String]) -> Vec<Vec<RecordBatch>> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let (person, pseudonyms) = (Person::on_this_machine(""), Pseudonyms::new(&[]));
         let seer = Seer { person, pseudonyms };
         let ctx = session(&store.state(), &Facts::new(pack).unwrap(), Default::default(), &seer).await.unwrap();
-        let plan = gate::plan(&ctx, gate::check(text).unwrap(), &store.state()).await.unwrap();
-        ctx.execute_logical_plan(plan).await.unwrap().collect().await.unwrap()
+        let mut all = Vec::new();
+        for text in texts {
+            let plan = gate::plan(&ctx, gate::check(text).unwrap(), &store.state()).await.unwrap();
+            all.push(ctx.execute_logical_plan(plan).await.unwrap().collect().await.unwrap());
+        }
+        all
     })
 }

@@ -1,0 +1,291 @@
+//! What a history needs from time to time: small files put together, old rows let go of, files that no version needs removed.
+//! And what the law may ask for: rows that must stay, a person that must go. Nothing is overwritten in place: each of these is a
+//! commit, and the files before it stay for `keep_hours`.
+
+use crate::history::book::{Book, DAY};
+use crate::history::library::Library;
+use anyhow::{Context, ensure};
+use datafusion::logical_expr::{Expr, ident, lit, when};
+use datafusion::scalar::ScalarValue;
+use deltalake::kernel::transaction::CommitProperties;
+use deltalake::partitions::{FilterOp, FilterValue};
+use foreshock_core::time::DAY_US;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+/// How often it is looked whether something is to be done.
+const EVERY: Duration = Duration::from_secs(3_600);
+/// Days that are compacted at once, of each table: the rest is done an hour later.
+const DAYS_AT_ONCE: usize = 40;
+
+/// How long what is kept.
+#[derive(Debug, Clone, Default)]
+pub struct Keeping {
+    /// Days that rows stay, by table; a table that is not named keeps all.
+    pub days: BTreeMap<String, u32>,
+    /// Hours that files stay which the newest version of a table no longer needs.
+    pub file_hours: u32,
+    /// The file of what must stay; empty for none.
+    pub holds: PathBuf,
+}
+
+impl Keeping {
+    /// Corrections of a table stay as long as its rows.
+    fn days_of(&self, table: &str) -> Option<u32> {
+        self.days.get(table.trim_end_matches("_corrections")).copied()
+    }
+}
+
+/// Rows that must stay, whatever their age.
+#[derive(Debug, Clone, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Hold {
+    /// Why: the number of the case.
+    pub case: String,
+    /// Of this table; of all without it.
+    pub table: Option<String>,
+    /// From this day on (`2026-11-01`).
+    pub from: Option<String>,
+    /// Up to this day.
+    pub to: Option<String>,
+    /// Only rows that name this token.
+    pub subject: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Holds {
+    #[serde(default)]
+    hold: Vec<Hold>,
+}
+
+/// Does it.
+#[derive(Debug)]
+pub struct Upkeep {
+    keeping: Keeping,
+    last: Option<Instant>,
+}
+
+/// What was done to a table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Files put together.
+    pub compacted: u64,
+    /// Rows let go of.
+    pub removed: usize,
+    /// Files removed.
+    pub files: usize,
+}
+
+impl Upkeep {
+    /// With these limits.
+    pub fn new(keeping: Keeping) -> Upkeep {
+        Upkeep { keeping, last: None }
+    }
+
+    /// Does what is due; the names of the tables that changed.
+    ///
+    /// # Errors
+    /// When the holds or a table cannot be read or written.
+    pub async fn tend(&mut self, library: &mut Library) -> anyhow::Result<Vec<String>> {
+        if self.last.is_some_and(|last| last.elapsed() < EVERY) {
+            return Ok(Vec::new());
+        }
+        let changed = all(library, &self.keeping, today()?).await?;
+        self.last = Some(Instant::now());
+        Ok(changed.into_iter().map(|(name, _)| name).collect())
+    }
+}
+
+/// Today, as days since 1970 (UTC).
+///
+/// # Errors
+/// When the clock is before 1970.
+pub fn today() -> anyhow::Result<i32> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("the clock is before 1970")?;
+    Ok(i32::try_from(now.as_secs() / 86_400)?)
+}
+
+/// Compacts closed days, lets go of what is old, removes files; the tables that changed.
+///
+/// # Errors
+/// As [`Upkeep::tend`].
+pub async fn all(library: &mut Library, keeping: &Keeping, today: i32) -> anyhow::Result<Vec<(String, Done)>> {
+    let holds = read_holds(&keeping.holds)?;
+    for name in keeping.days.keys() {
+        ensure!(library.book(name).is_some(), "history.days: no table `{name}`");
+    }
+    let mut changed = Vec::new();
+    for book in &mut library.books {
+        let mut done = Done::default();
+        if let Some(days) = keeping.days_of(&book.kind.name) {
+            let first = today.saturating_sub(i32::try_from(days)?);
+            done.removed = let_go(book, first, &holds).await.with_context(|| book.place())?;
+        }
+        done.compacted = compact(book, today).await.with_context(|| book.place())?;
+        done.files = sweep(book, keeping.file_hours).await.with_context(|| book.place())?;
+        if done.removed > 0 || done.compacted > 0 {
+            changed.push((book.kind.name.clone(), done));
+        }
+    }
+    Ok(changed)
+}
+
+/// The rows that must stay.
+///
+/// # Errors
+/// When the file is not valid.
+pub fn read_holds(path: &Path) -> anyhow::Result<Vec<Hold>> {
+    if path.as_os_str().is_empty() {
+        return Ok(Vec::new());
+    }
+    // One that cannot be read holds everything: nothing is let go of.
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("history.holds: cannot read {}", path.display()))?;
+    let holds: Holds = toml::from_str(&text).with_context(|| format!("history.holds: {}", path.display()))?;
+    for hold in &holds.hold {
+        for day in hold.from.iter().chain(&hold.to) {
+            days_of(day)
+                .with_context(|| format!("history.holds: case {}: `{day}` is no day like 2026-11-01", hold.case))?;
+        }
+    }
+    Ok(holds.hold)
+}
+
+/// Days since 1970 of `2026-11-01`.
+fn days_of(day: &str) -> Option<i32> {
+    let us = foreshock_core::time::parse_rfc3339(&format!("{day}T00:00:00Z"))?;
+    i32::try_from(us.div_euclid(DAY_US)).ok()
+}
+
+fn day(days: i32) -> Expr {
+    Expr::Literal(ScalarValue::Date32(Some(days)), None)
+}
+
+/// Columns of texts, where a token may stand.
+fn texts(book: &Book) -> Vec<&str> {
+    let is_text =
+        |field: &&std::sync::Arc<arrow::datatypes::Field>| *field.data_type() == arrow::datatypes::DataType::Utf8;
+    book.kind.schema.fields().iter().filter(is_text).map(|field| field.name().as_str()).collect()
+}
+
+/// Is it a row that names a token, in a column of its own or in a JSON text?
+fn names(book: &Book, token: &str) -> Expr {
+    let any = texts(book).into_iter().map(|column| datafusion::functions::expr_fn::contains(ident(column), lit(token)));
+    let is_named = |expr: Expr| when(expr.clone().is_true(), lit(true)).otherwise(lit(false)).unwrap_or(expr);
+    any.map(is_named).reduce(Expr::or).unwrap_or(lit(false))
+}
+
+/// The rows of a hold.
+fn held(book: &Book, hold: &Hold) -> Option<Expr> {
+    if hold.table.as_ref().is_some_and(|table| *table != book.kind.name) {
+        return None;
+    }
+    let from = hold.from.as_deref().and_then(days_of).map(|from| ident(DAY).gt_eq(day(from)));
+    let to = hold.to.as_deref().and_then(days_of).map(|to| ident(DAY).lt_eq(day(to)));
+    let subject = hold.subject.as_deref().map(|token| names(book, token));
+    Some(from.into_iter().chain(to).chain(subject).reduce(Expr::and).unwrap_or(lit(true)))
+}
+
+/// Rows of days before `first` go, but those that are held.
+async fn let_go(book: &mut Book, first: i32, holds: &[Hold]) -> anyhow::Result<usize> {
+    let days = days_with_files(book)?;
+    if days.iter().all(|(day, _)| *day >= first) {
+        return Ok(0);
+    }
+    let old = ident(DAY).lt(day(first));
+    let kept = holds.iter().filter_map(|hold| held(book, hold)).reduce(Expr::or);
+    let predicate = match kept {
+        Some(kept) => old.and(kept.is_not_true()),
+        None => old,
+    };
+    let (table, metrics) = book.table.clone().delete().with_predicate(predicate).await?;
+    book.table = table;
+    book.refresh().await?;
+    Ok(metrics.num_deleted_rows.unwrap_or(metrics.num_removed_files))
+}
+
+/// Days and the number of files of each.
+fn days_with_files(book: &Book) -> anyhow::Result<BTreeMap<i32, usize>> {
+    let mut days = BTreeMap::new();
+    for file in book.table.snapshot()?.snapshot().log_data() {
+        let path = file.object_store_path().to_string();
+        let part = path.split('/').find_map(|part| part.strip_prefix("day="));
+        if let Some(day) = part.and_then(days_of) {
+            *days.entry(day).or_insert(0) += 1;
+        }
+    }
+    Ok(days)
+}
+
+/// The files of each closed day are put together.
+async fn compact(book: &mut Book, today: i32) -> anyhow::Result<u64> {
+    let days = days_with_files(book)?;
+    // A day is closed when the one after it is over: late events still come to the last two.
+    let closed = days.into_iter().filter(|(day, files)| *day < today - 1 && *files > 1).map(|(day, _)| day);
+    let mut done = 0;
+    for days in closed.take(DAYS_AT_ONCE) {
+        let text = foreshock_core::time::format_rfc3339(i64::from(days) * DAY_US)[..10].to_owned();
+        let filters = [(DAY, FilterOp::Eq, FilterValue::Scalar(&text))];
+        let (table, metrics) = book.table.clone().optimize().with_filters(&filters).await?;
+        book.table = table;
+        done += metrics.num_files_removed;
+    }
+    Ok(done)
+}
+
+/// Files go that no version of the last hours needs.
+async fn sweep(book: &mut Book, hours: u32) -> anyhow::Result<usize> {
+    let vacuum = book.table.clone().vacuum().with_retention_period(chrono::Duration::hours(i64::from(hours)));
+    let (table, metrics) = vacuum.with_enforce_retention_duration(false).await?;
+    book.table = table;
+    Ok(metrics.files_deleted.len())
+}
+
+/// What an erasure did, by table: rows in which a token was blanked.
+pub type Erased = BTreeMap<String, usize>;
+
+/// Takes the tokens of a person out of the facts: the columns that hold them are empty afterwards, the rows stay, for others are
+/// named in them too. Files with them go at once.
+///
+/// # Errors
+/// When one of the tokens is held, or a table cannot be written.
+pub async fn erase(
+    library: &mut Library,
+    tables: &BTreeSet<&str>,
+    tokens: &[String],
+    holds: &[Hold],
+    case: &str,
+) -> anyhow::Result<Erased> {
+    for hold in holds {
+        let is_named = |token: &String| hold.subject.as_ref().is_none_or(|subject| subject == token);
+        ensure!(
+            !tokens.iter().any(is_named),
+            "nothing is erased: case {} holds rows that may name this person (history.holds)",
+            hold.case
+        );
+    }
+    let mut erased = Erased::new();
+    for book in library.books.iter_mut().filter(|book| tables.contains(book.kind.name.as_str())) {
+        let list = || tokens.iter().map(|token| lit(token.as_str())).collect::<Vec<_>>();
+        let columns: Vec<String> = texts(book).into_iter().map(str::to_owned).collect();
+        let is_in = |column: &String| ident(column).in_list(list(), false);
+        let Some(any) = columns.iter().map(|column| is_in(column).is_true()).reduce(Expr::or) else { continue };
+        let reason = [("foreshock.erasure".to_owned(), serde_json::Value::from(case))];
+        let commit = CommitProperties::default().with_metadata(reason);
+        let mut update = book.table.clone().update().with_predicate(any).with_commit_properties(commit);
+        for column in &columns {
+            let blank = Expr::Literal(ScalarValue::Utf8(None), None);
+            update = update.with_update(column.as_str(), when(is_in(column), blank).otherwise(ident(column))?);
+        }
+        let (table, metrics) = update.await.with_context(|| format!("history table {}", book.kind.name))?;
+        book.table = table;
+        if metrics.num_updated_rows > 0 {
+            sweep(book, 0).await?;
+            erased.insert(book.kind.name.clone(), metrics.num_updated_rows);
+        }
+    }
+    Ok(erased)
+}

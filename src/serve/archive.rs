@@ -1,0 +1,226 @@
+//! From the live tables into the history, and back at a start. A thread of its own: whoever follows and whoever answers never
+//! waits for it.
+
+use crate::history::book::Added;
+use crate::history::upkeep::{Keeping, Upkeep};
+use crate::history::{Book, Kind, Library};
+use crate::ops::health::Health;
+use crate::serve::follow::Done;
+use crate::serve::store::{Name, State, Store};
+use crate::serve::tables::{BATCHES, INGEST_TIME};
+use anyhow::{Context, ensure};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use datafusion::logical_expr::ident;
+use datafusion::prelude::SessionContext;
+use foreshock_log::seq;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+
+/// Rows of a table in memory, as bytes, that are too many to wait any longer.
+const BYTES_MAX: usize = 128 << 20;
+/// How often it is looked whether there is something to do.
+const PAUSE: Duration = Duration::from_millis(200);
+/// After an error: the disk may be full for long.
+const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(10);
+/// Its name among the parts of the process.
+const PART: &str = "history";
+
+/// What the history did.
+#[derive(Debug, Default)]
+pub struct Archived {
+    /// Rows added.
+    pub rows: AtomicU64,
+    /// Number of the last batch that is in it, and one: 0 for none.
+    pub batches: AtomicU64,
+}
+
+/// Keeps a history.
+pub struct Archive {
+    library: Library,
+    runtime: Runtime,
+    upkeep: Upkeep,
+    every: Duration,
+}
+
+/// The tables of a history: what each state has, with its columns.
+pub fn kinds() -> Vec<Kind> {
+    let state = State::empty();
+    let kind = |name: Name| {
+        let schema = state.table(name).schema.clone();
+        let has_time = schema.column_with_name("event_time").is_some();
+        let about = format!("Foreshock: {}. All versions, numbered by seq.", table_name(name));
+        Kind { name: table_name(name), schema, time: if has_time { "event_time" } else { INGEST_TIME }, about }
+    };
+    state.names().into_iter().map(kind).collect()
+}
+
+/// A table's name in the history.
+fn table_name(name: Name) -> String {
+    match name {
+        Name::Table(name) => name.to_owned(),
+        Name::Corrections(name) => format!("{name}_corrections"),
+    }
+}
+
+/// A runtime for what waits for disks.
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn runtime() -> anyhow::Result<Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("history").enable_all().build()?)
+}
+
+/// The state that a history holds, and its last batch: whoever follows goes on after it.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn state_of(library: &mut Library) -> anyhow::Result<(State, Option<Done>)> {
+    let mut state = State::empty();
+    let batches = library.book(BATCHES.name).context("every history has its batches")?;
+    let (done, in_force) = batches_of(batches, &mut state).await?;
+    state.in_force = Arc::new(in_force);
+    let until = done.as_ref().map_or(0, |done| seq(done.number + 1, 0));
+    for name in state.names() {
+        let book = library.book(&table_name(name)).context("every table has a book")?;
+        // A process that ended between two tables left one ahead of the others.
+        state.set_past(name, book.past().await?.before(until));
+    }
+    Ok((state, done))
+}
+
+/// What the last batch says of the whole, and the rules that came into force.
+async fn batches_of(book: &Book, state: &mut State) -> anyhow::Result<(Option<Done>, Vec<(u64, String)>)> {
+    let rows = SessionContext::new().read_table(book.past().await?.provider)?;
+    let rows = rows.select(["number", "as_of", "in_force", "digest", INGEST_TIME].map(ident))?;
+    let changed = rows.clone().filter(ident("in_force").is_not_null())?.sort_by(vec![ident("number")])?;
+    let last = rows.sort(vec![ident("number").sort(false, false)])?.limit(0, Some(1))?.collect().await?;
+    let number =
+        |batch: &RecordBatch, row: usize| batch.column(0).as_primitive::<Int64Type>().value(row).cast_unsigned();
+    let mut in_force = Vec::new();
+    for batch in changed.collect().await? {
+        let texts = arrow::compute::cast(batch.column(2), &arrow::datatypes::DataType::Utf8)?;
+        for (row, text) in texts.as_string::<i32>().iter().enumerate() {
+            let names: Vec<String> = serde_json::from_str(text.unwrap_or("[]")).context("batches.in_force")?;
+            in_force.extend(names.into_iter().map(|name| (number(&batch, row), name)));
+        }
+    }
+    let Some(last) = last.iter().find(|batch| batch.num_rows() > 0) else { return Ok((None, in_force)) };
+    let time = |column: usize| {
+        let times = last.column(column).as_primitive::<TimestampMicrosecondType>();
+        times.is_valid(0).then(|| times.value(0))
+    };
+    (state.number, state.as_of, state.written_us) = (Some(number(last, 0)), time(1), time(4));
+    let digests = arrow::compute::cast(last.column(3), &arrow::datatypes::DataType::Utf8)?;
+    let digest = digests.as_string::<i32>().value(0).to_owned();
+    Ok((Some(Done { number: number(last, 0), digest }), in_force))
+}
+
+impl Archive {
+    /// Opens the history at a place; what it holds, and its last batch.
+    ///
+    /// # Errors
+    /// When the place cannot be used, or holds tables that this version does not know.
+    pub fn open(place: &str, every: Duration, keeping: Keeping) -> anyhow::Result<(Archive, State, Option<Done>)> {
+        let runtime = runtime()?;
+        let (library, state, done) = runtime.block_on(async {
+            let mut library = Library::open(place, kinds()).await?;
+            let (state, done) = state_of(&mut library).await?;
+            anyhow::Ok((library, state, done))
+        })?;
+        Ok((Archive { library, runtime, upkeep: Upkeep::new(keeping), every }, state, done))
+    }
+
+    /// Adds what the store has and the history has not, until asked to stop; then once more.
+    pub fn run(mut self, store: &Store, archived: &Archived, health: &Health, stop: &AtomicBool) {
+        health.set(PART, true, "");
+        let (mut last, mut is_ending) = (Instant::now(), false);
+        let mut pause = Duration::ZERO;
+        while !is_ending {
+            is_ending = stop.load(Ordering::Acquire);
+            let is_due =
+                is_ending || last.elapsed() >= self.every.max(pause) || (pause.is_zero() && is_much(&store.state()));
+            if !is_due {
+                std::thread::sleep(PAUSE);
+                continue;
+            }
+            last = Instant::now();
+            let kept = self.keep(store, archived).and_then(|()| self.tend(store));
+            pause = if kept.is_ok() { Duration::ZERO } else { PAUSE_AFTER_ERROR };
+            match kept {
+                Ok(()) => health.set(PART, true, ""),
+                Err(error) => {
+                    let error = format!("{error:#}");
+                    tracing::error!(error, "the history is not kept; what was read before is still answered");
+                    health.set(PART, false, &error);
+                }
+            }
+        }
+    }
+
+    /// Adds all batches up to the store's last one. The table of the batches is the last: what it has, all have.
+    ///
+    /// # Errors
+    /// When a table cannot be written, or the store has let go of rows that are in no history.
+    pub fn keep(&mut self, store: &Store, archived: &Archived) -> anyhow::Result<()> {
+        let state = store.state();
+        let Some(number) = state.number else { return Ok(()) };
+        let mut names = state.names();
+        names.sort_by_key(|name| *name == Name::Table(BATCHES.name));
+        let mut pasts = Vec::new();
+        for name in names {
+            let book = self.library.book(&table_name(name)).context("every table has a book")?;
+            let table = state.table(name);
+            // Who was overtaken looks at what the other one wrote and adds the rest.
+            let rows = loop {
+                let until = book.done().map_or(0, |done| seq(done + 1, 0));
+                ensure!(
+                    table.dropped_to.is_none_or(|dropped| dropped < until),
+                    "{}: rows after batch {:?} were let go of before they were kept (serve.rows_max): start this reader anew",
+                    table_name(name),
+                    book.done()
+                );
+                match self.runtime.block_on(book.add(&table.from(until), number))? {
+                    Added::Rows(rows) => break rows,
+                    Added::Overtaken => {}
+                }
+            };
+            archived.rows.fetch_add(rows as u64, Ordering::Relaxed);
+            // What another process has kept of batches that are not in this store yet is not shown before they are.
+            let is_known = book.done().is_some_and(|done| done <= number);
+            let until = book.done().map_or(0, |done| seq(done + 1, 0));
+            if is_known && table.past.as_ref().is_none_or(|past| past.until < until) {
+                pasts.push((name, self.runtime.block_on(book.past())?));
+            }
+        }
+        store.keep(pasts);
+        archived.batches.store(number + 1, Ordering::Release);
+        Ok(())
+    }
+
+    /// Compacts and lets go of what is old, from time to time.
+    fn tend(&mut self, store: &Store) -> anyhow::Result<()> {
+        let Archive { library, runtime, upkeep, .. } = self;
+        let changed = runtime.block_on(upkeep.tend(library))?;
+        let names: BTreeMap<String, Name> =
+            store.state().names().into_iter().map(|name| (table_name(name), name)).collect();
+        let mut pasts = Vec::new();
+        for table in changed {
+            let book = library.book(&table).context("a table of ours")?;
+            let (name, state) = (names[&table], store.state());
+            let until = state.number.map_or(0, |number| seq(number + 1, 0));
+            pasts.push((name, runtime.block_on(book.past())?.before(until)));
+        }
+        store.keep(pasts);
+        Ok(())
+    }
+}
+
+/// Is there so much in memory that is not in the history that it should be written now?
+fn is_much(state: &State) -> bool {
+    let bytes = |name: Name| -> usize { state.table(name).live().iter().map(RecordBatch::get_array_memory_size).sum() };
+    state.names().into_iter().map(bytes).sum::<usize>() > BYTES_MAX
+}
