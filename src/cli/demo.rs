@@ -41,6 +41,9 @@ pub struct Demo {
     /// End after this time, for example `30s`; without it the demo stays up until Ctrl-C.
     #[arg(long = "for", value_name = "TIME")]
     for_: Option<String>,
+    /// Keep a history of it in this folder, which must be empty: its log is a new one.
+    #[arg(long, value_name = "DIR")]
+    history: Option<PathBuf>,
 }
 
 /// Counts while the demo runs.
@@ -75,6 +78,13 @@ impl Demo {
         config.engine.batch_events_max = 2_000;
         // Nobody but this machine reaches it.
         (config.serve.postgres, config.serve.plaintext) = ("127.0.0.1:5640".into(), true);
+        if let Some(folder) = &self.history {
+            let is_empty = std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
+            anyhow::ensure!(is_empty, "--history: {} is not empty", folder.display());
+            config.history.dir = folder.display().to_string();
+            // Its day is long over.
+            config.history.days.clear();
+        }
         let Some(pack) = load_pack(&config.rules.dir, &choice, &config.settings())? else { return Ok(Exit::Invalid) };
         println!("making a city's day (seed {}) ..", self.seed);
         let city = generate(self.seed, 1);

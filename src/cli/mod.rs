@@ -6,6 +6,7 @@ mod demo;
 mod evaluate;
 mod explain;
 mod generate;
+mod history;
 mod import;
 pub mod options;
 mod output;
@@ -93,6 +94,8 @@ enum Command {
     Serve(serve::Serve),
     /// Ask a running `serve`.
     Sql(sql::Sql),
+    /// What `serve` keeps for years: show it, tend it, erase a person.
+    History(history::HistoryCommand),
     /// The lines of a user for the file of users of `serve`.
     User(user::User),
     /// Checks what `run` needs: configuration, rules, broker, topics, disk, clock.
@@ -126,6 +129,7 @@ impl Command {
             Command::Run(command) => command.run(),
             Command::Serve(command) => command.run(),
             Command::Sql(command) => command.run(),
+            Command::History(command) => command.run(),
             Command::User(command) => command.run(),
             Command::Check(command) => command.run(),
             Command::Topics(command) => command.run(),

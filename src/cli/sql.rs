@@ -1,10 +1,22 @@
 //! `sql`: a question to a running reader.
 
 use crate::cli::Exit;
+use crate::cli::options::load_pack;
+use crate::history::Library;
+use crate::ops::config::Config;
+use crate::rights::grant::Person;
+use crate::rights::pseudonym::Pseudonyms;
+use crate::rules::files::Choice;
+use crate::serve::archive;
+use crate::serve::catalog::Facts;
+use crate::serve::door::{as_of, written};
+use crate::serve::query::{Desk, Limits, Seen};
 use crate::serve::questions::{Parameter, Question};
+use crate::serve::store::Store;
 use anyhow::{Context, bail};
 use std::io::{Read, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// `foreshock sql`
 #[derive(Debug, clap::Args)]
@@ -23,6 +35,9 @@ pub struct Sql {
     /// The reader.
     #[arg(long, default_value = "http://127.0.0.1:8640", env = "FORESHOCK_SERVER")]
     server: String,
+    /// In its place the history that `serve` keeps: nobody needs to run.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["user", "purpose"])]
+    history: Option<String>,
     /// Who asks, where the reader wants to know; the password is in FORESHOCK_PASSWORD.
     #[arg(long, env = "FORESHOCK_USER")]
     user: Option<String>,
@@ -73,6 +88,32 @@ fn question(name: &str, parameters: &[String]) -> anyhow::Result<String> {
     question.with(&values.collect::<anyhow::Result<_>>()?)
 }
 
+/// Whether it was answered, the horizon, and the answer or what is wrong.
+type Said = (bool, Option<String>, Vec<u8>);
+
+/// As a reader would answer it that begins with this history.
+fn over_history(place: &str, text: &str, form: &str) -> anyhow::Result<Said> {
+    let config = Config::default();
+    let choice = Choice { ids: Vec::new(), no_drafts: false };
+    let Some(pack) = load_pack(&config.rules.dir, &choice, &config.settings())? else { bail!(Exit::Invalid) };
+    let runtime = archive::runtime()?;
+    runtime.block_on(async {
+        let mut library = Library::read(place, archive::kinds()).await.context(Exit::Invalid)?;
+        let store = Store::new(config.serve.rows_max);
+        store.begin(archive::state_of(&mut library).await?.0);
+        let limits = Limits::of(&config.serve);
+        let seen = Seen { pseudonyms: Pseudonyms::new(&[]), audit: None };
+        let desk = Arc::new(Desk::new(Arc::new(store), Facts::new(&pack)?, limits, seen)?);
+        match desk.answer(text, Person::on_this_machine("")).await {
+            Ok(answer) => Ok((true, as_of(&answer), written(form, &answer, limits.answer_bytes)?.1)),
+            Err(refused) => {
+                let problem = serde_json::json!({ "detail": refused.message, "sqlstate": refused.state });
+                Ok((false, None, problem.to_string().into_bytes()))
+            }
+        }
+    })
+}
+
 fn list() -> anyhow::Result<Exit> {
     for question in Question::all()? {
         println!("{:<32} {} · {}", question.name, question.zh, question.en);
@@ -94,8 +135,10 @@ impl Sql {
             return list();
         }
         let text = self.text()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (is_answered, as_of, body) = runtime.block_on(self.ask(&text))?;
+        let (is_answered, as_of, body) = match &self.history {
+            Some(place) => over_history(place, &text, self.output.media())?,
+            None => tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(self.ask(&text))?,
+        };
         if !is_answered {
             let problem: serde_json::Value = serde_json::from_slice(&body).context("the reader's answer is no JSON")?;
             let part = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
@@ -130,7 +173,7 @@ impl Sql {
         Ok(text)
     }
 
-    async fn ask(&self, text: &str) -> anyhow::Result<(bool, Option<String>, Vec<u8>)> {
+    async fn ask(&self, text: &str) -> anyhow::Result<Said> {
         let url = format!("{}/v1/sql", self.server.trim_end_matches('/'));
         let request = reqwest::Client::builder().build()?.post(&url);
         let password = std::env::var("FORESHOCK_PASSWORD").ok();

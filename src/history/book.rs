@@ -173,6 +173,14 @@ impl Book {
         Ok(Past { schema: nullable(&self.kind.schema), provider, rows, until, last: self.last, conditions: Vec::new() })
     }
 
+    /// How many files it has.
+    ///
+    /// # Errors
+    /// Never for one that is open.
+    pub fn file_count(&self) -> anyhow::Result<usize> {
+        Ok(self.table.snapshot()?.snapshot().log_data().num_files())
+    }
+
     pub(super) fn place(&self) -> String {
         format!("history table {}", self.table.table_url())
     }

@@ -174,10 +174,13 @@ fn media(headers: &HeaderMap, name: axum::http::HeaderName) -> &str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-fn shown(headers: &HeaderMap, answer: &Answer, max: usize) -> Result<Response, ArrowError> {
+/// An answer in the form that is asked for, at most so many bytes: its media type, and the bytes.
+///
+/// # Errors
+/// When it is longer, or Arrow cannot write it.
+pub fn written(accept: &str, answer: &Answer, max: usize) -> Result<(&'static str, Vec<u8>), ArrowError> {
     let to = Bounded { bytes: Vec::new(), max };
-    let accept = media(headers, ACCEPT);
-    let (kind, bytes) = if accept.contains("application/x-ndjson") {
+    Ok(if accept.contains("application/x-ndjson") {
         ("application/x-ndjson", ndjson(answer, to)?)
     } else if accept.contains("text/csv") {
         ("text/csv; charset=utf-8", csv(answer, to)?)
@@ -187,7 +190,11 @@ fn shown(headers: &HeaderMap, answer: &Answer, max: usize) -> Result<Response, A
         ("application/vnd.apache.parquet", parquet(answer, to)?)
     } else {
         ("application/json", envelope(answer, to)?)
-    };
+    })
+}
+
+fn shown(headers: &HeaderMap, answer: &Answer, max: usize) -> Result<Response, ArrowError> {
+    let (kind, bytes) = written(media(headers, ACCEPT), answer, max)?;
     let mut response = ([(CONTENT_TYPE, kind)], bytes).into_response();
     for (name, value) in [("x-as-of", as_of(answer)), ("x-batch", answer.state.number.map(|n| n.to_string()))] {
         if let Some(value) = value.and_then(|value| value.parse().ok()) {
@@ -197,7 +204,8 @@ fn shown(headers: &HeaderMap, answer: &Answer, max: usize) -> Result<Response, A
     Ok(response)
 }
 
-fn as_of(answer: &Answer) -> Option<String> {
+/// The horizon after the last batch that an answer is of.
+pub fn as_of(answer: &Answer) -> Option<String> {
     answer.state.as_of.map(format_rfc3339)
 }
 

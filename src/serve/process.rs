@@ -68,13 +68,7 @@ impl Reader {
         let settings = &config.serve;
         let store = Arc::new(Store::new(settings.rows_max));
         let (archive, begun) = archive(&config.history, &store)?;
-        let limits = Limits {
-            rows: settings.answer_rows_max,
-            answer_bytes: settings.answer_mb << 20,
-            memory_bytes: settings.memory_mb << 20,
-            time: Duration::from_secs(u64::from(settings.time_s)),
-            at_once: settings.at_once,
-        };
+        let limits = Limits::of(settings);
         let given = |path: &Path| !path.as_os_str().is_empty();
         let users = given(&settings.users).then(|| Users::read(&settings.users)).transpose()?.map(Arc::new);
         let audit = given(&settings.audit).then(|| Audit::open(&settings.audit)).transpose()?;

@@ -1,5 +1,6 @@
 //! A statement to its rows, within limits.
 
+use crate::ops::config::Serve;
 use crate::rights::audit::{Audit, Outcome};
 use crate::rights::grant::Person;
 use crate::rights::pseudonym::Pseudonyms;
@@ -42,6 +43,19 @@ pub struct Limits {
     pub time: Duration,
     /// Statements at once; more wait.
     pub at_once: usize,
+}
+
+impl Limits {
+    /// As they are configured.
+    pub fn of(settings: &Serve) -> Limits {
+        Limits {
+            rows: settings.answer_rows_max,
+            answer_bytes: settings.answer_mb << 20,
+            memory_bytes: settings.memory_mb << 20,
+            time: Duration::from_secs(u64::from(settings.time_s)),
+            at_once: settings.at_once,
+        }
+    }
 }
 
 /// A statement as a door hands it in.
