@@ -9,10 +9,12 @@ use arrow::util::pretty::pretty_format_batches;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use desk::{apply, desk, desk_of, me, payments, runtime, serve_http};
+use foreshock::history::upkeep::Keeping;
 use foreshock::rights::audit::{Audit, first_break};
 use foreshock::rights::grant::{Grant, Person};
 use foreshock::rights::pseudonym::Pseudonyms;
 use foreshock::rights::users::{Secret, Users};
+use foreshock::serve::archive::{Archive, Archived};
 use foreshock::serve::query::{Desk, Seen};
 use foreshock::serve::store::Store;
 use serde_json::Value;
@@ -20,26 +22,42 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// In every token of a person, an account, a number or a device.
 const NAME: &str = "CANARYNAME";
 /// In the ids of every payment of another institution.
 const OTHER: &str = "CANARYOTHER";
 
-/// A day's payments with canaries in them.
+/// A day's payments with canaries in them, in batches.
+fn with_canaries() -> [Vec<String>; 2] {
+    let with_canaries = |line: &String| {
+        let mut body: Value = serde_json::from_str(line).unwrap();
+        if body["reporter"] != "bank-a" {
+            body["txId"] = format!("{OTHER}{}", body["txId"].as_str().unwrap()).into();
+        }
+        body.as_object_mut().unwrap().remove("merchantId");
+        body.to_string().replace("Token\":\"", &format!("Token\":\"{NAME}"))
+    };
+    let batches = payments();
+    [0, 1].map(|at: usize| batches[at].iter().map(with_canaries).collect())
+}
+
 fn store() -> Arc<Store> {
     let store = Arc::new(Store::new(1_000_000));
-    for lines in payments().iter().take(2) {
-        let with_canaries = |line: &String| {
-            let mut body: Value = serde_json::from_str(line).unwrap();
-            if body["reporter"] != "bank-a" {
-                body["txId"] = format!("{OTHER}{}", body["txId"].as_str().unwrap()).into();
-            }
-            body.as_object_mut().unwrap().remove("merchantId");
-            body.to_string().replace("Token\":\"", &format!("Token\":\"{NAME}"))
-        };
-        apply(&store, &lines.iter().map(with_canaries).collect::<Vec<_>>());
-    }
+    with_canaries().iter().for_each(|lines| apply(&store, lines));
+    store
+}
+
+/// The same, the first batch in a history in this folder.
+fn kept_store(folder: &std::path::Path) -> Arc<Store> {
+    let open = || Archive::open(folder.to_str().unwrap(), Duration::from_secs(60), Keeping::default()).unwrap();
+    let (mut archive, store, batches) = (open().0, Arc::new(Store::new(1_000_000)), with_canaries());
+    apply(&store, &batches[0]);
+    archive.keep(&store, &Archived::default()).unwrap();
+    let store = Arc::new(Store::new(1_000_000));
+    store.begin(open().1);
+    apply(&store, &batches[1]);
     store
 }
 
@@ -183,9 +201,18 @@ fn statement(random: &mut Random) -> String {
 
 #[test]
 fn no_statement_of_somebody_restricted_shows_a_name_or_anything_of_another_institution() {
-    let cases: u64 = std::env::var("FORESHOCK_RIGHTS_CASES").ok().and_then(|v| v.parse().ok()).unwrap_or(250);
-    let store = store();
-    let (desk, runtime) = (desk(&store), runtime());
+    shows_nothing(&store(), 250);
+}
+
+#[test]
+fn nor_does_one_over_a_history_and_the_rows_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    shows_nothing(&kept_store(folder.path()), 60);
+}
+
+fn shows_nothing(store: &Arc<Store>, cases: u64) {
+    let cases: u64 = std::env::var("FORESHOCK_RIGHTS_CASES").ok().and_then(|v| v.parse().ok()).unwrap_or(cases);
+    let (desk, runtime) = (desk(store), runtime());
     // The canaries are there.
     let all = said(&desk, &runtime, "SELECT * FROM transactions LIMIT 500", me()).unwrap();
     assert!(all.contains(NAME) && all.contains(OTHER));

@@ -27,7 +27,7 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 
 const EVENTS: usize = 3_000;
-/// The reader is killed so often.
+/// The reader is killed so often; `FORESHOCK_READER_KILLS` for more.
 const KILLS: usize = 4;
 
 /// Asks a reader: rows as JSON.
@@ -44,18 +44,34 @@ fn last_of(address: &str, topic: &str, id: &str) -> BTreeMap<String, Value> {
 
 #[test]
 fn a_reader_has_what_the_topics_say_whenever_it_is_killed() {
+    killed_again_and_again("");
+}
+
+#[test]
+fn a_reader_with_a_history_has_what_the_topics_say_whenever_it_is_killed() {
+    let history = tempfile::tempdir().unwrap();
+    // It commits as often as it can, so that it also dies in the midst of it.
+    killed_again_and_again(&format!("[history]\ndir = \"{}\"\nevery_s = 1\ndays = {{}}\n", history.path().display()));
+    let shown = foreshock(&["history", "show", "--dir", &history.path().display().to_string()]);
+    assert!(shown.status.success(), "{}", text(&shown.stderr));
+    let kept = text(&shown.stdout);
+    assert!(kept.lines().any(|line| line.contains(" transactions ") && !line.contains(" 0 rows")), "{kept}");
+}
+
+fn killed_again_and_again(more: &str) {
+    let kills = std::env::var("FORESHOCK_READER_KILLS").ok().and_then(|v| v.parse().ok()).unwrap_or(KILLS);
     let Some(broker) = Broker::start() else { return };
     let folder = tempfile::tempdir().unwrap();
     let (path, port) = (configure(folder.path(), &broker.address()), free_port());
     let settings = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, format!("{settings}[serve]\nlisten = \"127.0.0.1:{port}\"\n")).unwrap();
+    std::fs::write(&path, format!("{settings}[serve]\nlisten = \"127.0.0.1:{port}\"\n{more}")).unwrap();
     let config = Config::read(path.as_ref()).unwrap();
     let made = foreshock(&["topics", "create", "--config", &path]);
     assert!(made.status.success(), "{}", text(&made.stderr));
     let mut seed = 7;
     let input = Input::new(EVENTS, &mut seed);
     let writer = Running::start(&["run", "--config", &path]);
-    let part = input.lines.len().div_ceil(KILLS + 1);
+    let part = input.lines.len().div_ceil(kills + 1);
     for (kill, lines) in input.lines.chunks(part).enumerate() {
         let reader = Running::start(&["serve", "--config", &path]);
         wait_until("the reader answers", || metric(port, "foreshock_reader_batch").is_some());
@@ -63,6 +79,9 @@ fn a_reader_has_what_the_topics_say_whenever_it_is_killed() {
         let until = (kill * part) as i64;
         let rows = || metric(port, "foreshock_reader_batches_total").unwrap_or(0);
         wait_until("the reader has taken in something", || rows() > i64::from(until > 0));
+        if !more.is_empty() && kill % 2 == 1 {
+            wait_until("it keeps something", || metric(port, "foreshock_history_rows_total").unwrap_or(0) > 0);
+        }
         drop(reader); // By SIGKILL, wherever it is.
     }
     let log = wait_until_taken(&config.kafka, input.lines.len());

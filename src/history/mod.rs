@@ -6,6 +6,7 @@ pub mod facts;
 pub mod library;
 pub mod past;
 pub mod upkeep;
+mod wall;
 
 pub use book::{Book, Kind};
 pub use library::Library;

@@ -1,5 +1,6 @@
 //! The rows of a history's table as statements read them.
 
+use crate::history::wall::Wall;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::Session;
@@ -106,7 +107,8 @@ impl Past {
             if is_same { column } else { cast(column, field.data_type().clone()).alias(field.name()) }
         });
         let plan = plan.project(columns.collect::<Vec<_>>())?.build()?;
-        session.create_physical_plan(&plan).await
+        let plan = session.create_physical_plan(&plan).await?;
+        Ok(if self.conditions.is_empty() { plan } else { Arc::new(Wall(plan)) })
     }
 }
 

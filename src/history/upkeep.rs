@@ -5,7 +5,9 @@
 use crate::history::book::{Book, DAY};
 use crate::history::library::Library;
 use anyhow::{Context, ensure};
-use datafusion::logical_expr::{Expr, ident, lit, when};
+use arrow::array::{AsArray, BooleanArray};
+use arrow::datatypes::{DataType, Field};
+use datafusion::logical_expr::{ColumnarValue, Expr, ScalarUDF, Volatility, create_udf, ident, lit, when};
 use datafusion::scalar::ScalarValue;
 use deltalake::kernel::transaction::CommitProperties;
 use deltalake::partitions::{FilterOp, FilterValue};
@@ -13,6 +15,7 @@ use foreshock_core::time::DAY_US;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// How often it is looked whether something is to be done.
@@ -166,8 +169,7 @@ fn day(days: i32) -> Expr {
 
 /// Columns of texts, where a token may stand.
 fn texts(book: &Book) -> Vec<&str> {
-    let is_text =
-        |field: &&std::sync::Arc<arrow::datatypes::Field>| *field.data_type() == arrow::datatypes::DataType::Utf8;
+    let is_text = |field: &&Arc<Field>| *field.data_type() == DataType::Utf8;
     book.kind.schema.fields().iter().filter(is_text).map(|field| field.name().as_str()).collect()
 }
 
@@ -244,6 +246,18 @@ async fn sweep(book: &mut Book, hours: u32) -> anyhow::Result<usize> {
     Ok(metrics.files_deleted.len())
 }
 
+/// Is a text one of these tokens? A function, not a list of constants: Delta writes the condition of a change into its log, and
+/// the tokens must not stand there.
+fn is_one_of(tokens: &[String]) -> ScalarUDF {
+    let tokens: BTreeSet<String> = tokens.iter().cloned().collect();
+    let ask = move |arguments: &[ColumnarValue]| {
+        let texts = arguments[0].to_array(1)?;
+        let found = texts.as_string::<i32>().iter().map(|text| text.map(|text| tokens.contains(text)));
+        Ok(ColumnarValue::Array(Arc::new(found.collect::<BooleanArray>())))
+    };
+    create_udf("is_erased", vec![DataType::Utf8], DataType::Boolean, Volatility::Immutable, Arc::new(ask))
+}
+
 /// What an erasure did, by table: rows in which a token was blanked.
 pub type Erased = BTreeMap<String, usize>;
 
@@ -268,10 +282,10 @@ pub async fn erase(
         );
     }
     let mut erased = Erased::new();
+    let is_named = is_one_of(tokens);
     for book in library.books.iter_mut().filter(|book| tables.contains(book.kind.name.as_str())) {
-        let list = || tokens.iter().map(|token| lit(token.as_str())).collect::<Vec<_>>();
         let columns: Vec<String> = texts(book).into_iter().map(str::to_owned).collect();
-        let is_in = |column: &String| ident(column).in_list(list(), false);
+        let is_in = |column: &String| is_named.call(vec![ident(column)]);
         let Some(any) = columns.iter().map(|column| is_in(column).is_true()).reduce(Expr::or) else { continue };
         let reason = [("foreshock.erasure".to_owned(), serde_json::Value::from(case))];
         let commit = CommitProperties::default().with_metadata(reason);
