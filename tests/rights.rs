@@ -247,6 +247,20 @@ fn a_pseudonym_joins_and_counts_like_the_name_that_it_stands_for() {
 }
 
 #[test]
+fn a_trace_and_a_profile_by_a_pseudonym_show_no_more_than_statements_do() {
+    let (desk, runtime) = (desk(&store()), runtime());
+    let busiest = "SELECT payer_account FROM transactions WHERE payer_account IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1";
+    let token = runtime.block_on(desk.answer(busiest, restricted(true))).unwrap().batches[0].column(0).clone();
+    let token = token.as_any().downcast_ref::<arrow::array::StringArray>().unwrap().value(0).to_owned();
+    for function in [format!("trace('{token}', '2026-01-01T00:00:00Z', 5)"), format!("profile('{token}')")] {
+        let rows = said(&desk, &runtime, &format!("SELECT * FROM {function}"), restricted(true)).unwrap();
+        assert!(rows.contains("p-") && !rows.contains(NAME) && !rows.contains(OTHER), "{rows}");
+        let locked = said(&desk, &runtime, &format!("SELECT * FROM {function}"), restricted(false)).unwrap_err();
+        assert!(locked.starts_with("42501"), "{locked}");
+    }
+}
+
+#[test]
 fn without_purpose_and_case_there_are_no_rows_about_persons_and_a_session_has_one_of_each() {
     let store = store();
     let (desk, runtime) = (desk(&store), runtime());

@@ -18,5 +18,7 @@ pub mod rows;
 pub mod session;
 pub mod store;
 pub mod stream;
+pub mod subject;
 pub mod tables;
+pub mod trace;
 pub mod wire;

@@ -9,6 +9,7 @@ use crate::serve::changes::ChangesFunction;
 use crate::serve::gate::Refused;
 use crate::serve::restrict;
 use crate::serve::store::{State, Table};
+use crate::serve::subject::{ProfileFunction, TraceFunction};
 use crate::serve::tables::{INGEST_TIME, SEQ};
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, Session};
@@ -103,9 +104,25 @@ pub async fn session(
     }
     let catalog = public.catalog(CATALOG).ok_or_else(|| DataFusionError::Internal("no catalogue".into()))?;
     catalog.register_schema("system", Arc::new(system))?;
+    register_functions(&public).await?;
     public.register_udtf("changes", Arc::new(ChangesFunction { state: state.clone(), seer: seer.clone() }));
     refuse_functions(&public);
     Ok(public)
+}
+
+/// Functions over the person's own views.
+async fn register_functions(public: &SessionContext) -> Result<()> {
+    let mut views = Vec::new();
+    for name in
+        public.catalog(CATALOG).and_then(|catalog| catalog.schema(SCHEMA)).map_or(Vec::new(), |s| s.table_names())
+    {
+        views.push((name.clone(), public.table_provider(name.as_str()).await?));
+    }
+    if let Some((_, transactions)) = views.iter().find(|(name, _)| name == "transactions") {
+        public.register_udtf("trace", Arc::new(TraceFunction { transactions: transactions.clone() }));
+    }
+    public.register_udtf("profile", Arc::new(ProfileFunction { views }));
+    Ok(())
 }
 
 /// Takes away what is not to be called.

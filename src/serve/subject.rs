@@ -1,0 +1,298 @@
+//! `trace(account, from, hops)` and `profile(subject)`: what a person may see of an account's money, and of a subject, as tables.
+//! Both read the person's own views, so they show no row and no name that a statement of his would not.
+
+use crate::serve::gate::Refused;
+use crate::serve::trace::{HOPS_MAX, Payment, Step, trace};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, UInt64Array};
+use arrow::compute::{concat_batches, take};
+use arrow::datatypes::{Field, Int64Type, Schema, SchemaRef};
+use datafusion::catalog::{Session, TableFunctionImpl};
+use datafusion::common::ScalarValue;
+use datafusion::datasource::{MemTable, TableProvider, TableType, provider_as_source};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast, ident, lit};
+use datafusion::physical_plan::{ExecutionPlan, collect};
+use datafusion::prelude::SessionContext;
+use foreshock_compiler::data_type;
+use foreshock_core::Type;
+use foreshock_core::time::parse_rfc3339;
+use std::sync::Arc;
+
+/// Most steps of a trace.
+const STEPS_MAX: usize = 100_000;
+/// What a trace reads of each payment.
+const COLUMNS: [&str; 8] =
+    ["event_id", "event_time", "payer_account", "payee_account", "amount", "currency", "payer_balance_before", "seq"];
+
+/// `trace(account, from, hops)`.
+#[derive(Debug)]
+pub struct TraceFunction {
+    /// The payments that the person may see.
+    pub transactions: Arc<dyn TableProvider>,
+}
+
+/// `profile(subject)`.
+#[derive(Debug)]
+pub struct ProfileFunction {
+    /// The views that the person may see, by name.
+    pub views: Vec<(String, Arc<dyn TableProvider>)>,
+}
+
+fn text(expr: Option<&Expr>) -> Option<String> {
+    match expr {
+        Some(Expr::Literal(value, _)) => value.try_as_str().flatten().map(str::to_owned),
+        _ => None,
+    }
+}
+
+fn is_open(expr: Option<&Expr>) -> bool {
+    matches!(expr, Some(Expr::Placeholder(_)))
+}
+
+fn wrong<T>(what: &str, form: &str) -> Result<T> {
+    Err(DataFusionError::Plan(format!("{what}; write {form}")))
+}
+
+impl TableFunctionImpl for TraceFunction {
+    fn call(&self, arguments: &[Expr]) -> Result<Arc<dyn TableProvider>> {
+        const FORM: &str = "trace('account', '2026-03-02T08:00:00Z', 3): an account, from when on, and 1 to 5 hops";
+        let account = text(arguments.first()).or_else(|| is_open(arguments.first()).then(String::new));
+        let Some(account) = account else { return wrong("the first argument is no text", FORM) };
+        let from = match arguments.get(1) {
+            Some(Expr::Literal(ScalarValue::TimestampMicrosecond(Some(us), _), _)) => Some(*us),
+            Some(Expr::Literal(ScalarValue::TimestampNanosecond(Some(ns), _), _)) => Some(ns.div_euclid(1_000)),
+            other if is_open(other) => Some(i64::MAX),
+            other => text(other).and_then(|text| parse_rfc3339(&text)),
+        };
+        let Some(from) = from else { return wrong("the second argument is no time", FORM) };
+        let hops = match arguments.get(2) {
+            None => Some(HOPS_MAX),
+            Some(Expr::Literal(ScalarValue::Int64(Some(hops)), _)) => u32::try_from(*hops).ok(),
+            other if is_open(other) => Some(1),
+            _ => None,
+        };
+        let Some(hops) = hops.filter(|hops| (1..=HOPS_MAX).contains(hops)) else {
+            return wrong("the third argument is not 1 to 5", FORM);
+        };
+        Ok(Arc::new(Trace { transactions: self.transactions.clone(), account, from, hops }))
+    }
+}
+
+#[derive(Debug)]
+struct Trace {
+    transactions: Arc<dyn TableProvider>,
+    account: String,
+    from: i64,
+    hops: u32,
+}
+
+#[async_trait::async_trait]
+impl TableProvider for Trace {
+    fn schema(&self) -> SchemaRef {
+        let column = |name: &str, ty| Field::new(name, data_type(ty), true);
+        Arc::new(Schema::new(vec![
+            column("hop", Type::Bigint),
+            column("amount", Type::Bigint),
+            column("payer_account", Type::Text),
+            column("payee_account", Type::Text),
+            column("currency", Type::Text),
+            column("event_time", Type::Time),
+            column("event_id", Type::Text),
+            column("payment_amount", Type::Bigint),
+            column("seq", Type::Bigint),
+        ]))
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let from = lit(ScalarValue::TimestampMicrosecond(Some(self.from), Some("UTC".into())));
+        let counts = ident("event_time").gt_eq(from).and(ident("status").eq(lit("RJCT")).is_not_true());
+        let plan = LogicalPlanBuilder::scan("transactions", provider_as_source(self.transactions.clone()), None)?
+            .filter(counts)?
+            .project(COLUMNS.map(ident))?
+            .sort(["event_time", "seq"].map(|column| ident(column).sort(true, false)))?
+            .build()?;
+        let plan = session.create_physical_plan(&plan).await?;
+        let schema = plan.schema();
+        let rows = concat_batches(&schema, &collect(plan, session.task_ctx()).await?)?;
+        let found = MemTable::try_new(self.schema(), vec![vec![self.steps(&rows)?]])?;
+        found.scan(session, projection, filters, limit).await
+    }
+}
+
+impl Trace {
+    fn steps(&self, rows: &RecordBatch) -> Result<RecordBatch> {
+        let texts = |at: usize| rows.column(at).as_string::<i32>();
+        let numbers = |at: usize| rows.column(at).as_primitive::<Int64Type>();
+        let (payers, payees, amounts, currencies, had) = (texts(2), texts(3), numbers(4), texts(5), numbers(6));
+        let payment = |row: usize| Payment {
+            payer: payers.is_valid(row).then(|| payers.value(row)),
+            payee: payees.is_valid(row).then(|| payees.value(row)),
+            amount: amounts.value(row),
+            currency: currencies.value(row),
+            payer_had: had.is_valid(row).then(|| had.value(row)),
+        };
+        let steps = trace((0..rows.num_rows()).map(payment), &self.account, self.hops, STEPS_MAX);
+        let steps: Vec<Step> = steps.ok_or_else(|| {
+            let message = format!("the trace has more than {STEPS_MAX} steps: ask for fewer hops, or from later on");
+            DataFusionError::External(Box::new(Refused { state: "54000", message }))
+        })?;
+        let at = UInt64Array::from_iter_values(steps.iter().map(|step| step.payment as u64));
+        let of = |column: usize| take(rows.column(column), &at, None);
+        let hops: ArrayRef = Arc::new(Int64Array::from_iter_values(steps.iter().map(|step| i64::from(step.hop))));
+        let parts: ArrayRef = Arc::new(Int64Array::from_iter_values(steps.iter().map(|step| step.amount)));
+        let columns = vec![hops, parts, of(2)?, of(3)?, of(5)?, of(1)?, of(0)?, of(4)?, of(7)?];
+        Ok(RecordBatch::try_new(self.schema(), columns)?)
+    }
+}
+
+impl TableFunctionImpl for ProfileFunction {
+    fn call(&self, arguments: &[Expr]) -> Result<Arc<dyn TableProvider>> {
+        let subject = text(arguments.first()).or_else(|| is_open(arguments.first()).then(String::new));
+        let Some(subject) = subject.filter(|_| arguments.len() == 1) else {
+            return wrong(
+                "one argument is taken, a text",
+                "profile('token'): an account, a number, a device or a person",
+            );
+        };
+        Ok(Arc::new(Profile { views: self.views.clone(), subject }))
+    }
+}
+
+#[derive(Debug)]
+struct Profile {
+    views: Vec<(String, Arc<dyn TableProvider>)>,
+    subject: String,
+}
+
+/// What a profile tells: the table that it reads, the section, and the rest of its query. `S` stands for the subject.
+const SECTIONS: [(&str, &str, &str, &str); 12] = [
+    (
+        "transactions",
+        "pays",
+        "payer_institution || ' ' || currency",
+        "payer_account = S OR payer_person = S OR payer_phone = S",
+    ),
+    (
+        "transactions",
+        "receives",
+        "payee_institution || ' ' || currency",
+        "payee_account = S OR payee_person = S OR payee_phone = S",
+    ),
+    ("transactions", "pays to", "payee_account", "payer_account = S OR payer_person = S"),
+    ("transactions", "receives from", "payer_account", "payee_account = S OR payee_person = S"),
+    ("transactions", "account on device", "payer_account", "device = S"),
+    ("transactions", "device", "device", "payer_account = S OR payer_person = S"),
+    ("telecom", "calls and messages to", "coalesce(callee, peer_number)", "caller = S OR number = S"),
+    ("telecom", "calls and messages from", "coalesce(caller, number)", "callee = S OR peer_number = S"),
+    ("complaints", "complains of", "fraud_type", "victim_person = S"),
+    ("suspicious_reports", "suspicious report", "indicator", "subject_account = S OR subject_person = S"),
+    ("detections", "detection", "rule_id", "subject = S"),
+    ("blocking_drafts", "draft of a block", "rule_id || ' ' || state", "account = S"),
+];
+/// Rows of each section: the rest is summed up in none.
+const SECTION_ROWS: usize = 10;
+
+impl Profile {
+    /// The amounts of a section's table, where it has any.
+    fn amount(table: &str) -> &'static str {
+        match table {
+            "transactions" | "suspicious_reports" => "CAST(sum(amount) AS BIGINT)",
+            "complaints" => "CAST(sum(loss_amount) AS BIGINT)",
+            _ => "CAST(NULL AS BIGINT)",
+        }
+    }
+
+    fn query(&self) -> String {
+        let subject = format!("'{}'", self.subject.replace('\'', "''"));
+        let known = |table: &str| self.views.iter().any(|(name, _)| name == table);
+        let sections = SECTIONS.iter().enumerate().filter(|(_, (table, ..))| known(table));
+        let section = |(number, (table, section, what, is_of)): (usize, &(&str, &str, &str, &str))| {
+            // The subject stands where the letter does, as a word of its own.
+            let is_of = is_of.replace("= S", &format!("= {subject}"));
+            format!(
+                "(SELECT {number} AS n, '{section}' AS section, {what} AS what, count(*) AS events, {} AS amount, \
+                 min(event_time) AS first_time, max(event_time) AS last_time FROM {table} WHERE {is_of} GROUP BY 3 \
+                 ORDER BY events DESC, what LIMIT {SECTION_ROWS})",
+                Profile::amount(table)
+            )
+        };
+        let sections: Vec<String> = sections.map(section).collect();
+        format!(
+            "SELECT section, what, events, amount, first_time, last_time FROM ({}) ORDER BY n, events DESC, what",
+            sections.join(" UNION ALL ")
+        )
+    }
+}
+
+#[async_trait::async_trait]
+impl TableProvider for Profile {
+    fn schema(&self) -> SchemaRef {
+        let column = |name: &str, ty| Field::new(name, data_type(ty), true);
+        Arc::new(Schema::new(vec![
+            column("section", Type::Text),
+            column("what", Type::Text),
+            column("events", Type::Bigint),
+            column("amount", Type::Bigint),
+            column("first_time", Type::Time),
+            column("last_time", Type::Time),
+        ]))
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        if !SECTIONS.iter().any(|(table, ..)| self.views.iter().any(|(name, _)| name == table)) {
+            return MemTable::try_new(self.schema(), vec![vec![]])?.scan(session, projection, filters, limit).await;
+        }
+        let views = SessionContext::new();
+        for (name, view) in &self.views {
+            views.register_table(name.as_str(), view.clone())?;
+        }
+        let plan = views.state().create_logical_plan(&self.query()).await?;
+        // Types as they are declared: a number of the query may be of another width.
+        let typed = |field: &Arc<Field>| cast(ident(field.name()), field.data_type().clone()).alias(field.name());
+        let schema = self.schema();
+        let columns: Vec<Expr> = schema.fields().iter().map(typed).collect();
+        let plan = LogicalPlanBuilder::from(plan).project(columns)?.build()?;
+        let plan = session.create_physical_plan(&plan).await?;
+        let rows = collect(plan, session.task_ctx()).await?;
+        let rows = rows.into_iter().map(|batch| RecordBatch::try_new(schema.clone(), batch.columns().to_vec()));
+        let rows = MemTable::try_new(schema.clone(), vec![rows.collect::<std::result::Result<_, _>>()?])?;
+        rows.scan(session, projection, filters, limit).await
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use arrow::datatypes::DataType;
+
+    #[test]
+    fn a_subject_with_a_quote_stays_a_text() {
+        let empty: Arc<dyn TableProvider> = Arc::new(
+            MemTable::try_new(Arc::new(Schema::new(vec![Field::new("x", DataType::Utf8, true)])), vec![vec![]])
+                .unwrap(),
+        );
+        let profile = Profile { views: vec![("detections".into(), empty)], subject: "a' OR 'x' = 'x".into() };
+        assert!(profile.query().contains("subject = 'a'' OR ''x'' = ''x'"), "{}", profile.query());
+    }
+}
