@@ -144,6 +144,26 @@ fn two_that_keep_one_history_keep_each_row_once_and_show_nothing_early() {
 }
 
 #[test]
+fn a_history_that_is_compacted_at_every_start_keeps_each_row_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (place, mut expected) = (folder.path().to_str().unwrap(), 0);
+    let lines: Vec<String> = payments().concat();
+    for (start, lines) in lines.chunks(60).take(12).enumerate() {
+        let (mut archive, store) = opened(place);
+        for lines in lines.chunks(20) {
+            apply(&store, lines);
+            expected += lines.len() as i64;
+            archive.keep(&store, &Archived::default()).unwrap();
+        }
+        archive.tend(&store).unwrap();
+        for (name, store) in [("this one", store), ("begun anew", opened(place).1)] {
+            let found = number(&store, "SELECT count(*) FROM transactions");
+            assert_eq!(found, expected, "start {start}, {name}");
+        }
+    }
+}
+
+#[test]
 fn changes_go_on_over_a_start_without_a_gap_or_a_repetition() {
     let folder = kept(3);
     let (_, store) = opened(folder.path().to_str().unwrap());

@@ -91,15 +91,18 @@ fn killed_again_and_again(more: &str) {
     assert!(ready(port).0, "{}", ready(port).1);
 
     let address = broker.address();
+    // The first events of a partition may come after those of the others have moved the horizon: the writer says so.
+    let late = last_of(&address, "late.v1", "event_id");
     let mut expected: BTreeMap<&str, (usize, i64)> = BTreeMap::new();
     for (feed, _, line) in &input.lines {
+        let record = foreshock_feeds::Record { bytes: line.as_bytes(), ..Default::default() };
+        let event = foreshock_feeds::decode(&record, &mut foreshock_feeds::Counts::default()).unwrap();
+        if late.contains_key(&event.event_id) {
+            continue;
+        }
         let of = expected.entry(feed.table()).or_default();
-        let amount = foreshock_feeds::decode(
-            &foreshock_feeds::Record { bytes: line.as_bytes(), ..Default::default() },
-            &mut foreshock_feeds::Counts::default(),
-        );
         let column = feed.columns().iter().position(|c| c.name == "amount");
-        let cell = column.map(|at| amount.unwrap().cells[at].clone());
+        let cell = column.map(|at| event.cells[at].clone());
         *of = (of.0 + 1, of.1 + if let Some(foreshock_feeds::Cell::Int(minor)) = cell { minor } else { 0 });
     }
     for (table, (count, amount)) in expected {

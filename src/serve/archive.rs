@@ -202,7 +202,10 @@ impl Archive {
     }
 
     /// Compacts and lets go of what is old, from time to time.
-    fn tend(&mut self, store: &Store) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// When a table cannot be read or written.
+    pub fn tend(&mut self, store: &Store) -> anyhow::Result<()> {
         let Archive { library, runtime, upkeep, .. } = self;
         let changed = runtime.block_on(upkeep.tend(library))?;
         let names: BTreeMap<String, Name> =
