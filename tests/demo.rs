@@ -10,7 +10,9 @@ use std::process::{Command, Stdio};
 
 #[test]
 fn the_demo_leaves_a_blocking_draft_and_a_valid_warning_draft_for_another_client() {
-    let mut demo = binary().arg("demo").stdout(Stdio::piped()).spawn().unwrap();
+    let history = tempfile::tempdir().unwrap();
+    let kept = history.path().to_str().unwrap();
+    let mut demo = binary().args(["demo", "--history", kept]).stdout(Stdio::piped()).spawn().unwrap();
     let output = BufReader::new(demo.stdout.take().unwrap());
     let mut broker = String::new();
     let mut all = String::new();
@@ -36,6 +38,33 @@ fn the_demo_leaves_a_blocking_draft_and_a_valid_warning_draft_for_another_client
     let _ = Command::new("kill").args(["-INT", &demo.id().to_string()]).status();
     drop(lines);
     assert_eq!(demo.wait().unwrap().code(), Some(0), "Ctrl-C stops it cleanly");
+    the_history_tells_of_it(kept);
+}
+
+/// What it kept explains its detections, and as a batch gives them again.
+fn the_history_tells_of_it(kept: &str) {
+    let ask = |statement: &str| {
+        let done = foreshock(&["sql", "--history", kept, "--output", "csv", statement]);
+        assert!(done.status.success(), "{statement}: {}", text(&done.stderr));
+        text(&done.stdout).lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let some =
+        ask("SELECT min(detection_id) FROM detections WHERE rule_id IN ('M01', 'T01', 'TAKEOVER') GROUP BY rule_id");
+    assert_eq!(some.len(), 3);
+    for id in some {
+        let counts = ask(&format!(
+            "SELECT count(*) FILTER (WHERE part = 'value') > 2, \
+             count(*) FILTER (WHERE part = 'value' AND value IS DISTINCT FROM published), \
+             count(*) FILTER (WHERE part = 'event') > 1, count(*) FILTER (WHERE part = 'rule') \
+             FROM explain_detection('{id}')"
+        ));
+        assert_eq!(counts, ["true,0,true,1"], "{id}");
+    }
+    let stand = ask("SELECT count(*) FROM detections WHERE rule_id = 'M03'");
+    let again = foreshock(&["backtest", "--history", kept, "--rule", "M03"]);
+    assert!(text(&again.stdout).contains(&format!("M03        {}\n", stand[0])), "{}", text(&again.stdout));
+    let missing = foreshock(&["sql", "--history", kept, "SELECT * FROM explain_detection('none')"]);
+    assert!(text(&missing.stderr).contains("no detection `none` stands"), "{}", text(&missing.stderr));
 }
 
 #[test]

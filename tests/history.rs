@@ -239,9 +239,9 @@ fn a_person_is_erased_from_the_facts_and_the_rest_of_the_rows_stay() {
     let hold = Hold { case: "A1".into(), table: None, from: None, to: None, subject: Some(token.clone()) };
     let tables = BTreeSet::from(["transactions"]);
     library(folder.path(), async |library| {
-        let error = erase(library, &tables, &[token.clone()], &[hold], "B2").await.unwrap_err();
+        let error = erase(library, &tables, std::slice::from_ref(&token), &[hold], "B2").await.unwrap_err();
         assert!(format!("{error}").contains("A1"), "{error}");
-        let erased = erase(library, &tables, &[token.clone()], &[], "B2").await.unwrap();
+        let erased = erase(library, &tables, std::slice::from_ref(&token), &[], "B2").await.unwrap();
         assert!(erased["transactions"] > 0);
     });
     assert_eq!(rows(&named), 0);

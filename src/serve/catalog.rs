@@ -31,6 +31,8 @@ pub fn is_about_institutions(view: &str) -> bool {
 pub struct Facts {
     /// Name and query of each view, in an order in which each may use those before it.
     pub views: Vec<(String, String)>,
+    /// The rules themselves.
+    pub pack: Arc<Pack>,
     rules: RecordBatch,
     columns: RecordBatch,
     codes: RecordBatch,
@@ -46,7 +48,7 @@ impl Facts {
         for text in &pack.views {
             views.push(view(text).ok_or_else(|| anyhow::anyhow!("not `CREATE VIEW name AS query`: {text}"))?);
         }
-        Ok(Facts { views, rules: rules(pack), columns: columns(), codes: codes() })
+        Ok(Facts { views, pack: Arc::new(pack.clone()), rules: rules(pack), columns: columns(), codes: codes() })
     }
 }
 

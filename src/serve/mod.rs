@@ -6,6 +6,7 @@ pub mod assembly;
 pub mod catalog;
 pub mod changes;
 pub mod door;
+pub mod explain;
 pub mod follow;
 pub mod gate;
 pub mod pg_catalog;

@@ -6,6 +6,7 @@ use crate::rights::grant::Person;
 use crate::rights::pseudonym::Pseudonyms;
 use crate::serve::catalog::{self, Facts};
 use crate::serve::changes::ChangesFunction;
+use crate::serve::explain::ExplainFunction;
 use crate::serve::gate::Refused;
 use crate::serve::restrict;
 use crate::serve::store::{State, Table};
@@ -104,14 +105,14 @@ pub async fn session(
     }
     let catalog = public.catalog(CATALOG).ok_or_else(|| DataFusionError::Internal("no catalogue".into()))?;
     catalog.register_schema("system", Arc::new(system))?;
-    register_functions(&public).await?;
+    register_functions(&public, facts, person).await?;
     public.register_udtf("changes", Arc::new(ChangesFunction { state: state.clone(), seer: seer.clone() }));
     refuse_functions(&public);
     Ok(public)
 }
 
 /// Functions over the person's own views.
-async fn register_functions(public: &SessionContext) -> Result<()> {
+async fn register_functions(public: &SessionContext, facts: &Facts, person: &Person) -> Result<()> {
     let mut views = Vec::new();
     for name in
         public.catalog(CATALOG).and_then(|catalog| catalog.schema(SCHEMA)).map_or(Vec::new(), |s| s.table_names())
@@ -121,6 +122,8 @@ async fn register_functions(public: &SessionContext) -> Result<()> {
     if let Some((_, transactions)) = views.iter().find(|(name, _)| name == "transactions") {
         public.register_udtf("trace", Arc::new(TraceFunction { transactions: transactions.clone() }));
     }
+    let explain = ExplainFunction { pack: facts.pack.clone(), views: views.clone(), person: person.clone() };
+    public.register_udtf("explain_detection", Arc::new(explain));
     public.register_udtf("profile", Arc::new(ProfileFunction { views }));
     Ok(())
 }
