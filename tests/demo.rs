@@ -48,8 +48,7 @@ fn the_history_tells_of_it(kept: &str) {
         assert!(done.status.success(), "{statement}: {}", text(&done.stderr));
         text(&done.stdout).lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
     };
-    let some =
-        ask("SELECT min(detection_id) FROM detections WHERE rule_id IN ('M01', 'T01', 'TAKEOVER') GROUP BY rule_id");
+    let some = ask("SELECT min(detection_id) FROM detections WHERE rule_id IN ('M01', 'T01', 'T02') GROUP BY rule_id");
     assert_eq!(some.len(), 3);
     for id in some {
         let counts = ask(&format!(

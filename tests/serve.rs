@@ -51,7 +51,10 @@ fn a_reader_has_what_the_topics_say_whenever_it_is_killed() {
 fn a_reader_with_a_history_has_what_the_topics_say_whenever_it_is_killed() {
     let history = tempfile::tempdir().unwrap();
     // It commits as often as it can, so that it also dies in the midst of it.
-    killed_again_and_again(&format!("[history]\ndir = \"{}\"\nevery_s = 1\ndays = {{}}\n", history.path().display()));
+    killed_again_and_again(&format!(
+        "[history]\ndir = \"{}\"\nevery_s = 1\ndays = {{ telecom = 0, transactions = 0 }}\n",
+        history.path().display()
+    ));
     let shown = foreshock(&["history", "show", "--dir", &history.path().display().to_string()]);
     assert!(shown.status.success(), "{}", text(&shown.stderr));
     let kept = text(&shown.stdout);

@@ -4,7 +4,7 @@ use crate::cli::Exit;
 use crate::cli::options::load_pack;
 use crate::cli::stop::stop_flag;
 use crate::kafka::settings::Delivery;
-use crate::ops::config::Config;
+use crate::ops::config::{Config, DAYS_KEPT};
 use crate::ops::health::Health;
 use crate::rules::files::{Choice, origin};
 use crate::rules::work::Work;
@@ -83,7 +83,7 @@ impl Demo {
             anyhow::ensure!(is_empty, "--history: {} is not empty", folder.display());
             config.history.dir = folder.display().to_string();
             // Its day is long over.
-            config.history.days.clear();
+            config.history.days = DAYS_KEPT.map(|(table, _)| (table.to_owned(), 0)).into();
         }
         let Some(pack) = load_pack(&config.rules.dir, &choice, &config.settings())? else { return Ok(Exit::Invalid) };
         println!("making a city's day (seed {}) ..", self.seed);

@@ -3,7 +3,7 @@
 use crate::cli::Exit;
 use crate::cli::options::ConfigOption;
 use crate::history::Library;
-use crate::history::upkeep::{self, Keeping};
+use crate::history::upkeep;
 use crate::ops::config::Config;
 use crate::serve::archive::{kinds, runtime};
 use anyhow::Context;
@@ -59,11 +59,6 @@ impl Place {
     }
 }
 
-fn keeping(config: &Config) -> Keeping {
-    let crate::ops::config::History { days, file_hours, holds, .. } = config.history.clone();
-    Keeping { days, file_hours, holds }
-}
-
 impl HistoryCommand {
     /// Runs the command.
     ///
@@ -96,7 +91,7 @@ fn tend(place: &Place) -> anyhow::Result<Exit> {
     let (config, place) = place.open()?;
     runtime()?.block_on(async {
         let mut library = Library::read(&place, kinds()).await.context(Exit::Invalid)?;
-        let changed = upkeep::all(&mut library, &keeping(&config), upkeep::today()?).await?;
+        let changed = upkeep::all(&mut library, &config.history.keeping(), upkeep::today()?).await?;
         for (table, done) in &changed {
             let upkeep::Done { compacted, removed, files } = done;
             println!("{table}: {removed} rows let go of, {compacted} files put together, {files} files removed");

@@ -1,5 +1,6 @@
 //! Configuration of `run` and `demo`: a TOML file; unknown keys are errors with their line.
 
+use crate::history::upkeep::Keeping;
 use crate::kafka::settings::Kafka;
 use crate::state::bucket::Bucket;
 use anyhow::Context;
@@ -248,7 +249,8 @@ pub struct History {
     pub dir: String,
     /// Seconds between two commits; there is one earlier where 128 MB wait.
     pub every_s: u32,
-    /// Days that rows stay, by table; one that is not named keeps all. They go a day at a time, by the day of their event.
+    /// Days that rows stay, by table, where it is not [`DAYS_KEPT`]; 0 for ever. They go a day at a time, by the day of their
+    /// event.
     pub days: BTreeMap<String, u32>,
     /// Hours that files stay which the newest version of a table no longer needs: for statements and readers under way.
     pub file_hours: u32,
@@ -258,23 +260,27 @@ pub struct History {
 
 impl Default for History {
     fn default() -> Self {
-        let days = [("telecom", 30), ("transactions", 180), ("late", 180), ("rejected", 180)];
-        History {
-            dir: String::new(),
-            every_s: 60,
-            days: days.map(|(table, days)| (table.to_owned(), days)).into(),
-            file_hours: 24,
-            holds: PathBuf::new(),
-        }
+        History { dir: String::new(), every_s: 60, days: BTreeMap::new(), file_hours: 24, holds: PathBuf::new() }
     }
 }
 
+/// Days that rows of these tables stay when nothing else is said; all others stay.
+pub const DAYS_KEPT: [(&str, u32); 4] = [("telecom", 30), ("transactions", 180), ("late", 180), ("rejected", 180)];
+
 impl History {
+    /// How long what is kept.
+    pub fn keeping(&self) -> Keeping {
+        let mut days: BTreeMap<String, u32> = DAYS_KEPT.map(|(table, days)| (table.to_owned(), days)).into();
+        days.extend(self.days.clone());
+        days.retain(|_, days| *days > 0);
+        Keeping { days, file_hours: self.file_hours, holds: self.holds.clone() }
+    }
+
     fn check(&self) -> anyhow::Result<()> {
         anyhow::ensure!((1..=3_600).contains(&self.every_s), "history.every_s must be 1 to 3600");
         anyhow::ensure!((1..=720).contains(&self.file_hours), "history.file_hours must be 1 to 720");
         for (table, days) in &self.days {
-            anyhow::ensure!((1..=36_500).contains(days), "history.days.{table} must be 1 to 36500");
+            anyhow::ensure!(*days <= 36_500, "history.days.{table} must be 0 (for ever) to 36500");
         }
         Ok(())
     }

@@ -1,6 +1,5 @@
 //! The reader as a whole: a thread that follows, a thread that answers.
 
-use crate::history::upkeep::Keeping;
 use crate::ops::config::{Config, History, Serve};
 use crate::ops::health::Health;
 use crate::rights::audit::Audit;
@@ -131,9 +130,8 @@ fn archive(settings: &History, store: &Store) -> anyhow::Result<(Option<Archive>
     if settings.dir.is_empty() {
         return Ok((None, None));
     }
-    let History { days, file_hours, holds, .. } = settings.clone();
     let every = Duration::from_secs(u64::from(settings.every_s));
-    let (archive, state, done) = Archive::open(&settings.dir, every, Keeping { days, file_hours, holds })?;
+    let (archive, state, done) = Archive::open(&settings.dir, every, settings.keeping())?;
     tracing::info!(place = settings.dir, batch = state.number, "goes on after the history");
     store.begin(state);
     Ok((Some(archive), done))
