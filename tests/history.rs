@@ -155,7 +155,7 @@ fn a_history_that_is_compacted_at_every_start_keeps_each_row_once() {
             expected += lines.len() as i64;
             archive.keep(&store, &Archived::default()).unwrap();
         }
-        archive.tend(&store).unwrap();
+        archive.tend().unwrap();
         for (name, store) in [("this one", store), ("begun anew", opened(place).1)] {
             let found = number(&store, "SELECT count(*) FROM transactions");
             assert_eq!(found, expected, "start {start}, {name}");

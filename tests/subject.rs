@@ -74,7 +74,7 @@ fn a_profile_counts_as_statements_do() {
         (numbers(&rows, 0)[0], numbers(&rows, 1)[0])
     };
     let counted = |column: &str| {
-        let rows = ask(&desk, &format!("SELECT count(*), sum(amount) FROM transactions WHERE {column} = '{account}'"))
+        let rows = ask(&desk, &format!("SELECT count(*), sum(amount) FROM transactions WHERE {column} = '{account}' AND status IS DISTINCT FROM 'RJCT'"))
             .unwrap();
         (numbers(&rows, 0)[0], numbers(&rows, 1)[0])
     };

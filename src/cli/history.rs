@@ -49,10 +49,17 @@ struct Erase {
 }
 
 impl Place {
+    /// Where it is, for whoever only looks: who names the folder needs no configuration.
+    fn to_look_at(&self) -> anyhow::Result<String> {
+        match &self.dir {
+            Some(dir) => Ok(dir.clone()),
+            None => Ok(self.open()?.1),
+        }
+    }
+
+    /// The configuration says what must stay: without it nothing is changed.
     fn open(&self) -> anyhow::Result<(Config, String)> {
-        // Who names the folder needs no configuration.
-        let is_needed = self.dir.is_none() || self.config.config.exists();
-        let config = if is_needed { self.config.read()? } else { Config::default() };
+        let config = self.config.read()?;
         let place = self.dir.clone().unwrap_or_else(|| config.history.dir.clone());
         anyhow::ensure!(!place.is_empty(), "no history: give --dir, or history.dir in the configuration");
         Ok((config, place))
@@ -74,7 +81,7 @@ impl HistoryCommand {
 }
 
 fn show(place: &Place) -> anyhow::Result<Exit> {
-    let (_, place) = place.open()?;
+    let place = place.to_look_at()?;
     runtime()?.block_on(async {
         let library = Library::read(&place, kinds()).await.context(Exit::Invalid)?;
         println!("{}", library.place());

@@ -250,7 +250,11 @@ impl Stream {
         if !door.shed.is_empty() {
             let rows: Vec<u64> = door.shed.iter().map(|at| stage.rows[*at]).collect();
             for row in &rows {
-                self.young.doubt(*row);
+                // What was said of an old row is said again, marked.
+                if self.young.doubt(*row) && *row < step.first_new {
+                    let cause = step.dirty.cause(*row);
+                    step.dirty.note(*row, cause, ALL_RULES);
+                }
             }
             *step.shared.shed += rows.len() as u64;
             let newest = door.shed.iter().map(|at| stage.times[*at]).max().unwrap_or(i64::MIN);

@@ -118,13 +118,28 @@ impl Book {
         Ok(())
     }
 
+    /// A change of ours led to this table: others may have written before it.
+    pub(super) async fn now(&mut self, table: DeltaTable) -> anyhow::Result<()> {
+        self.table = table;
+        self.look().await.with_context(|| self.place())
+    }
+
+    /// Which version of it this is.
+    pub fn version(&self) -> Option<u64> {
+        self.table.version()
+    }
+
     /// Looks at what others have written since.
     ///
     /// # Errors
     /// When the table cannot be read.
     pub async fn refresh(&mut self) -> anyhow::Result<()> {
         let place = self.place();
+        let before = self.table.version();
         self.table.update_state().await.with_context(|| place.clone())?;
+        if self.table.version() == before {
+            return Ok(());
+        }
         self.look().await.context(place)
     }
 
@@ -170,7 +185,15 @@ impl Book {
         let files = self.table.snapshot()?.snapshot().log_data();
         let rows = files.into_iter().filter_map(|file| file.num_records()).sum::<usize>() as u64;
         let until = self.done.map_or(0, |done| first_seq(done + 1));
-        Ok(Past { schema: nullable(&self.kind.schema), provider, rows, until, last: self.last, conditions: Vec::new() })
+        Ok(Past {
+            schema: nullable(&self.kind.schema),
+            provider,
+            rows,
+            until,
+            last: self.last,
+            version: self.version(),
+            conditions: Vec::new(),
+        })
     }
 
     /// How many files it has.

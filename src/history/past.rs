@@ -25,6 +25,8 @@ pub struct Past {
     pub until: i64,
     /// The highest number of a row of them.
     pub last: Option<i64>,
+    /// Which version of the table it is.
+    pub version: Option<u64>,
     /// Only rows for which all this is true are there for whoever asks.
     pub conditions: Vec<Expr>,
 }

@@ -8,8 +8,10 @@ use anyhow::{Context, ensure};
 use arrow::array::{AsArray, BooleanArray};
 use arrow::datatypes::{DataType, Field};
 use datafusion::logical_expr::{ColumnarValue, Expr, ScalarUDF, Volatility, create_udf, ident, lit, when};
+use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
 use deltalake::kernel::transaction::CommitProperties;
+use deltalake::operations::vacuum::VacuumMode;
 use deltalake::partitions::{FilterOp, FilterValue};
 use foreshock_core::time::DAY_US;
 use serde::Deserialize;
@@ -24,7 +26,7 @@ const EVERY: Duration = Duration::from_secs(3_600);
 const DAYS_AT_ONCE: usize = 40;
 
 /// How long what is kept.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Keeping {
     /// Days that rows stay, by table; a table that is not named keeps all.
     pub days: BTreeMap<String, u32>,
@@ -32,6 +34,13 @@ pub struct Keeping {
     pub file_hours: u32,
     /// The file of what must stay; empty for none.
     pub holds: PathBuf,
+}
+
+impl Default for Keeping {
+    /// All rows stay, and files for a day.
+    fn default() -> Keeping {
+        Keeping { days: BTreeMap::new(), file_hours: 24, holds: PathBuf::new() }
+    }
 }
 
 impl Keeping {
@@ -96,8 +105,9 @@ impl Upkeep {
         if self.last.is_some_and(|last| last.elapsed() < EVERY) {
             return Ok(Vec::new());
         }
-        let changed = all(library, &self.keeping, today()?).await?;
+        // Also after an error it is tried again an hour later.
         self.last = Some(Instant::now());
+        let changed = all(library, &self.keeping, today()?).await?;
         Ok(changed.into_iter().map(|(name, _)| name).collect())
     }
 }
@@ -120,20 +130,46 @@ pub async fn all(library: &mut Library, keeping: &Keeping, today: i32) -> anyhow
     for name in keeping.days.keys() {
         ensure!(library.book(name).is_some(), "history.days: no table `{name}`");
     }
-    let mut changed = Vec::new();
+    check_tables(library, &holds)?;
+    let (mut changed, mut first_error) = (Vec::new(), None);
     for book in &mut library.books {
-        let mut done = Done::default();
-        if let Some(days) = keeping.days_of(&book.kind.name) {
-            let first = today.saturating_sub(i32::try_from(days)?);
-            done.removed = let_go(book, first, &holds).await.with_context(|| book.place())?;
-        }
-        done.compacted = compact(book, today).await.with_context(|| book.place())?;
-        done.files = sweep(book, keeping.file_hours).await.with_context(|| book.place())?;
-        if done.removed > 0 || done.compacted > 0 {
-            changed.push((book.kind.name.clone(), done));
+        match one(book, keeping, &holds, today).await.with_context(|| book.place()) {
+            Ok(done) if done.removed > 0 || done.compacted > 0 => changed.push((book.kind.name.clone(), done)),
+            Ok(_) => {}
+            Err(error) => {
+                // The other tables are tended all the same.
+                tracing::error!(error = format!("{error:#}"), "a table of the history is not tended");
+                book.refresh().await?;
+                first_error = first_error.or(Some(error));
+            }
         }
     }
-    Ok(changed)
+    first_error.map_or(Ok(changed), Err)
+}
+
+async fn one(book: &mut Book, keeping: &Keeping, holds: &[Hold], today: i32) -> anyhow::Result<Done> {
+    let mut done = Done::default();
+    book.refresh().await?;
+    if let Some(days) = keeping.days_of(&book.kind.name) {
+        let first = today.saturating_sub(i32::try_from(days)?);
+        done.removed = let_go(book, first, holds).await?;
+    }
+    done.compacted = compact(book, today).await?;
+    done.files = sweep(book, keeping.file_hours, VacuumMode::Full).await?;
+    Ok(done)
+}
+
+/// A hold of a table that there is not would hold nothing.
+fn check_tables(library: &mut Library, holds: &[Hold]) -> anyhow::Result<()> {
+    for hold in holds {
+        let Some(table) = &hold.table else { continue };
+        ensure!(
+            library.book(table).is_some(),
+            "history.holds: case {}: there is no table `{table}`; `foreshock history show` lists them",
+            hold.case
+        );
+    }
+    Ok(())
 }
 
 /// The rows that must stay.
@@ -175,19 +211,23 @@ fn texts(book: &Book) -> Vec<&str> {
 
 /// Is it a row that names a token, in a column of its own or in a JSON text?
 fn names(book: &Book, token: &str) -> Expr {
-    let any = texts(book).into_iter().map(|column| datafusion::functions::expr_fn::contains(ident(column), lit(token)));
-    let is_named = |expr: Expr| when(expr.clone().is_true(), lit(true)).otherwise(lit(false)).unwrap_or(expr);
-    any.map(is_named).reduce(Expr::or).unwrap_or(lit(false))
+    let token = token.to_owned();
+    let holds = test_of("is_held", move |text| text.contains(&token));
+    let any = texts(book).into_iter().map(|column| holds.call(vec![ident(column)]).is_true());
+    any.reduce(Expr::or).unwrap_or(lit(false))
 }
 
 /// The rows of a hold.
 fn held(book: &Book, hold: &Hold) -> Option<Expr> {
-    if hold.table.as_ref().is_some_and(|table| *table != book.kind.name) {
+    // Corrections name no token: without them what was corrected would count again.
+    let of = book.kind.name.trim_end_matches("_corrections");
+    let is_corrections = of != book.kind.name;
+    if hold.table.as_ref().is_some_and(|table| table != of && *table != book.kind.name) {
         return None;
     }
     let from = hold.from.as_deref().and_then(days_of).map(|from| ident(DAY).gt_eq(day(from)));
     let to = hold.to.as_deref().and_then(days_of).map(|to| ident(DAY).lt_eq(day(to)));
-    let subject = hold.subject.as_deref().map(|token| names(book, token));
+    let subject = hold.subject.as_deref().filter(|_| !is_corrections).map(|token| names(book, token));
     Some(from.into_iter().chain(to).chain(subject).reduce(Expr::and).unwrap_or(lit(true)))
 }
 
@@ -204,8 +244,7 @@ async fn let_go(book: &mut Book, first: i32, holds: &[Hold]) -> anyhow::Result<u
         None => old,
     };
     let (table, metrics) = book.table.clone().delete().with_predicate(predicate).await?;
-    book.table = table;
-    book.refresh().await?;
+    book.now(table).await?;
     Ok(metrics.num_deleted_rows.unwrap_or(metrics.num_removed_files))
 }
 
@@ -232,30 +271,35 @@ async fn compact(book: &mut Book, today: i32) -> anyhow::Result<u64> {
         let text = foreshock_core::time::format_rfc3339(i64::from(days) * DAY_US)[..10].to_owned();
         let filters = [(DAY, FilterOp::Eq, FilterValue::Scalar(&text))];
         let (table, metrics) = book.table.clone().optimize().with_filters(&filters).await?;
-        book.table = table;
+        book.now(table).await?;
         done += metrics.num_files_removed;
     }
     Ok(done)
 }
 
-/// Files go that no version of the last hours needs.
-async fn sweep(book: &mut Book, hours: u32) -> anyhow::Result<usize> {
+/// Files go that no version of the last hours needs; `Full`: also those of writers that died.
+async fn sweep(book: &mut Book, hours: u32, mode: VacuumMode) -> anyhow::Result<usize> {
     let vacuum = book.table.clone().vacuum().with_retention_period(chrono::Duration::hours(i64::from(hours)));
-    let (table, metrics) = vacuum.with_enforce_retention_duration(false).await?;
-    book.table = table;
+    let (table, metrics) = vacuum.with_enforce_retention_duration(false).with_mode(mode).await?;
+    book.now(table).await?;
     Ok(metrics.files_deleted.len())
 }
 
-/// Is a text one of these tokens? A function, not a list of constants: Delta writes the condition of a change into its log, and
-/// the tokens must not stand there.
-fn is_one_of(tokens: &[String]) -> ScalarUDF {
-    let tokens: BTreeSet<String> = tokens.iter().cloned().collect();
+/// A test of a text. A function, not a comparison with constants: Delta writes the condition of a change into its log, and tokens
+/// must not stand there.
+fn test_of(name: &str, is_so: impl Fn(&str) -> bool + Send + Sync + 'static) -> ScalarUDF {
     let ask = move |arguments: &[ColumnarValue]| {
         let texts = arguments[0].to_array(1)?;
-        let found = texts.as_string::<i32>().iter().map(|text| text.map(|text| tokens.contains(text)));
+        let found = texts.as_string::<i32>().iter().map(|text| text.map(&is_so));
         Ok(ColumnarValue::Array(Arc::new(found.collect::<BooleanArray>())))
     };
-    create_udf("is_erased", vec![DataType::Utf8], DataType::Boolean, Volatility::Immutable, Arc::new(ask))
+    create_udf(name, vec![DataType::Utf8], DataType::Boolean, Volatility::Immutable, Arc::new(ask))
+}
+
+/// How many rows a condition is true of.
+async fn count(book: &Book, condition: Expr) -> anyhow::Result<usize> {
+    let rows = SessionContext::new().read_table(book.table.table_provider().await?)?;
+    Ok(rows.filter(condition)?.count().await?)
 }
 
 /// What an erasure did, by table: rows in which a token was blanked.
@@ -273,16 +317,22 @@ pub async fn erase(
     holds: &[Hold],
     case: &str,
 ) -> anyhow::Result<Erased> {
-    for hold in holds {
-        let is_named = |token: &String| hold.subject.as_ref().is_none_or(|subject| subject == token);
-        ensure!(
-            !tokens.iter().any(is_named),
-            "nothing is erased: case {} holds rows that may name this person (history.holds)",
-            hold.case
-        );
+    check_tables(library, holds)?;
+    let all: BTreeSet<String> = tokens.iter().cloned().collect();
+    let is_named = test_of("is_erased", move |text| all.contains(text));
+    for book in library.books.iter().filter(|book| tables.contains(book.kind.name.as_str())) {
+        let any = texts(book).into_iter().map(|column| is_named.call(vec![ident(column)]).is_true()).reduce(Expr::or);
+        let Some(any) = any else { continue };
+        for (hold, held) in holds.iter().filter_map(|hold| Some((hold, held(book, hold)?))) {
+            let rows = count(book, any.clone().and(held)).await?;
+            let case = &hold.case;
+            ensure!(
+                rows == 0,
+                "nothing is erased: case {case} holds {rows} rows that name this person (history.holds)"
+            );
+        }
     }
     let mut erased = Erased::new();
-    let is_named = is_one_of(tokens);
     for book in library.books.iter_mut().filter(|book| tables.contains(book.kind.name.as_str())) {
         let columns: Vec<String> = texts(book).into_iter().map(str::to_owned).collect();
         let is_in = |column: &String| is_named.call(vec![ident(column)]);
@@ -295,9 +345,10 @@ pub async fn erase(
             update = update.with_update(column.as_str(), when(is_in(column), blank).otherwise(ident(column))?);
         }
         let (table, metrics) = update.await.with_context(|| format!("history table {}", book.kind.name))?;
-        book.table = table;
+        book.now(table).await?;
+        // Also what an erasure before this one left behind.
+        sweep(book, 0, VacuumMode::Lite).await?;
         if metrics.num_updated_rows > 0 {
-            sweep(book, 0).await?;
             erased.insert(book.kind.name.clone(), metrics.num_updated_rows);
         }
     }

@@ -7,8 +7,12 @@ use anyhow::Context;
 use foreshock_compiler::batch::Tables;
 use foreshock_compiler::{Pack, feed_schema};
 use foreshock_core::Feed;
+use foreshock_log::seq;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
+
+/// The table of the batches.
+const BATCHES: &str = "batches";
 
 /// An open history.
 pub struct Kept {
@@ -41,7 +45,9 @@ fn kinds() -> Vec<Kind> {
         };
         Kind { name, schema: ends(fields), time: "event_time", about: String::new() }
     };
-    Feed::ALL.into_iter().flat_map(|feed| [kind(feed, false), kind(feed, true)]).collect()
+    let seqs = vec![field("seq", arrow::datatypes::DataType::Int64)];
+    let batches = Kind { name: BATCHES.into(), schema: ends(seqs), time: "ingest_time", about: String::new() };
+    Feed::ALL.into_iter().flat_map(|feed| [kind(feed, false), kind(feed, true)]).chain([batches]).collect()
 }
 
 impl Kept {
@@ -55,15 +61,19 @@ impl Kept {
         let (tables, batch, events) = runtime.block_on(async {
             let mut library = Library::read(place, kinds()).await?;
             let (mut tables, mut events) = (Tables::new(), 0);
+            // The last table of each commit: what it has, all have.
+            let batch = library.book(BATCHES).context("every history has its batches")?.done();
+            let until = batch.map_or(0, |batch| seq(batch + 1, 0));
             for feed in Feed::ALL {
-                let mut past = async |name: &str| library.book(name).context("a table of ours")?.past().await;
+                let mut past = async |name: &str| {
+                    anyhow::Ok(library.book(name).context("a table of ours")?.past().await?.before(until))
+                };
                 let versions = past(feed.table()).await?;
                 let corrections = past(&format!("{}_corrections", feed.table())).await?;
                 events += versions.rows;
                 let facts = table(feed, versions, corrections, (from, span.1), runtime.handle()).await?;
                 tables.insert(feed, facts);
             }
-            let batch = library.books.iter().filter_map(crate::history::Book::done).max();
             anyhow::Ok((tables, batch, events))
         })?;
         Ok(Kept { tables, span, batch, events, runtime })

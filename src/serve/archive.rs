@@ -3,7 +3,7 @@
 
 use crate::history::book::Added;
 use crate::history::upkeep::{Keeping, Upkeep};
-use crate::history::{Book, Kind, Library};
+use crate::history::{Book, Kind, Library, Past};
 use crate::ops::health::Health;
 use crate::serve::follow::Done;
 use crate::serve::store::{Name, State, Store};
@@ -11,10 +11,11 @@ use crate::serve::tables::{BATCHES, INGEST_TIME};
 use anyhow::{Context, ensure};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use datafusion::functions_aggregate::expr_fn::max;
 use datafusion::logical_expr::ident;
 use datafusion::prelude::SessionContext;
 use foreshock_log::seq;
-use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -96,6 +97,7 @@ pub async fn state_of(library: &mut Library) -> anyhow::Result<(State, Option<Do
 async fn batches_of(book: &Book, state: &mut State) -> anyhow::Result<(Option<Done>, Vec<(u64, String)>)> {
     let rows = SessionContext::new().read_table(book.past().await?.provider)?;
     let rows = rows.select(["number", "as_of", "in_force", "digest", INGEST_TIME].map(ident))?;
+    let written = rows.clone().aggregate(Vec::new(), vec![max(ident(INGEST_TIME))])?.collect().await?;
     let changed = rows.clone().filter(ident("in_force").is_not_null())?.sort_by(vec![ident("number")])?;
     let last = rows.sort(vec![ident("number").sort(false, false)])?.limit(0, Some(1))?.collect().await?;
     let number =
@@ -113,7 +115,10 @@ async fn batches_of(book: &Book, state: &mut State) -> anyhow::Result<(Option<Do
         let times = last.column(column).as_primitive::<TimestampMicrosecondType>();
         times.is_valid(0).then(|| times.value(0))
     };
-    (state.number, state.as_of, state.written_us) = (Some(number(last, 0)), time(1), time(4));
+    (state.number, state.as_of) = (Some(number(last, 0)), time(1));
+    // A batch without records has no time of its own.
+    let times = written.iter().map(|batch| batch.column(0).as_primitive::<TimestampMicrosecondType>());
+    state.written_us = times.filter(|times| times.is_valid(0)).map(|times| times.value(0)).max();
     let digests = arrow::compute::cast(last.column(3), &arrow::datatypes::DataType::Utf8)?;
     let digest = digests.as_string::<i32>().value(0).to_owned();
     Ok((Some(Done { number: number(last, 0), digest }), in_force))
@@ -148,7 +153,9 @@ impl Archive {
                 continue;
             }
             last = Instant::now();
-            let kept = self.keep(store, archived).and_then(|()| self.tend(store));
+            let work = || self.keep(store, archived).and_then(|()| self.tend());
+            let done = catch_unwind(AssertUnwindSafe(work));
+            let kept = done.unwrap_or_else(|_| Err(anyhow::anyhow!("a fault of this program")));
             pause = if kept.is_ok() { Duration::ZERO } else { PAUSE_AFTER_ERROR };
             match kept {
                 Ok(()) => health.set(PART, true, ""),
@@ -174,6 +181,8 @@ impl Archive {
         for name in names {
             let book = self.library.book(&table_name(name)).context("every table has a book")?;
             let table = state.table(name);
+            // Another process may have compacted it, or erased somebody.
+            self.runtime.block_on(book.refresh())?;
             // Who was overtaken looks at what the other one wrote and adds the rest.
             let rows = loop {
                 let until = book.done().map_or(0, |done| seq(done + 1, 0));
@@ -190,10 +199,10 @@ impl Archive {
             };
             archived.rows.fetch_add(rows as u64, Ordering::Relaxed);
             // What another process has kept of batches that are not in this store yet is not shown before they are.
-            let is_known = book.done().is_some_and(|done| done <= number);
-            let until = book.done().map_or(0, |done| seq(done + 1, 0));
-            if is_known && table.past.as_ref().is_none_or(|past| past.until < until) {
-                pasts.push((name, self.runtime.block_on(book.past())?));
+            let until = book.done().map_or(0, |done| seq(done.min(number) + 1, 0));
+            let is_old = |past: &Past| past.until < until || past.version != book.version();
+            if table.past.as_ref().is_none_or(is_old) {
+                pasts.push((name, self.runtime.block_on(book.past())?.before(seq(number + 1, 0))));
             }
         }
         store.keep(pasts);
@@ -205,20 +214,9 @@ impl Archive {
     ///
     /// # Errors
     /// When a table cannot be read or written.
-    pub fn tend(&mut self, store: &Store) -> anyhow::Result<()> {
-        let Archive { library, runtime, upkeep, .. } = self;
-        let changed = runtime.block_on(upkeep.tend(library))?;
-        let names: BTreeMap<String, Name> =
-            store.state().names().into_iter().map(|name| (table_name(name), name)).collect();
-        let mut pasts = Vec::new();
-        for table in changed {
-            let book = library.book(&table).context("a table of ours")?;
-            let (name, state) = (names[&table], store.state());
-            let until = state.number.map_or(0, |number| seq(number + 1, 0));
-            pasts.push((name, runtime.block_on(book.past())?.before(until)));
-        }
-        store.keep(pasts);
-        Ok(())
+    pub fn tend(&mut self) -> anyhow::Result<()> {
+        // What has changed is seen with the next commit: until then the files before it are there.
+        self.runtime.block_on(self.upkeep.tend(&mut self.library)).map(drop)
     }
 }
 

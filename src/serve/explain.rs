@@ -66,6 +66,9 @@ struct Found {
     detail: serde_json::Value,
 }
 
+/// Most facts of a feed that are taken into memory.
+const FACTS_MAX: usize = 1_000_000;
+
 /// A row of the answer.
 #[derive(Default)]
 struct Row {
@@ -130,8 +133,11 @@ impl TableProvider for Explain {
 
 impl Explain {
     async fn rows(&self, session: &dyn Session) -> Result<Vec<Row>> {
-        if !self.person.grant.personal || self.person.grant.institutions.is_some() {
-            let message = "explain_detection runs a rule over all that it saw: it needs a role that sees names and all institutions";
+        let grant = &self.person.grant;
+        let opens_all = grant.opens("rules") && Feed::ALL.iter().all(|feed| grant.opens(feed.table()));
+        if !grant.personal || grant.institutions.is_some() || !opens_all {
+            let message = "explain_detection runs a rule over all that it saw: it needs a role that sees names, all institutions, \
+                 all feeds and the rules";
             return refused("42501", message.into());
         }
         let found = self.found(session).await?;
@@ -230,7 +236,10 @@ impl Explain {
         from: Option<i64>,
         to: i64,
     ) -> Result<Arc<dyn TableProvider>> {
-        let schema = feed_schema(feed);
+        // What was erased is empty now.
+        let fields =
+            feed_schema(feed).fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
+        let schema = Arc::new(Schema::new(fields));
         let Some((_, view)) = self.views.iter().find(|(name, _)| name == feed.table()) else {
             return Ok(Arc::new(MemTable::try_new(schema, vec![vec![]])?));
         };
@@ -239,9 +248,16 @@ impl Explain {
         if let Some(from) = from {
             plan = plan.filter(ident("event_time").gt_eq(time(from)))?;
         }
-        let plan = plan.project(feed.columns().iter().map(|column| ident(column.name)))?.build()?;
+        let plan = plan.project(feed.columns().iter().map(|column| ident(column.name)))?;
+        let plan = plan.limit(0, Some(FACTS_MAX + 1))?.build()?;
         let rows = collect(session.create_physical_plan(&plan).await?, session.task_ctx()).await?;
-        // A fact that counts has all that its feed requires.
+        if rows.iter().map(RecordBatch::num_rows).sum::<usize>() > FACTS_MAX {
+            let message = format!(
+                "the rule's windows reach over more than {FACTS_MAX} facts of {}: `foreshock backtest` can do it",
+                feed.table()
+            );
+            return refused("54000", message);
+        }
         let rows = rows.into_iter().map(|batch| RecordBatch::try_new(schema.clone(), batch.columns().to_vec()));
         Ok(Arc::new(MemTable::try_new(schema.clone(), vec![rows.collect::<std::result::Result<_, _>>()?])?))
     }

@@ -127,8 +127,8 @@ pub async fn plan(ctx: &SessionContext, statement: Statement, state: &State) -> 
     let most = most_pairs(&optimised, state).map_err(|e| refused(&e))?;
     if most > PAIRS_MAX {
         let message = format!(
-            "a join without an equal column would look at {most} pairs of rows, and at most {PAIRS_MAX} are: join by a column, or \
-             ask for less of one side before"
+            "a join without an equal column would look at more than {PAIRS_MAX} pairs of rows: join by a column, or ask for less of \
+             one side before"
         );
         return Err(Refused { state: TOO_COMPLEX, message });
     }

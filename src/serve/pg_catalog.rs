@@ -4,7 +4,7 @@
 use crate::serve::catalog;
 use crate::serve::changes::ChangesFunction;
 use crate::serve::pg_functions::{self, Comments};
-use crate::serve::session::{CATALOG, Seer, refuse_functions};
+use crate::serve::session::{CATALOG, OWN_FUNCTIONS, Seer, refuse_functions};
 use crate::serve::store::State;
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
@@ -53,10 +53,17 @@ impl PgCatalog {
     /// What DataFusion says.
     pub fn added_to(&self, session: &SessionContext, state: &Arc<State>, seer: &Seer) -> Result<SessionContext> {
         session.catalog(CATALOG).ok_or_else(no_catalogue)?.register_schema(SCHEMA, self.tables.clone())?;
-        let catalogs = session.state().catalog_list().clone();
+        let (catalogs, functions) = (session.state().catalog_list().clone(), session.state().table_functions().clone());
         let builder = SessionStateBuilder::new_from_existing(self.state.clone()).with_catalog_list(catalogs);
         let session = SessionContext::new_with_state(builder.build());
         session.register_udtf("changes", Arc::new(ChangesFunction { state: state.clone(), seer: seer.clone() }));
+        // Those over the person's own views: the shapes have the same names over nothing.
+        for name in OWN_FUNCTIONS {
+            session.deregister_udtf(name);
+            if let Some(function) = functions.get(name) {
+                session.register_udtf(name, function.function().clone());
+            }
+        }
         pg_functions::register_person(&session, &seer.person.name);
         Ok(session)
     }

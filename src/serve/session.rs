@@ -112,6 +112,8 @@ pub async fn session(
 }
 
 /// Functions over the person's own views.
+pub const OWN_FUNCTIONS: [&str; 3] = ["trace", "profile", "explain_detection"];
+
 async fn register_functions(public: &SessionContext, facts: &Facts, person: &Person) -> Result<()> {
     let mut views = Vec::new();
     for name in

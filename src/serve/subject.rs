@@ -188,8 +188,8 @@ const SECTIONS: [(&str, &str, &str, &str); 12] = [
         "payee_institution || ' ' || currency",
         "payee_account = S OR payee_person = S OR payee_phone = S",
     ),
-    ("transactions", "pays to", "payee_account", "payer_account = S OR payer_person = S"),
-    ("transactions", "receives from", "payer_account", "payee_account = S OR payee_person = S"),
+    ("transactions", "pays to", "payee_account || ' ' || currency", "payer_account = S OR payer_person = S"),
+    ("transactions", "receives from", "payer_account || ' ' || currency", "payee_account = S OR payee_person = S"),
     ("transactions", "account on device", "payer_account", "device = S"),
     ("transactions", "device", "device", "payer_account = S OR payer_person = S"),
     ("telecom", "calls and messages to", "coalesce(callee, peer_number)", "caller = S OR number = S"),
@@ -216,14 +216,19 @@ impl Profile {
         let subject = format!("'{}'", self.subject.replace('\'', "''"));
         let known = |table: &str| self.views.iter().any(|(name, _)| name == table);
         let sections = SECTIONS.iter().enumerate().filter(|(_, (table, ..))| known(table));
+        let counts = |table: &str| match table {
+            "transactions" => " AND status IS DISTINCT FROM 'RJCT'",
+            _ => "",
+        };
         let section = |(number, (table, section, what, is_of)): (usize, &(&str, &str, &str, &str))| {
             // The subject stands where the letter does, as a word of its own.
             let is_of = is_of.replace("= S", &format!("= {subject}"));
             format!(
                 "(SELECT {number} AS n, '{section}' AS section, {what} AS what, count(*) AS events, {} AS amount, \
-                 min(event_time) AS first_time, max(event_time) AS last_time FROM {table} WHERE {is_of} GROUP BY 3 \
+                 min(event_time) AS first_time, max(event_time) AS last_time FROM {table} WHERE ({is_of}){} GROUP BY 3 \
                  ORDER BY events DESC, what LIMIT {SECTION_ROWS})",
-                Profile::amount(table)
+                Profile::amount(table),
+                counts(table)
             )
         };
         let sections: Vec<String> = sections.map(section).collect();
