@@ -67,8 +67,12 @@ fn words(words: &[&str]) -> BTreeSet<String> {
 
 /// Somebody of bank-a who sees no names, with a purpose or without one.
 fn restricted(purpose: bool) -> Person {
-    let grant =
-        Grant { tables: None, institutions: Some(words(&["bank-a"])), personal: false, purposes: words(&["FRAUD"]) };
+    let grant = Grant {
+        institutions: Some(words(&["bank-a"])),
+        personal: false,
+        purposes: words(&["FRAUD"]),
+        ..Grant::everything()
+    };
     let mut person = Person { name: "wang".into(), role: "bank".into(), grant: Arc::new(grant), purpose: None };
     if purpose {
         person.name_purpose("FRAUD", "A-7").unwrap();
@@ -393,4 +397,42 @@ fn every_statement_is_written_down_and_one_that_cannot_be_is_not_answered() {
         let refused = said(&desk, &runtime, "SELECT 1", restricted(true)).unwrap_err();
         assert!(refused.starts_with("58030"), "{refused}");
     }
+}
+
+#[test]
+fn who_may_read_the_audit_sees_it_as_a_table_and_every_statement_that_runs_and_others_only_their_own() {
+    let (store, runtime, folder) = (store(), runtime(), tempfile::tempdir().unwrap());
+    let audit = Some(Audit::open(&folder.path().join("audit.ndjson")).unwrap());
+    let desk = desk_of(&store, Seen { pseudonyms: Pseudonyms::new(b"key"), audit });
+    let grant = Grant { tables: Some(words(&["audit"])), personal: false, ..Grant::everything() };
+    let auditor = Person { name: "zhao".into(), role: "audit".into(), grant: Arc::new(grant), purpose: None };
+    said(&desk, &runtime, "SELECT event_id FROM transactions LIMIT 3", restricted(true)).unwrap();
+    let of_wang = "SELECT \"user\", \"case\", statement, rows, array_to_string(tables, ',') AS t FROM audit WHERE \"user\" = 'wang'";
+    let told = said(&desk, &runtime, of_wang, auditor.clone()).unwrap();
+    assert!(
+        told.contains("| wang | A-7  | SELECT event_id FROM transactions LIMIT 3 | 3    | transactions |"),
+        "{told}"
+    );
+    let refused = said(&desk, &runtime, "SELECT * FROM audit", restricted(true)).unwrap_err();
+    assert!(refused.contains("not found"), "{refused}");
+    let waiting = "SELECT * FROM changes('transactions', 9000000000000000000, INTERVAL '1 minute')";
+    let seen = "SELECT user_name, statement FROM system.queries ORDER BY id";
+    runtime.block_on(async {
+        let asked = tokio::spawn({
+            let desk = desk.clone();
+            async move { desk.answer(waiting, restricted(true)).await.map(drop) }
+        });
+        let told = async |person: Person| {
+            let answer = desk.answer(seen, person).await.unwrap();
+            pretty_format_batches(&answer.batches).unwrap().to_string()
+        };
+        while !told(auditor.clone()).await.contains("1 minute") {
+            tokio::task::yield_now().await;
+        }
+        let mut other = restricted(false);
+        other.name = "zhou".into();
+        let own = told(other).await;
+        assert!(own.contains("zhou") && !own.contains("wang"), "{own}");
+        asked.abort();
+    });
 }

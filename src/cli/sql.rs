@@ -10,6 +10,7 @@ use crate::rules::files::Choice;
 use crate::serve::archive;
 use crate::serve::catalog::Facts;
 use crate::serve::door::{as_of, written};
+use crate::serve::itself::Itself;
 use crate::serve::query::{Desk, Limits, Seen};
 use crate::serve::questions::{Parameter, Question};
 use crate::serve::store::Store;
@@ -103,7 +104,7 @@ fn over_history(place: &str, text: &str, form: &str) -> anyhow::Result<Said> {
         store.begin(archive::state_of(&mut library).await?.0);
         let limits = Limits::of(&config.serve);
         let seen = Seen { pseudonyms: Pseudonyms::new(&[]), audit: None };
-        let desk = Arc::new(Desk::new(Arc::new(store), Facts::new(&pack)?, limits, seen)?);
+        let desk = Arc::new(Desk::new(Arc::new(store), Facts::new(&pack)?, limits, seen, Itself::default())?);
         match desk.answer(text, Person::on_this_machine("")).await {
             Ok(answer) => Ok((true, as_of(&answer), written(form, &answer, limits.answer_bytes)?.1)),
             Err(refused) => {

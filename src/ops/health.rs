@@ -195,6 +195,13 @@ impl Health {
         (!names.is_empty() && names.iter().all(|(_, d)| d.is_up), text)
     }
 
+    /// What this process depends on, by name.
+    pub fn parts_of(&self) -> Vec<(String, Dependency)> {
+        let mut states = self.states("");
+        states.sort_by(|a, b| a.0.cmp(&b.0));
+        states
+    }
+
     fn states(&self, prefix: &str) -> Vec<(String, Dependency)> {
         self.dependencies.iter().map(|e| (format!("{prefix}{}", e.key()), e.value().clone())).collect()
     }

@@ -82,6 +82,11 @@ impl Audit {
         Ok(Audit { path: path.to_owned(), end: Mutex::new(End { file, hash }) })
     }
 
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Writes a statement down.
     ///
     /// # Errors

@@ -20,6 +20,9 @@ pub struct Grant {
     /// Columns that name a person, an account, a number or a device are shown; else a pseudonym stands in their place.
     #[serde(default)]
     pub personal: bool,
+    /// Of tables about persons only sums over enough of them are shown, for no purpose that would have to be named.
+    #[serde(default)]
+    pub aggregates_only: bool,
     /// For what data of persons may be asked. Without one of these and a case number there are no rows of them.
     #[serde(default)]
     pub purposes: BTreeSet<String>,
@@ -28,7 +31,7 @@ pub struct Grant {
 impl Grant {
     /// Everything, for no purpose that would have to be named: of a reader that only its own machine can ask.
     pub fn everything() -> Grant {
-        Grant { tables: None, institutions: None, personal: true, purposes: BTreeSet::new() }
+        Grant { tables: None, institutions: None, personal: true, aggregates_only: false, purposes: BTreeSet::new() }
     }
 
     /// May this table be asked?

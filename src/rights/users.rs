@@ -140,6 +140,12 @@ impl Users {
         let file: File = toml::from_str(text)?;
         let roles: BTreeMap<String, Arc<Grant>> =
             file.roles.into_iter().map(|(name, grant)| (name, Arc::new(grant))).collect();
+        for (name, grant) in &roles {
+            anyhow::ensure!(
+                !(grant.aggregates_only && grant.personal),
+                "roles.{name}: whoever sees sums only (aggregates_only) sees no names (personal)"
+            );
+        }
         let mut users = BTreeMap::new();
         for (name, UserText { secret, role }) in file.users {
             let secret = Secret::parse(&secret).with_context(|| format!("users.{name}.secret"))?;

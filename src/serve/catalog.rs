@@ -1,4 +1,4 @@
-//! Tables about tables, rules, codes and the reader itself.
+//! Tables about tables, rules and codes.
 
 use crate::serve::session::STANDING;
 use crate::serve::store::State;
@@ -72,53 +72,32 @@ pub fn tables(facts: &Facts, state: &State) -> [(&'static str, RecordBatch); 4] 
     ]
 }
 
-/// Tables in `system`.
-pub fn system(state: &State) -> [(&'static str, RecordBatch); 2] {
-    let number = state.number.map(|number| i64::try_from(number).unwrap_or(i64::MAX));
-    let marks = Grid::new(&[("batch", Type::Bigint), ("as_of", Type::Time), ("written", Type::Time)]);
-    let marks = marks.finish(vec![
-        Arc::new(Int64Array::from(vec![number])),
-        times(vec![state.as_of]),
-        times(vec![state.written_us]),
-    ]);
-    let names: Vec<&str> = state.tables.keys().copied().collect();
-    let of = |value: fn(&crate::serve::store::Table) -> Option<i64>| -> ArrayRef {
-        Arc::new(state.tables.values().map(value).collect::<Int64Array>())
-    };
-    let limits = Grid::new(&[
-        ("table_name", Type::Text),
-        ("rows", Type::Bigint),
-        ("rows_let_go", Type::Bigint),
-        ("first_seq", Type::Bigint),
-    ]);
-    let limits = limits.finish(vec![
-        texts(names.into_iter().map(Some)),
-        of(|table| i64::try_from(table.row_count()).ok()),
-        of(|table| i64::try_from(table.dropped).ok()),
-        of(crate::serve::store::Table::first_seq),
-    ]);
-    [("watermarks", marks), ("limits", limits)]
-}
-
 /// Columns of a small table.
-struct Grid(Arc<Schema>);
+pub struct Grid(Arc<Schema>);
 
 impl Grid {
-    fn new(columns: &[(&str, Type)]) -> Grid {
+    /// With these columns.
+    pub fn new(columns: &[(&str, Type)]) -> Grid {
         let fields: Vec<Field> = columns.iter().map(|(name, ty)| Field::new(*name, data_type(*ty), true)).collect();
         Grid(Arc::new(Schema::new(fields)))
     }
 
-    fn finish(self, columns: Vec<ArrayRef>) -> RecordBatch {
+    /// Its rows, column by column.
+    ///
+    /// # Panics
+    /// When they are not its columns: a fault of this program.
+    pub fn finish(self, columns: Vec<ArrayRef>) -> RecordBatch {
         RecordBatch::try_new(self.0, columns).expect("columns of the table")
     }
 }
 
-fn texts<T: AsRef<str>>(values: impl Iterator<Item = Option<T>>) -> ArrayRef {
+/// A column of texts.
+pub fn texts<T: AsRef<str>>(values: impl Iterator<Item = Option<T>>) -> ArrayRef {
     Arc::new(values.collect::<StringArray>())
 }
 
-fn times(values: Vec<Option<i64>>) -> ArrayRef {
+/// A column of times, microseconds.
+pub fn times(values: Vec<Option<i64>>) -> ArrayRef {
     Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC"))
 }
 

@@ -2,15 +2,16 @@
 //! the event stands beside what was published; and the events that share a key of its windows with that event.
 
 use crate::rights::grant::Person;
+use crate::serve::computed::{Computed, Rows};
 use crate::serve::gate::Refused;
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{Field, Schema, SchemaRef, TimestampMicrosecondType};
 use datafusion::catalog::{Session, TableFunctionImpl};
 use datafusion::common::ScalarValue;
-use datafusion::datasource::{MemTable, TableProvider, TableType, provider_as_source};
+use datafusion::datasource::{MemTable, TableProvider, provider_as_source};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, ident, lit};
-use datafusion::physical_plan::{ExecutionPlan, collect};
+use datafusion::physical_plan::collect;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
@@ -43,7 +44,8 @@ impl TableFunctionImpl for ExplainFunction {
             let message = "one argument is taken, a text; write explain_detection('detection_id')";
             return Err(DataFusionError::Plan(message.into()));
         };
-        Ok(Arc::new(Explain { pack: self.pack.clone(), views: self.views.clone(), person: self.person.clone(), id }))
+        let (pack, views, person) = (self.pack.clone(), self.views.clone(), self.person.clone());
+        Ok(Arc::new(Computed(Explain { pack, views, person, id })))
     }
 }
 
@@ -89,7 +91,7 @@ fn time(us: i64) -> Expr {
 }
 
 #[async_trait::async_trait]
-impl TableProvider for Explain {
+impl Rows for Explain {
     fn schema(&self) -> SchemaRef {
         let column = |name: &str, ty| Field::new(name, data_type(ty), true);
         Arc::new(Schema::new(vec![
@@ -102,18 +104,8 @@ impl TableProvider for Explain {
         ]))
     }
 
-    fn table_type(&self) -> TableType {
-        TableType::Base
-    }
-
-    async fn scan(
-        &self,
-        session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
-        limit: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let rows = self.rows(session).await?;
+    async fn rows(&self, session: &dyn Session) -> Result<Vec<RecordBatch>> {
+        let rows = self.told(session).await?;
         let text = |value: &dyn Fn(&Row) -> Option<String>| -> ArrayRef {
             Arc::new(rows.iter().map(value).collect::<StringArray>())
         };
@@ -126,13 +118,12 @@ impl TableProvider for Explain {
             text(&|row| row.event_id.clone()),
             Arc::new(times.with_timezone("UTC")) as ArrayRef,
         ];
-        let batch = RecordBatch::try_new(self.schema(), columns)?;
-        MemTable::try_new(self.schema(), vec![vec![batch]])?.scan(session, projection, filters, limit).await
+        Ok(vec![RecordBatch::try_new(self.schema(), columns)?])
     }
 }
 
 impl Explain {
-    async fn rows(&self, session: &dyn Session) -> Result<Vec<Row>> {
+    async fn told(&self, session: &dyn Session) -> Result<Vec<Row>> {
         let grant = &self.person.grant;
         let opens_all = grant.opens("rules") && Feed::ALL.iter().all(|feed| grant.opens(feed.table()));
         if !grant.personal || grant.institutions.is_some() || !opens_all {

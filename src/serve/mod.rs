@@ -3,12 +3,16 @@
 
 pub mod archive;
 pub mod assembly;
+pub mod audited;
 pub mod catalog;
 pub mod changes;
+pub mod computed;
 pub mod door;
 pub mod explain;
+pub mod floor;
 pub mod follow;
 pub mod gate;
+pub mod itself;
 pub mod pg_catalog;
 pub mod pg_functions;
 pub mod process;

@@ -56,7 +56,9 @@ impl PgCatalog {
         let (catalogs, functions) = (session.state().catalog_list().clone(), session.state().table_functions().clone());
         let builder = SessionStateBuilder::new_from_existing(self.state.clone()).with_catalog_list(catalogs);
         let session = SessionContext::new_with_state(builder.build());
-        session.register_udtf("changes", Arc::new(ChangesFunction { state: state.clone(), seer: seer.clone() }));
+        if !seer.person.grant.aggregates_only {
+            session.register_udtf("changes", Arc::new(ChangesFunction { state: state.clone(), seer: seer.clone() }));
+        }
         // Those over the person's own views: the shapes have the same names over nothing.
         for name in OWN_FUNCTIONS {
             session.deregister_udtf(name);

@@ -9,6 +9,7 @@ use crate::serve::archive::{Archive, Archived};
 use crate::serve::catalog::Facts;
 use crate::serve::door::{Door, LISTENERS_MAX, router};
 use crate::serve::follow::{Done, Followed, Follower};
+use crate::serve::itself::Itself;
 use crate::serve::query::{Desk, Limits, Seen};
 use crate::serve::store::Store;
 use crate::serve::wire::listener::{Listener, Tls};
@@ -75,7 +76,10 @@ impl Reader {
         let wire = wire(settings, users.clone())?;
         let (followed, health) = (Arc::new(Followed::default()), Arc::new(Health::default()));
         health.set("topics", false, "not yet read");
-        let desk = Arc::new(Desk::new(store.clone(), Facts::new(pack)?, limits, Seen { pseudonyms, audit })?);
+        let archived = archive.is_some().then(Arc::<Archived>::default);
+        let itself = Itself { health: health.clone(), archived: archived.clone(), running: Arc::default() };
+        let seen = Seen { pseudonyms, audit };
+        let desk = Arc::new(Desk::new(store.clone(), Facts::new(pack)?, limits, seen, itself)?);
         let stop = Arc::new(AtomicBool::new(false));
         let listener_of = |(socket, access, tls)| {
             (socket, Listener { desk: desk.clone(), access, tls, connections_max: settings.connections_max })
@@ -85,7 +89,6 @@ impl Reader {
             None => (None, None),
         };
         let listeners = Arc::new(Semaphore::new(LISTENERS_MAX));
-        let archived = archive.is_some().then(Arc::<Archived>::default);
         let door = Door {
             desk,
             users,

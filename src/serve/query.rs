@@ -6,7 +6,9 @@ use crate::rights::grant::Person;
 use crate::rights::pseudonym::Pseudonyms;
 use crate::serve::catalog::Facts;
 use crate::serve::changes::wait_for;
+use crate::serve::floor;
 use crate::serve::gate::{self, Refused};
+use crate::serve::itself::{Itself, Ticket};
 use crate::serve::pg_catalog::PgCatalog;
 use crate::serve::restrict;
 use crate::serve::session::{Seer, session};
@@ -117,8 +119,8 @@ pub struct Desk {
     permits: Arc<Semaphore>,
     /// By role.
     pg_catalogs: DashMap<String, Arc<PgCatalog>>,
-    pseudonyms: Pseudonyms,
-    audit: Option<Audit>,
+    seen: Seen,
+    itself: Itself,
     /// Its threads run statements and nothing else: one that does not let go of its thread holds up none of the doors.
     threads: Option<tokio::runtime::Runtime>,
     /// Statements answered.
@@ -172,7 +174,7 @@ impl Desk {
     ///
     /// # Errors
     /// What DataFusion says.
-    pub fn new(store: Arc<Store>, facts: Facts, limits: Limits, seen: Seen) -> anyhow::Result<Desk> {
+    pub fn new(store: Arc<Store>, facts: Facts, limits: Limits, seen: Seen, itself: Itself) -> anyhow::Result<Desk> {
         let pool = Arc::new(GreedyMemoryPool::new(limits.memory_bytes));
         // Facts do not go to a disk that nobody looks after: what does not fit ends.
         let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
@@ -186,7 +188,6 @@ impl Desk {
             .build()?;
         let (answered, refused) = (AtomicU64::new(0), AtomicU64::new(0));
         let pg_catalogs = DashMap::new();
-        let Seen { pseudonyms, audit } = seen;
         Ok(Desk {
             store,
             facts,
@@ -194,8 +195,8 @@ impl Desk {
             runtime,
             permits,
             pg_catalogs,
-            pseudonyms,
-            audit,
+            seen,
+            itself,
             threads: Some(threads),
             answered,
             refused,
@@ -226,9 +227,10 @@ impl Desk {
     /// Why it does not run, at which limit it was stopped, or that it cannot be written down.
     pub async fn ask(self: &Arc<Self>, ask: Ask) -> Result<Answer, Refused> {
         let (desk, time) = (self.clone(), ask.time);
+        let ticket = self.itself.running.begin(&ask.person, &ask.text);
         let note =
             Note { desk: self, person: ask.person.clone(), text: ask.text.clone(), is_written: AtomicBool::new(false) };
-        let answer = self.work(time, async move { desk.run(&ask).await }).await;
+        let answer = self.work(time, async move { desk.run(&ask, &ticket).await }).await;
         let counter = if answer.is_ok() { &self.answered } else { &self.refused };
         counter.fetch_add(1, Ordering::Relaxed);
         let outcome = match &answer {
@@ -244,7 +246,7 @@ impl Desk {
     /// # Errors
     /// When it cannot.
     pub fn write_down(&self, person: &Person, text: &str, outcome: Outcome) -> Result<(), Refused> {
-        let Some(audit) = self.audit.as_ref().filter(|_| person.is_known()) else { return Ok(()) };
+        let Some(audit) = self.seen.audit.as_ref().filter(|_| person.is_known()) else { return Ok(()) };
         audit.write(person, text, &tables_of(text), outcome).map_err(|error| {
             tracing::error!(error = format!("{error:#}"), "no statement is answered: it cannot be written down");
             Refused { state: "58030", message: "the statement cannot be written down, so it is not answered".into() }
@@ -287,9 +289,12 @@ impl Desk {
 
     async fn session(&self, ask: &Ask) -> Result<(Arc<State>, SessionContext), Refused> {
         let fault = |e: datafusion::error::DataFusionError| gate::refused(&e);
-        let seer = Seer { person: ask.person.clone(), pseudonyms: self.pseudonyms.clone() };
+        let Seen { pseudonyms, audit } = &self.seen;
+        let audit = audit.as_ref().map(|audit| audit.path().to_owned());
+        let seer = Seer { person: ask.person.clone(), pseudonyms: pseudonyms.clone(), audit };
         let state = restrict::state_of(&self.store.state(), &ask.person.grant).map_err(fault)?;
-        let made = async |state| session(state, &self.facts, self.runtime.clone(), &seer).await.map_err(fault);
+        let made =
+            async |state| session(state, &self.facts, self.runtime.clone(), &seer, &self.itself).await.map_err(fault);
         let ctx = made(&state).await?;
         let Words::Postgres(_) = ask.words else { return Ok((state, ctx)) };
         let known = self.pg_catalogs.get(&ask.person.role).map(|catalog| catalog.clone());
@@ -310,17 +315,21 @@ impl Desk {
     async fn planned(&self, ask: &Ask) -> Result<(Arc<State>, SessionContext, LogicalPlan), Refused> {
         let statement = parsed(ask)?;
         let (state, ctx) = self.session(ask).await?;
-        let plan = gate::plan(&ctx, statement, &state).await?;
+        let mut plan = gate::plan(&ctx, statement, &state).await?;
+        if ask.person.grant.aggregates_only {
+            plan = floor::with_floor(plan).map_err(|e| gate::refused(&e))?;
+        }
         Ok((state, ctx, plan))
     }
 
-    async fn run(&self, ask: &Ask) -> Result<Answer, Refused> {
+    async fn run(&self, ask: &Ask, ticket: &Ticket) -> Result<Answer, Refused> {
         let fault = |e: datafusion::error::DataFusionError| gate::refused(&e);
         let (mut state, mut ctx, mut plan) = self.planned(ask).await?;
         if wait_for(&plan, &self.store, self.limits.time).await.map_err(fault)? {
             (state, ctx, plan) = self.planned(ask).await?;
         }
         let _permit = self.permits.acquire().await.expect("never closed");
+        ticket.run();
         let mut rows = ctx.execute_logical_plan(plan).await.map_err(fault)?.execute_stream().await.map_err(fault)?;
         let (schema, mut batches) = (rows.schema(), Vec::new());
         let held = MemoryConsumer::new("answer").register(&self.runtime.memory_pool);

@@ -46,7 +46,8 @@ pub fn columns(table: &str, names: &[&str], person: &Person) -> String {
         None => NAMES.contains(&name) && is_about_persons(table),
     };
     let shown = |name: &&str| {
-        if person.grant.personal {
+        // Whoever sees sums only counts names, and sees none.
+        if person.grant.personal || person.grant.aggregates_only {
             return format!("r.\"{name}\"");
         }
         match *name {

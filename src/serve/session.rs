@@ -4,23 +4,27 @@ use crate::history::facts::standing;
 use crate::history::past::Joined;
 use crate::rights::grant::Person;
 use crate::rights::pseudonym::Pseudonyms;
+use crate::serve::audited::Audited;
 use crate::serve::catalog::{self, Facts};
 use crate::serve::changes::ChangesFunction;
+use crate::serve::computed::{Computed, Rows};
 use crate::serve::explain::ExplainFunction;
+use crate::serve::floor::Opaque;
 use crate::serve::gate::Refused;
+use crate::serve::itself::{self, Itself};
 use crate::serve::restrict;
 use crate::serve::store::{State, Table};
 use crate::serve::subject::{ProfileFunction, TraceFunction};
 use crate::serve::tables::{INGEST_TIME, SEQ};
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, Session};
-use datafusion::datasource::{MemTable, TableProvider, TableType};
+use datafusion::datasource::{MemTable, TableProvider};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::logical_expr::Expr;
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use foreshock_core::Feed;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Catalogue and schema, as clients see them.
@@ -59,6 +63,8 @@ pub struct Seer {
     pub person: Person,
     /// Makes pseudonyms.
     pub pseudonyms: Pseudonyms,
+    /// The file that statements are written down in, if there is one.
+    pub audit: Option<PathBuf>,
 }
 
 /// A session over the tables as they are in a state, as far as somebody may see them. The rows of the state are those that
@@ -71,6 +77,7 @@ pub async fn session(
     facts: &Facts,
     runtime: Arc<RuntimeEnv>,
     seer: &Seer,
+    itself: &Itself,
 ) -> Result<SessionContext> {
     let below = SessionContext::new_with_config_rt(config(), runtime.clone());
     let public = SessionContext::new_with_config_rt(config(), runtime);
@@ -99,14 +106,19 @@ pub async fn session(
     for (name, batch) in catalog::tables(facts, state).into_iter().filter(|(name, _)| person.grant.opens(name)) {
         public.register_table(name, memory(batch.schema(), vec![batch])?)?;
     }
+    if let Some(path) = seer.audit.clone().filter(|_| person.grant.opens("audit")) {
+        public.register_table("audit", Arc::new(Computed(Audited { path })))?;
+    }
     let system = MemorySchemaProvider::new();
-    for (name, batch) in catalog::system(state) {
+    for (name, batch) in itself::system(state, itself, person) {
         system.register_table(name.to_owned(), memory(batch.schema(), vec![batch])?)?;
     }
     let catalog = public.catalog(CATALOG).ok_or_else(|| DataFusionError::Internal("no catalogue".into()))?;
     catalog.register_schema("system", Arc::new(system))?;
-    register_functions(&public, facts, person).await?;
-    public.register_udtf("changes", Arc::new(ChangesFunction { state: state.clone(), seer: seer.clone() }));
+    if !person.grant.aggregates_only {
+        register_functions(&public, facts, person).await?;
+        public.register_udtf("changes", Arc::new(ChangesFunction { state: state.clone(), seer: seer.clone() }));
+    }
     refuse_functions(&public);
     Ok(public)
 }
@@ -163,7 +175,7 @@ fn provider(table: &Table) -> Result<Arc<dyn TableProvider>> {
     }
 }
 
-fn memory(schema: SchemaRef, pieces: Vec<datafusion::arrow::array::RecordBatch>) -> Result<Arc<dyn TableProvider>> {
+fn memory(schema: SchemaRef, pieces: Vec<RecordBatch>) -> Result<Arc<dyn TableProvider>> {
     Ok(Arc::new(MemTable::try_new(schema, vec![pieces])?))
 }
 
@@ -188,8 +200,13 @@ impl Views<'_> {
         if !self.person.grant.opens(name) {
             return Ok(());
         }
-        let is_locked = is_about_persons && !self.person.may_see_persons();
-        let table = if is_locked { Arc::new(Locked { name: name.to_owned(), schema: view.schema() }) } else { view };
+        let table: Arc<dyn TableProvider> = if is_about_persons && self.person.grant.aggregates_only {
+            Arc::new(Opaque(view))
+        } else if is_about_persons && !self.person.may_see_persons() {
+            Arc::new(Computed(Locked { name: name.to_owned(), schema: view.schema() }))
+        } else {
+            view
+        };
         self.public.register_table(name, table)?;
         Ok(())
     }
@@ -203,22 +220,12 @@ struct Locked {
 }
 
 #[async_trait::async_trait]
-impl TableProvider for Locked {
+impl Rows for Locked {
     fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }
 
-    fn table_type(&self) -> TableType {
-        TableType::View
-    }
-
-    async fn scan(
-        &self,
-        _: &dyn Session,
-        _: Option<&Vec<usize>>,
-        _: &[Expr],
-        _: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
+    async fn rows(&self, _: &dyn Session) -> Result<Vec<RecordBatch>> {
         Err(locked(&self.name))
     }
 }

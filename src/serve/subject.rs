@@ -1,6 +1,7 @@
 //! `trace(account, from, hops)` and `profile(subject)`: what a person may see of an account's money, and of a subject, as tables.
 //! Both read the person's own views, so they show no row and no name that a statement of his would not.
 
+use crate::serve::computed::{Computed, Rows};
 use crate::serve::gate::Refused;
 use crate::serve::trace::{HOPS_MAX, Payment, Step, trace};
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, UInt64Array};
@@ -8,10 +9,10 @@ use arrow::compute::{concat_batches, take};
 use arrow::datatypes::{Field, Int64Type, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableFunctionImpl};
 use datafusion::common::ScalarValue;
-use datafusion::datasource::{MemTable, TableProvider, TableType, provider_as_source};
+use datafusion::datasource::{TableProvider, provider_as_source};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast, ident, lit};
-use datafusion::physical_plan::{ExecutionPlan, collect};
+use datafusion::physical_plan::collect;
 use datafusion::prelude::SessionContext;
 use foreshock_compiler::data_type;
 use foreshock_core::Type;
@@ -74,7 +75,7 @@ impl TableFunctionImpl for TraceFunction {
         let Some(hops) = hops.filter(|hops| (1..=HOPS_MAX).contains(hops)) else {
             return wrong("the third argument is not 1 to 5", FORM);
         };
-        Ok(Arc::new(Trace { transactions: self.transactions.clone(), account, from, hops }))
+        Ok(Arc::new(Computed(Trace { transactions: self.transactions.clone(), account, from, hops })))
     }
 }
 
@@ -87,7 +88,7 @@ struct Trace {
 }
 
 #[async_trait::async_trait]
-impl TableProvider for Trace {
+impl Rows for Trace {
     fn schema(&self) -> SchemaRef {
         let column = |name: &str, ty| Field::new(name, data_type(ty), true);
         Arc::new(Schema::new(vec![
@@ -103,17 +104,7 @@ impl TableProvider for Trace {
         ]))
     }
 
-    fn table_type(&self) -> TableType {
-        TableType::Base
-    }
-
-    async fn scan(
-        &self,
-        session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
-        limit: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
+    async fn rows(&self, session: &dyn Session) -> Result<Vec<RecordBatch>> {
         let from = lit(ScalarValue::TimestampMicrosecond(Some(self.from), Some("UTC".into())));
         let counts = ident("event_time").gt_eq(from).and(ident("status").eq(lit("RJCT")).is_not_true());
         let plan = LogicalPlanBuilder::scan("transactions", provider_as_source(self.transactions.clone()), None)?
@@ -124,8 +115,7 @@ impl TableProvider for Trace {
         let plan = session.create_physical_plan(&plan).await?;
         let schema = plan.schema();
         let rows = concat_batches(&schema, &collect(plan, session.task_ctx()).await?)?;
-        let found = MemTable::try_new(self.schema(), vec![vec![self.steps(&rows)?]])?;
-        found.scan(session, projection, filters, limit).await
+        Ok(vec![self.steps(&rows)?])
     }
 }
 
@@ -164,7 +154,7 @@ impl TableFunctionImpl for ProfileFunction {
                 "profile('token'): an account, a number, a device or a person",
             );
         };
-        Ok(Arc::new(Profile { views: self.views.clone(), subject }))
+        Ok(Arc::new(Computed(Profile { views: self.views.clone(), subject })))
     }
 }
 
@@ -240,7 +230,7 @@ impl Profile {
 }
 
 #[async_trait::async_trait]
-impl TableProvider for Profile {
+impl Rows for Profile {
     fn schema(&self) -> SchemaRef {
         let column = |name: &str, ty| Field::new(name, data_type(ty), true);
         Arc::new(Schema::new(vec![
@@ -253,19 +243,9 @@ impl TableProvider for Profile {
         ]))
     }
 
-    fn table_type(&self) -> TableType {
-        TableType::Base
-    }
-
-    async fn scan(
-        &self,
-        session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
-        limit: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
+    async fn rows(&self, session: &dyn Session) -> Result<Vec<RecordBatch>> {
         if !SECTIONS.iter().any(|(table, ..)| self.views.iter().any(|(name, _)| name == table)) {
-            return MemTable::try_new(self.schema(), vec![vec![]])?.scan(session, projection, filters, limit).await;
+            return Ok(Vec::new());
         }
         let views = SessionContext::new();
         for (name, view) in &self.views {
@@ -279,9 +259,8 @@ impl TableProvider for Profile {
         let plan = LogicalPlanBuilder::from(plan).project(columns)?.build()?;
         let plan = session.create_physical_plan(&plan).await?;
         let rows = collect(plan, session.task_ctx()).await?;
-        let rows = rows.into_iter().map(|batch| RecordBatch::try_new(schema.clone(), batch.columns().to_vec()));
-        let rows = MemTable::try_new(schema.clone(), vec![rows.collect::<std::result::Result<_, _>>()?])?;
-        rows.scan(session, projection, filters, limit).await
+        let typed = |batch: RecordBatch| Ok(RecordBatch::try_new(schema.clone(), batch.columns().to_vec())?);
+        rows.into_iter().map(typed).collect()
     }
 }
 
@@ -290,6 +269,7 @@ impl TableProvider for Profile {
 mod tests {
     use super::*;
     use arrow::datatypes::DataType;
+    use datafusion::datasource::MemTable;
 
     #[test]
     fn a_subject_with_a_quote_stays_a_text() {

@@ -10,6 +10,7 @@ use foreshock::rules::files::{Choice, load};
 use foreshock::serve::assembly::{Assembly, Incoming};
 use foreshock::serve::catalog::Facts;
 use foreshock::serve::door::{Door, router};
+use foreshock::serve::itself::Itself;
 use foreshock::serve::query::{Desk, Limits, Seen};
 use foreshock::serve::rows::rows;
 use foreshock::serve::store::{Change, Store};
@@ -64,7 +65,7 @@ pub fn desk_of(store: &Arc<Store>, seen: Seen) -> Arc<Desk> {
     let pack = load(&config.rules.dir, &choice, &config.settings()).unwrap().unwrap();
     let time = Duration::from_secs(2);
     let limits = Limits { rows: 10_000, answer_bytes: 32 << 20, memory_bytes: 64 << 20, time, at_once: 2 };
-    Arc::new(Desk::new(store.clone(), Facts::new(&pack).unwrap(), limits, seen).unwrap())
+    Arc::new(Desk::new(store.clone(), Facts::new(&pack).unwrap(), limits, seen, Itself::default()).unwrap())
 }
 
 pub fn runtime() -> tokio::runtime::Runtime {

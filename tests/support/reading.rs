@@ -179,8 +179,10 @@ pub fn ask_all(store: &Store, pack: &Pack, texts: &[String]) -> Vec<Vec<RecordBa
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let (person, pseudonyms) = (Person::on_this_machine(""), Pseudonyms::new(&[]));
-        let seer = Seer { person, pseudonyms };
-        let ctx = session(&store.state(), &Facts::new(pack).unwrap(), Default::default(), &seer).await.unwrap();
+        let seer = Seer { person, pseudonyms, audit: None };
+        let ctx = session(&store.state(), &Facts::new(pack).unwrap(), Default::default(), &seer, &Default::default())
+            .await
+            .unwrap();
         let mut all = Vec::new();
         for text in texts {
             let plan = gate::plan(&ctx, gate::check(text).unwrap(), &store.state()).await.unwrap();
