@@ -147,6 +147,11 @@ fn psql_asks_describes_copies_and_is_shown_where_a_statement_is_wrong() {
         ("\\df", "List of functions"),
         ("\\db", "Tablespace"),
         ("\\di", "Did not find any relations"),
+        ("\\dT", "List of data types"),
+        ("\\dd", "Object descriptions"),
+        ("\\dp", "Access privileges"),
+        ("\\dn+", "public"),
+        ("\\l+", "foreshock"),
         ("\\conninfo", "\"foreshock\" as user \"li\""),
         ("\\encoding", "UTF8"),
     ] {
@@ -157,6 +162,16 @@ fn psql_asks_describes_copies_and_is_shown_where_a_statement_is_wrong() {
         }
     }
     shows(&["-At", "-c", "SELECT count(*) FROM transactions WHERE amount >= 0"], "\n");
+    for function in
+        ["SELECT count(*) > 0 FROM profile(:'a')", "SELECT max(hop) >= 1 FROM trace(:'a', '2026-01-01T00:00:00Z', 2)"]
+    {
+        let script = format!("SELECT payer_account AS a FROM transactions ORDER BY seq LIMIT 1 \\gset\n{function};\n");
+        let file = door.folder.path().join("script.sql");
+        std::fs::write(&file, script).unwrap();
+        shows(&["-At", "-f", file.to_str().unwrap()], "t\n");
+    }
+    let missing = text(&psql(&door, "", &["-c", "SELECT * FROM explain_detection('no-such')"]));
+    assert!(missing.contains("no detection `no-such` stands"), "{missing}");
     shows(&["-At", "-c", "SELECT current_user, version()"], "li|PostgreSQL 16.6 (Foreshock ");
     shows(&["-At", "-v", "FETCH_COUNT=3", "-c", "SELECT seq FROM transactions ORDER BY seq LIMIT 10"], "\n9\n");
     shows(
@@ -223,6 +238,53 @@ fn psycopg_binds_values_pages_copies_binary_and_prepares() {
     assert_eq!((&answers[8]["rows"], value(8)), (&json!(2), &json!(["0\n"])), "{}", answers[8]);
     assert!(answers[9].get("error").is_none(), "{}", answers[9]);
     assert_eq!(answers[13]["error"], "57014", "{}", answers[13]);
+}
+
+/// The statements of a file in `tests/clients/startup`: paragraphs, each with a line before it that says what it is for.
+fn recorded(client: &str) -> Vec<(String, String)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/clients/startup/{client}.sql"));
+    let text = std::fs::read_to_string(path).unwrap();
+    let paragraphs = text.split("\n\n").filter(|paragraph| !paragraph.trim().is_empty());
+    paragraphs.map(|paragraph| paragraph.trim().split_once('\n').map(|(a, b)| (a.into(), b.into())).unwrap()).collect()
+}
+
+/// What they must find, and how many rows of it at least.
+const ROWS: [(&str, u64); 12] = [
+    ("schema tree", 3),
+    ("tables, views, sequences of a schema", 21),
+    ("columns of one table", 44),
+    ("columns of all tables", 300),
+    ("tables by name", 1),
+    ("query builder: tables", 21),
+    ("query builder: columns", 44),
+    ("time series", 1),
+    ("tables of the schemas", 21),
+    ("all columns of the schemas", 300),
+    ("DatabaseMetaData.getColumns", 44),
+    ("sum by month", 1),
+];
+
+#[test]
+fn what_dbeaver_grafana_and_metabase_ask_when_they_connect_and_look_around_is_answered() {
+    if !has("python3", &["-c", "import psycopg"]) {
+        return;
+    }
+    let door = open(false);
+    let connection = format!("host=127.0.0.1 port={} user=li dbname=foreshock", door.port);
+    let mut unanswered = Vec::new();
+    for client in ["dbeaver", "grafana", "metabase"] {
+        let recorded = recorded(client);
+        let asked: Vec<_> = recorded.iter().map(|(_, statement)| ("simple", statement.clone(), json!([]))).collect();
+        for ((purpose, _), answer) in recorded.iter().zip(ask(&connection, &asked)) {
+            if let Some((_, least)) = ROWS.iter().find(|(of, _)| purpose.contains(of)) {
+                assert!(answer["rows"].as_u64() >= Some(*least), "{client}: {purpose}\n{answer}");
+            }
+            if answer.get("error").is_some() {
+                unanswered.push(format!("{client}: {purpose}\n{answer}"));
+            }
+        }
+    }
+    assert!(unanswered.is_empty(), "{} statements:\n{}", unanswered.len(), unanswered.join("\n"));
 }
 
 #[test]

@@ -3,18 +3,21 @@
 
 use crate::serve::catalog;
 use crate::serve::changes::ChangesFunction;
+use crate::serve::pg_format::{Format, ToRegclass};
 use crate::serve::pg_functions::{self, Comments};
 use crate::serve::session::{CATALOG, OWN_FUNCTIONS, Seer, refuse_functions};
 use crate::serve::store::State;
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema};
 use datafusion::catalog::SchemaProvider;
 use datafusion::datasource::{MemTable, TableProvider};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::ScalarUDF;
 use datafusion::prelude::SessionContext;
 use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_pg_catalog::pg_catalog::setup_pg_catalog;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const SCHEMA: &str = "pg_catalog";
@@ -40,8 +43,17 @@ impl PgCatalog {
         let catalog = shapes.catalog(CATALOG).ok_or_else(no_catalogue)?;
         let inner = catalog.schema(SCHEMA).ok_or_else(no_catalogue)?;
         let comments = comments(shapes).await?;
-        let classes = shapes.sql(CLASSES).await?.into_view();
-        let tables = Arc::new(Completed { inner, classes, description: description(&comments)? });
+        let mut own: BTreeMap<&str, Arc<dyn TableProvider>> = BTreeMap::new();
+        for (name, query) in COMPLETED {
+            own.insert(name, shapes.sql(query).await?.into_view());
+        }
+        for name in KEYS {
+            own.insert(name, no_keys()?);
+        }
+        own.insert("pg_description", description(&comments)?);
+        shapes.register_udf(ScalarUDF::from(ToRegclass::new(numbers(shapes).await?)));
+        shapes.register_udf(ScalarUDF::from(Format::default()));
+        let tables = Arc::new(Completed { inner, own });
         pg_functions::register(shapes, VERSION, comments);
         refuse_functions(shapes);
         Ok(PgCatalog { tables, state: shapes.state() })
@@ -115,16 +127,87 @@ fn description(comments: &Comments) -> Result<Arc<dyn TableProvider>> {
     Ok(Arc::new(MemTable::try_new(schema, vec![vec![batch]])?))
 }
 
-/// psql asks for two columns that the crate's table has not.
-const CLASSES: &str = "SELECT *, CASE WHEN false THEN make_array('') END AS reloptions, CAST(NULL AS TEXT) AS relacl \
-     FROM pg_catalog.pg_class";
+/// Tables of `information_schema` about keys, of which there are none.
+const KEYS: [&str; 3] = ["table_constraints", "key_column_usage", "constraint_column_usage"];
+
+/// Their columns, of all three.
+const KEY_COLUMNS: [&str; 10] = [
+    "constraint_catalog",
+    "constraint_schema",
+    "constraint_name",
+    "constraint_type",
+    "table_catalog",
+    "table_schema",
+    "table_name",
+    "column_name",
+    "ordinal_position",
+    "position_in_unique_constraint",
+];
+
+fn no_keys() -> Result<Arc<dyn TableProvider>> {
+    let columns = KEY_COLUMNS.map(|name| Field::new(name, DataType::Utf8, true));
+    Ok(Arc::new(MemTable::try_new(Arc::new(Schema::new(columns.to_vec())), vec![vec![]])?))
+}
+
+/// Tables with what clients ask for and the crate's tables have not, or have in another type; and `information_schema.columns`
+/// with the types that PostgreSQL has.
+const COMPLETED: [(&str, &str); 4] = [
+    (
+        "pg_class",
+        "SELECT *, CASE WHEN false THEN make_array('') END AS reloptions, CASE WHEN false THEN make_array('') END AS relacl \
+         FROM pg_catalog.pg_class",
+    ),
+    (
+        "pg_namespace",
+        "SELECT * EXCEPT (nspacl), CASE WHEN false THEN make_array('') END AS nspacl FROM pg_catalog.pg_namespace",
+    ),
+    (
+        "pg_database",
+        "SELECT * EXCEPT (datacl), CASE WHEN false THEN make_array('') END AS datacl FROM pg_catalog.pg_database",
+    ),
+    (
+        COLUMNS,
+        "SELECT 'foreshock' AS table_catalog, n.nspname AS table_schema, c.relname AS table_name, a.attname AS column_name, \
+         CAST(a.attnum AS INT) AS ordinal_position, CAST(NULL AS TEXT) AS column_default, \
+         CASE WHEN a.attnotnull THEN 'NO' ELSE 'YES' END AS is_nullable, \
+         CASE t.typname WHEN 'int8' THEN 'bigint' WHEN 'int4' THEN 'integer' WHEN 'bool' THEN 'boolean' \
+         WHEN 'float8' THEN 'double precision' WHEN 'timestamptz' THEN 'timestamp with time zone' \
+         WHEN 'timestamp' THEN 'timestamp without time zone' ELSE t.typname END AS data_type, \
+         CAST(NULL AS INT) AS character_maximum_length, CAST(NULL AS INT) AS numeric_precision, \
+         CAST(NULL AS INT) AS numeric_scale, CAST(NULL AS INT) AS datetime_precision, 'foreshock' AS udt_catalog, \
+         'pg_catalog' AS udt_schema, t.typname AS udt_name, 'NO' AS is_identity, CAST(NULL AS TEXT) AS identity_generation, \
+         'NEVER' AS is_generated, CAST(NULL AS TEXT) AS generation_expression, 'NO' AS is_updatable \
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
+         WHERE a.attnum > 0",
+    ),
+];
+
+/// `information_schema.columns` under the name that it has here.
+const COLUMNS: &str = "columns";
+
+/// Tables of `information_schema` that stand in `pg_catalog` here, where tables can be added.
+pub fn is_moved(table: &str) -> bool {
+    table == COLUMNS || KEYS.contains(&table)
+}
+
+/// The numbers of tables by their names.
+async fn numbers(shapes: &SessionContext) -> Result<BTreeMap<String, i32>> {
+    let query = "SELECT CAST(oid AS INT), CAST(relname AS TEXT) FROM pg_catalog.pg_class";
+    let mut numbers = BTreeMap::new();
+    for batch in shapes.sql(query).await?.collect().await? {
+        let oids = batch.column(0).as_primitive::<Int32Type>();
+        let names = arrow::compute::cast(batch.column(1), &DataType::Utf8)?;
+        numbers.extend(names.as_string::<i32>().iter().flatten().map(str::to_owned).zip(oids.values().iter().copied()));
+    }
+    Ok(numbers)
+}
 
 /// The catalogue with what is missing in it, and our comments in the place of its own, which are PostgreSQL's.
 #[derive(Debug)]
 struct Completed {
     inner: Arc<dyn SchemaProvider>,
-    classes: Arc<dyn TableProvider>,
-    description: Arc<dyn TableProvider>,
+    own: BTreeMap<&'static str, Arc<dyn TableProvider>>,
 }
 
 #[async_trait::async_trait]
@@ -134,14 +217,13 @@ impl SchemaProvider for Completed {
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        match name {
-            "pg_description" => Ok(Some(self.description.clone())),
-            "pg_class" => Ok(Some(self.classes.clone())),
-            _ => self.inner.table(name).await,
+        match self.own.get(name) {
+            Some(table) => Ok(Some(table.clone())),
+            None => self.inner.table(name).await,
         }
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.inner.table_exist(name)
+        self.own.contains_key(name) || self.inner.table_exist(name)
     }
 }

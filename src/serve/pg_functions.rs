@@ -1,5 +1,6 @@
 //! Functions that PostgreSQL's clients call about a server, its tables and themselves: most have one answer here.
 
+use crate::serve::wire::settings::Settings;
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::ScalarValue;
@@ -96,6 +97,36 @@ impl ScalarUDFImpl for Described {
     }
 }
 
+/// `current_setting(name)`: the value that a setting has before a client sets it; no value for one that is not known.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct CurrentSetting {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for CurrentSetting {
+    fn name(&self) -> &str {
+        "current_setting"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Utf8)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let missing = || DataFusionError::Plan("current_setting has the name of a setting first".into());
+        let names = args.args.first().ok_or_else(missing)?.to_array(args.number_rows)?;
+        let names = arrow::compute::cast(&names, &DataType::Utf8)?;
+        let settings = Settings::default();
+        let value = |name: Option<&str>| settings.show(name?).ok().map(|(_, value)| value);
+        let values: StringArray = names.as_string::<i32>().iter().map(value).collect();
+        Ok(ColumnarValue::Array(Arc::new(values)))
+    }
+}
+
 fn anything() -> Signature {
     let counts = (1..=ARGUMENTS_MAX).map(TypeSignature::Any);
     let signatures = std::iter::once(TypeSignature::Nullary).chain(counts).collect();
@@ -122,8 +153,9 @@ pub fn register(session: &SessionContext, version: &str, comments: Comments) {
         }));
     }
     session.register_udf(fixed("version", text(&format!("PostgreSQL {version}"))));
+    session.register_udf(ScalarUDF::from(CurrentSetting { signature: anything() }));
     session.register_udf(fixed("pg_size_pretty", text("in memory")));
-    for name in ["pg_table_size", "pg_indexes_size"] {
+    for name in ["pg_table_size", "pg_indexes_size", "pg_total_relation_size", "pg_relation_size", "pg_database_size"] {
         session.register_udf(fixed(name, zero.clone()));
     }
     for name in [

@@ -12,6 +12,7 @@ use crate::serve::explain::ExplainFunction;
 use crate::serve::floor::Opaque;
 use crate::serve::gate::Refused;
 use crate::serve::itself::{self, Itself};
+use crate::serve::replace::Replace;
 use crate::serve::restrict;
 use crate::serve::store::{State, Table};
 use crate::serve::subject::{ProfileFunction, TraceFunction};
@@ -22,6 +23,7 @@ use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, Session};
 use datafusion::datasource::{MemTable, TableProvider};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::logical_expr::ScalarUDF;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use foreshock_core::Feed;
 use std::path::PathBuf;
@@ -32,11 +34,10 @@ pub const CATALOG: &str = "foreshock";
 const SCHEMA: &str = "public";
 
 /// Functions whose result is as large as their argument says: one call could take all memory.
-const REFUSED_FUNCTIONS: [&str; 13] = [
+const REFUSED_FUNCTIONS: [&str; 12] = [
     "repeat",
     "lpad",
     "rpad",
-    "replace",
     "regexp_replace",
     "overlay",
     "range",
@@ -142,12 +143,13 @@ async fn register_functions(public: &SessionContext, facts: &Facts, person: &Per
     Ok(())
 }
 
-/// Takes away what is not to be called.
+/// Takes away what is not to be called, and puts what has a bound in its place.
 pub fn refuse_functions(session: &SessionContext) {
     for name in REFUSED_FUNCTIONS {
         session.deregister_udf(name);
         session.deregister_udtf(name);
     }
+    session.register_udf(ScalarUDF::from(Replace::default()));
 }
 
 fn config() -> SessionConfig {

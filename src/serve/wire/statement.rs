@@ -1,11 +1,12 @@
 //! What a client's text asks for: rows, or something about its own connection.
 
 use crate::serve::gate::{self, NOT_SUPPORTED, READ_ONLY, Refused, SYNTAX};
+use crate::serve::pg_catalog::is_moved;
 use datafusion::sql::parser::Statement as Planned;
 use datafusion::sql::sqlparser::ast::{
-    Array, CloseCursor, CopyLegacyOption, CopyOption, CopySource, CopyTarget, Declare, Expr, FetchDirection, Function,
-    FunctionArguments, Ident, Query, Reset, Set, Statement, TransactionMode, Value, visit_expressions_mut,
-    visit_relations,
+    Array, CloseCursor, CopyLegacyOption, CopyOption, CopySource, CopyTarget, DataType, Declare, Expr, FetchDirection,
+    Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, Query, Reset, Set,
+    Statement, TransactionMode, Value, visit_expressions_mut, visit_relations, visit_relations_mut,
 };
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use std::ops::ControlFlow;
@@ -108,7 +109,7 @@ pub fn statements(text: &str) -> Result<Vec<Asked>, Refused> {
         Some(Planned::Statement(plain)) if *plain == statement => *plain,
         _ => statement,
     };
-    let asked = parsed.into_iter().map(with_places).map(without_lists).map(asked);
+    let asked = parsed.into_iter().map(with_places).map(without_lists).map(with_own_catalogue).map(asked);
     let asked = asked.collect::<Result<Vec<Asked>, Refused>>()?;
     let rows = asked.iter().filter(|asked| !matches!(asked, Asked::Own(_))).count();
     if rows > 1 {
@@ -143,6 +144,52 @@ fn without_lists(mut statement: Statement) -> Statement {
         });
     }
     statement
+}
+
+/// Some tables of `information_schema` stand in `pg_catalog` here; a name that is made in the statement is looked up by a function;
+/// and the schema that is searched, which the parser takes out of Grafana's questions, is put in again.
+fn with_own_catalogue(mut statement: Statement) -> Statement {
+    let _ = visit_relations_mut(&mut statement, |name| {
+        let text = name.to_string().replace('"', "").to_lowercase();
+        let table = text.strip_prefix("information_schema.").filter(|table| is_moved(table));
+        if let Some(table) = table {
+            *name = vec![Ident::new("pg_catalog"), Ident::new(table)].into();
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    let _ = visit_expressions_mut(&mut statement, |expr| {
+        match &mut *expr {
+            Expr::Cast { expr: inner, data_type: DataType::Regclass, .. } => {
+                *expr = call("to_regclass", (**inner).clone())
+            }
+            Expr::InList { expr, list, .. } if expr.to_string().contains("quote_ident") => {
+                for value in list.iter_mut().filter(|value| value.to_string() == "''") {
+                    *value = Expr::Value(Value::SingleQuotedString("public".into()).into());
+                }
+            }
+            _ => {}
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    statement
+}
+
+/// A call of a function of one argument.
+fn call(name: &str, argument: Expr) -> Expr {
+    Expr::Function(Function {
+        name: vec![Ident::new(name)].into(),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))],
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
 }
 
 fn asked(statement: Statement) -> Result<Asked, Refused> {
@@ -207,6 +254,8 @@ fn setting(set: Set) -> Result<Own, Refused> {
             only_reads(&modes)?;
             Own::Savepoint("SET")
         }
+        // The person is who logged in, whatever a client calls his role.
+        Set::SetRole { role_name: None, .. } => Own::Savepoint("SET"),
         other => {
             let message = format!("`{other}` is refused: a connection stays with the person who opened it");
             return Err(Refused { state: "42501", message });
