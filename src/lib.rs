@@ -7,6 +7,7 @@ pub mod history;
 pub mod kafka;
 pub mod offline;
 pub mod ops;
+pub mod places;
 pub mod rights;
 pub mod rules;
 pub mod serve;

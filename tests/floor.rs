@@ -11,6 +11,7 @@ use foreshock::rights::users::Users;
 use foreshock::serve::floor::FLOOR;
 use foreshock::serve::query::Desk;
 use foreshock::serve::store::Store;
+use std::path::Path;
 use std::sync::Arc;
 
 /// An official who makes statistics.
@@ -150,6 +151,7 @@ fn no_statement_gets_at_a_row_or_takes_groups_apart_by_a_name() {
 
 #[test]
 fn a_role_of_sums_that_should_also_see_names_keeps_the_door_shut() {
-    let error = Users::parse("[users]\n[roles.both]\npersonal = true\naggregates_only = true\n").unwrap_err();
+    let error =
+        Users::parse("[users]\n[roles.both]\npersonal = true\naggregates_only = true\n", Path::new("")).unwrap_err();
     assert!(error.to_string().contains("roles.both"), "{error}");
 }

@@ -17,7 +17,7 @@ use process::{foreshock, text};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -105,6 +105,111 @@ fn the_commands_show_a_history_and_answer_over_it() {
     assert_eq!(none.status.code(), Some(3), "{}", text(&none.stderr));
     let tested = foreshock(&["backtest", "--history", place, "--rule", "M01"]);
     assert!(text(&tested.stdout).contains(&format!("{rows} events in all")), "{}", text(&tested.stdout));
+}
+
+#[test]
+fn at_a_terminal_one_statement_follows_another_and_names_are_completed() {
+    let (folder, home) = (kept(2), tempfile::tempdir().unwrap());
+    let (_, store) = opened(folder.path().to_str().unwrap());
+    let rows = number(&store, "SELECT count(*) FROM transactions");
+    let steps = [
+        ("", "foreshock=> "),
+        ("\\\\d transactions\r", "payer_account"),
+        ("SELECT count(*) AS n\r", "foreshock-> "),
+        ("FROM transac\t;\r", "1 rows"),
+        ("SELECT nosuch FROM rules;\r", "42703"),
+        ("\\\\q\r", ""),
+    ];
+    let steps: String = steps
+        .iter()
+        .map(|(typed, then)| format!("{}\n", serde_json::json!([typed.replace("\\\\", "\\"), then])))
+        .collect();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/repl.py");
+    let child = Command::new("python3")
+        .arg(script)
+        .arg(env!("CARGO_BIN_EXE_foreshock"))
+        .args(["sql", "--history", folder.path().to_str().unwrap()])
+        .env("XDG_STATE_HOME", home.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let Ok(mut child) = child else { return };
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), steps.as_bytes()).unwrap();
+    let said = text(&child.wait_with_output().unwrap().stdout);
+    assert!(said.contains(&format!("| {rows} ")) && said.contains("42703"), "{said}");
+    let typed = home.path().join("foreshock/sql_history");
+    assert!(std::fs::read_to_string(&typed).unwrap().contains("FROM transactions"));
+    use std::os::unix::fs::PermissionsExt;
+    assert_eq!(std::fs::metadata(&typed).unwrap().permissions().mode() & 0o077, 0, "others can read what was typed");
+}
+
+#[test]
+fn after_their_days_rows_name_nobody_but_those_that_are_held() {
+    let folder = kept(3);
+    let place = folder.path().to_str().unwrap();
+    let rows = |statement: &str| number(&opened(place).1, statement);
+    let sum = "SELECT sum(amount) FROM transactions";
+    let (count, before) = (rows("SELECT count(*) FROM transactions"), rows(sum));
+    let answer = runtime().block_on(
+        desk(&opened(place).1)
+            .answer("SELECT payee_account FROM transactions WHERE payee_account IS NOT NULL LIMIT 1", me()),
+    );
+    let token = answer.unwrap().batches[0].column(0).as_string::<i32>().value(0).to_owned();
+    let of = format!("SELECT count(*) FROM transactions WHERE payee_account = '{token}' OR payer_account = '{token}'");
+    let held = rows(&of);
+    let holds = folder.path().with_extension("holds.toml");
+    std::fs::write(&holds, format!("[[hold]]\ncase = \"A1\"\nsubject = \"{token}\"\n")).unwrap();
+    let names_days = BTreeMap::from([("transactions".into(), 90), ("detections".into(), 90)]);
+    let keeping = Keeping { names_days, file_hours: 1, holds: holds.clone(), ..Keeping::default() };
+    library(folder.path(), async |library| {
+        let early = all(library, &keeping, DAY + 90).await.unwrap();
+        let unnamed: usize = early.iter().map(|(_, done)| done.unnamed).sum();
+        assert!((unnamed as i64) < count - held, "the last day is not old yet: {early:?}");
+        all(library, &keeping, DAY + 400).await.unwrap();
+        let third = all(library, &keeping, DAY + 400).await.unwrap();
+        assert_eq!(third, [], "nothing is written where nothing is to be done");
+    });
+    let named = "SELECT count(*) FROM transactions WHERE payer_account IS NOT NULL OR payee_account IS NOT NULL OR \
+                 payer_person IS NOT NULL OR payer_phone IS NOT NULL OR device IS NOT NULL";
+    assert_eq!((rows(named), rows(&of)), (held, held));
+    assert_eq!((rows("SELECT count(*) FROM transactions"), rows(sum)), (count, before));
+    let unknown = Keeping { names_days: BTreeMap::from([("transaction".into(), 90)]), ..keeping.clone() };
+    library(folder.path(), async |library| {
+        let error = format!("{:#}", all(library, &unknown, DAY).await.unwrap_err());
+        assert!(error.contains("history.names_days: no table `transaction`"), "{error}");
+    });
+    std::fs::write(&holds, "[[hold]]\ncase = \"A1\"\ntable = \"transaction\"\n").unwrap();
+    library(folder.path(), async |library| {
+        let error = format!("{:#}", all(library, &keeping, DAY).await.unwrap_err());
+        assert!(error.contains("case A1") && error.contains("no table `transaction`"), "{error}");
+    });
+    std::fs::remove_file(holds).unwrap();
+}
+
+#[test]
+fn two_that_tend_and_one_that_writes_at_once_lose_no_row() {
+    let folder = kept(3);
+    let place = folder.path().to_str().unwrap();
+    let batches = payments();
+    std::thread::scope(|scope| {
+        let tends: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    let (mut archive, _) = opened(place);
+                    archive.tend().unwrap();
+                })
+            })
+            .collect();
+        let (mut archive, store) = opened(place);
+        for line in batches[3].chunks(batches[3].len() / 5 + 1) {
+            apply(&store, line);
+            archive.keep(&store, &Archived::default()).unwrap();
+        }
+        tends.into_iter().for_each(|thread| thread.join().unwrap());
+        archive.tend().unwrap();
+    });
+    let count = number(&opened(place).1, "SELECT count(*) FROM transactions");
+    assert_eq!(count, batches.iter().map(Vec::len).sum::<usize>() as i64);
 }
 
 #[test]
@@ -209,7 +314,8 @@ fn small_files_are_put_together_and_old_rows_go_but_those_that_are_held() {
     assert_eq!((rows("SELECT count(*) FROM transactions"), rows("SELECT sum(amount) FROM transactions")), (count, sum));
     let holds = folder.path().with_extension("holds.toml");
     std::fs::write(&holds, format!("[[hold]]\ncase = \"A1\"\nsubject = \"{token}\"\n")).unwrap();
-    let keeping = Keeping { days: BTreeMap::from([("transactions".into(), 30)]), file_hours: 1, holds: holds.clone() };
+    let days = BTreeMap::from([("transactions".into(), 30)]);
+    let keeping = Keeping { days, file_hours: 1, holds: holds.clone(), ..Keeping::default() };
     library(folder.path(), async |library| {
         // The day itself is not old yet, then it is.
         all(library, &keeping, DAY + 30).await.unwrap();

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the ground up: each may import those before it. The crates below are held by Cargo.
-const FLOORS: [&[&str]; 6] = [
-    &["history", "kafka", "state", "rights"],
+const FLOORS: [&[&str]; 8] = [
+    &["places"],
+    &["rights"],
+    &["history", "kafka", "state"],
     &["ops"],
     &["rules"],
     &["writer", "offline", "serve"],

@@ -316,7 +316,7 @@ fn over_http_a_password_a_purpose_and_a_case_are_asked_for() {
     let file = format!(
         "[users.wang]\nrole = \"bank\"\nsecret = \"{secret}\"\n[roles.bank]\ninstitutions = [\"bank-a\"]\npurposes = [\"FRAUD\"]\n"
     );
-    let users = Some(Arc::new(Users::parse(&file).unwrap()));
+    let users = Some(Arc::new(Users::parse(&file, std::path::Path::new("")).unwrap()));
     let port = serve_http(&runtime, desk(&store), users, 1).port();
     let ask = |headers: &str| {
         let body = "SELECT count(*) AS c, count(DISTINCT reporter) AS r, max(payer_account) AS a FROM transactions";
@@ -435,4 +435,34 @@ fn who_may_read_the_audit_sees_it_as_a_table_and_every_statement_that_runs_and_o
         assert!(own.contains("zhou") && !own.contains("wang"), "{own}");
         asked.abort();
     });
+}
+
+#[test]
+fn a_role_of_an_area_sees_the_rows_about_it_in_memory_and_in_a_history_and_no_other() {
+    let (folder, runtime) = (tempfile::tempdir().unwrap(), runtime());
+    let (fresh, kept) = (store(), kept_store(folder.path()));
+    let grant = Grant { areas: Some(words(&["440305", "SZ-DAPENG"])), ..Grant::everything() };
+    let person = Person { grant: Arc::new(grant), ..me() };
+    let is_near = |column: &str| {
+        format!(
+            "((starts_with({column}, '440305') OR {column} IN ('440307009', '440307010', '440307011')) AND {column} IS NOT NULL)"
+        )
+    };
+    let near = format!("{} OR {}", is_near("payer_district"), is_near("payee_district"));
+    for store in [&fresh, &kept] {
+        let desk = desk(store);
+        let ask = |statement: &str, person: Person| said(&desk, &runtime, statement, person).unwrap();
+        let sums = "SELECT count(*), sum(amount), min(seq), max(seq) FROM transactions";
+        let own = ask(sums, person.clone());
+        assert_eq!(own, ask(&format!("{sums} WHERE {near}"), me()));
+        assert_ne!(own, ask(sums, me()));
+        let far = format!("SELECT count(*) AS n FROM transactions WHERE NOT ({near})");
+        assert!(ask(&far, person.clone()).contains("| 0 "));
+        let others =
+            "SELECT count(*) AS n FROM (SELECT event_id FROM detections UNION ALL SELECT event_id FROM late) o";
+        assert!(ask(others, person.clone()).contains("| 0 "));
+    }
+    let file = "[users]\n[roles.r]\nareas = [\"Nanshan\"]\n";
+    let unknown = Users::parse(file, std::path::Path::new("")).unwrap_err();
+    assert!(unknown.to_string().contains("`Nanshan` is no area"), "{unknown}");
 }

@@ -10,4 +10,9 @@ fn the_committed_schemas_are_fresh() {
         let committed = std::fs::read_to_string(folder.join(&name)).unwrap_or_default();
         assert_eq!(committed, text(&schema), "{name} is stale: run `cargo run -- schemas`");
     }
+    let committed = std::fs::read_to_string(folder.join("openapi.json")).unwrap_or_default();
+    let description = serde_json::to_value(foreshock::serve::door::description()).unwrap();
+    assert_eq!(committed, text(&description), "openapi.json is stale: run `cargo run -- schemas`");
+    let paths: Vec<&String> = description["paths"].as_object().unwrap().keys().collect();
+    assert_eq!(paths, ["/livez", "/metrics", "/readyz", "/v1/changes/{table}", "/v1/sql"]);
 }

@@ -71,6 +71,40 @@ pub(crate) fn known(code: &str) -> Option<Area> {
     }
 }
 
+/// Every area with a name of its own: code, name in Chinese, name in English; the city, its districts and new areas, their streets.
+pub fn all() -> Vec<[String; 3]> {
+    let mut codes = vec![CITY.to_owned()];
+    for (id, _, _, streets) in DISTRICTS {
+        codes.push(id.to_owned());
+        codes.extend(streets.iter().map(|street| format!("{id}{street:03}")));
+    }
+    for (id, _, _, streets) in NEW_AREAS {
+        codes.push(id.to_owned());
+        codes.extend(streets.iter().map(|street| (*street).to_owned()));
+    }
+    let mut areas: Vec<[String; 3]> =
+        codes.iter().filter_map(|code| known(code)).map(|area| [area.code, area.zh, area.en]).collect();
+    areas.sort();
+    areas.dedup();
+    areas
+}
+
+/// Is it an area that is in the tables?
+pub fn is_known(code: &str) -> bool {
+    known(code).is_some()
+}
+
+/// Does a place (a district, a street, or a code within it) lie in an area? The streets of a new area are in no district.
+pub fn lies_in(place: &str, code: &str) -> bool {
+    let Some(area) = known(code) else { return false };
+    let new = NEW_AREAS.iter().find(|(_, _, _, streets)| streets.iter().any(|street| place.starts_with(street)));
+    if code == CITY {
+        return place.starts_with(&CITY[..4]) || new.is_some();
+    }
+    let is_within = area.geocodes.iter().any(|geocode| place.starts_with(geocode.as_str()));
+    is_within && (code.len() > 6 || new.is_none())
+}
+
 /// The smallest known area around a code that is in no table: street, district or city by its first digits.
 pub(crate) fn around(code: &str) -> Option<Area> {
     if !is_digits(code) {
@@ -99,6 +133,26 @@ fn is_digits(code: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_lies_in_its_street_its_district_and_its_city_and_dapeng_in_no_district() {
+        for (place, inside, outside) in [
+            ("440305001", vec!["440305001", "440305", "440300"], vec!["440305002", "440304", "SZ-DAPENG"]),
+            ("440305", vec!["440305", "440300"], vec!["440305001"]),
+            ("440307010", vec!["440307010", "SZ-DAPENG", "440300"], vec!["440307"]),
+            ("440307012", vec!["440307", "440300"], vec!["SZ-DAPENG"]),
+            ("441521103", vec!["SZ-SHENSHAN", "440300"], vec!["440307"]),
+            ("110000", vec![], vec!["440300", "440305"]),
+        ] {
+            for code in inside {
+                assert!(lies_in(place, code), "{place} in {code}");
+            }
+            for code in outside {
+                assert!(!lies_in(place, code), "{place} not in {code}");
+            }
+        }
+        assert!(all().len() > 80 && all().iter().all(|[code, ..]| is_known(code)));
+    }
 
     #[test]
     fn dapeng_is_not_longgang_and_shenshan_is_not_lost() {

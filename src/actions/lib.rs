@@ -4,7 +4,7 @@
 //! file or random number: time is event time in microseconds, and the same findings in the same order give the same
 //! acts, byte for byte. Nothing here takes effect: a person approves what is drafted.
 
-mod areas;
+pub mod areas;
 mod blocking;
 mod cap;
 mod drafts;

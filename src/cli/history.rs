@@ -100,8 +100,8 @@ fn tend(place: &Place) -> anyhow::Result<Exit> {
         let mut library = Library::read(&place, kinds()).await.context(Exit::Invalid)?;
         let changed = upkeep::all(&mut library, &config.history.keeping(), upkeep::today()?).await?;
         for (table, done) in &changed {
-            let upkeep::Done { compacted, removed, files } = done;
-            println!("{table}: {removed} rows let go of, {compacted} files put together, {files} files removed");
+            let upkeep::Done { compacted, removed, unnamed, files } = done;
+            println!("{table}: {removed} rows let go of, {unnamed} name nobody any more, {compacted} files put together, {files} files removed");
         }
         if changed.is_empty() {
             println!("nothing was to be done");

@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand.
 
+mod asker;
 mod check;
 mod config_cmd;
 mod demo;
@@ -10,6 +11,7 @@ mod history;
 mod import;
 pub mod options;
 mod output;
+mod repl;
 pub mod replay;
 mod rules_cmd;
 mod run;

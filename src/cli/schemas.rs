@@ -1,7 +1,8 @@
-//! `schemas`: writes the JSON Schemas of events and results.
+//! `schemas`: writes the JSON Schemas of events and results, and the OpenAPI description of the reader.
 
 use crate::cli::Exit;
 use crate::offline::schemas::{all, text};
+use crate::serve::door::description;
 use anyhow::Context;
 use std::path::PathBuf;
 
@@ -20,7 +21,8 @@ impl Schemas {
     /// When a file cannot be written.
     pub fn run(&self) -> anyhow::Result<Exit> {
         std::fs::create_dir_all(&self.out)?;
-        for (name, schema) in all() {
+        let description = ("openapi.json".to_owned(), serde_json::to_value(description())?);
+        for (name, schema) in all().into_iter().chain([description]) {
             let path = self.out.join(name);
             std::fs::write(&path, text(&schema)).with_context(|| format!("cannot write {}", path.display()))?;
             println!("{}", path.display());

@@ -1,28 +1,17 @@
-//! `sql`: a question to a running reader.
+//! `sql`: a question to a running reader, or to a history.
 
 use crate::cli::Exit;
-use crate::cli::options::load_pack;
-use crate::history::Library;
-use crate::ops::config::Config;
-use crate::rights::grant::Person;
-use crate::rights::pseudonym::Pseudonyms;
-use crate::rules::files::Choice;
-use crate::serve::archive;
-use crate::serve::catalog::Facts;
-use crate::serve::door::{as_of, written};
-use crate::serve::itself::Itself;
-use crate::serve::query::{Desk, Limits, Seen};
+use crate::cli::asker::{Asker, Login, Said};
+use crate::cli::repl;
 use crate::serve::questions::{Parameter, Question};
-use crate::serve::store::Store;
 use anyhow::{Context, bail};
-use std::io::{Read, Write};
+use std::io::{IsTerminal, Read, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// `foreshock sql`
 #[derive(Debug, clap::Args)]
 pub struct Sql {
-    /// The statement; without it that of `--file`, or of standard input.
+    /// The statement; without it that of `--file`, or of standard input; at a terminal one after another.
     statement: Option<String>,
     /// File with the statement.
     #[arg(long, short, conflicts_with = "statement")]
@@ -39,7 +28,7 @@ pub struct Sql {
     /// In its place the history that `serve` keeps: nobody needs to run.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["user", "purpose"])]
     history: Option<String>,
-    /// Who asks, where the reader wants to know; the password is in FORESHOCK_PASSWORD.
+    /// Who asks, where the reader wants to know; the password is in FORESHOCK_PASSWORD. Or a token in FORESHOCK_TOKEN.
     #[arg(long, env = "FORESHOCK_USER")]
     user: Option<String>,
     /// For what data of persons is asked: one of the role's purposes.
@@ -55,7 +44,7 @@ pub struct Sql {
 
 /// How rows are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Form {
+pub enum Form {
     /// For people.
     Table,
     /// One object with columns and rows.
@@ -67,7 +56,8 @@ enum Form {
 }
 
 impl Form {
-    fn media(self) -> &'static str {
+    /// Its media type.
+    pub fn media(self) -> &'static str {
         match self {
             Form::Table => "application/vnd.apache.arrow.stream",
             Form::Json => "application/json",
@@ -89,30 +79,29 @@ fn question(name: &str, parameters: &[String]) -> anyhow::Result<String> {
     question.with(&values.collect::<anyhow::Result<_>>()?)
 }
 
-/// Whether it was answered, the horizon, and the answer or what is wrong.
-type Said = (bool, Option<String>, Vec<u8>);
-
-/// As a reader would answer it that begins with this history.
-fn over_history(place: &str, text: &str, form: &str) -> anyhow::Result<Said> {
-    let config = Config::default();
-    let choice = Choice { ids: Vec::new(), no_drafts: false };
-    let Some(pack) = load_pack(&config.rules.dir, &choice, &config.settings())? else { bail!(Exit::Invalid) };
-    let runtime = archive::runtime()?;
-    runtime.block_on(async {
-        let mut library = Library::read(place, archive::kinds()).await.context(Exit::Invalid)?;
-        let store = Store::new(config.serve.rows_max);
-        store.begin(archive::state_of(&mut library).await?.0);
-        let limits = Limits::of(&config.serve);
-        let seen = Seen { pseudonyms: Pseudonyms::new(&[]), audit: None };
-        let desk = Arc::new(Desk::new(Arc::new(store), Facts::new(&pack)?, limits, seen, Itself::default())?);
-        match desk.answer(text, Person::on_this_machine("")).await {
-            Ok(answer) => Ok((true, as_of(&answer), written(form, &answer, limits.answer_bytes)?.1)),
-            Err(refused) => {
-                let problem = serde_json::json!({ "detail": refused.message, "sqlstate": refused.state });
-                Ok((false, None, problem.to_string().into_bytes()))
-            }
-        }
-    })
+/// Shows an answer, or what is wrong.
+///
+/// # Errors
+/// When the reader says something strange.
+pub fn show(said: &Said, form: Form) -> anyhow::Result<Exit> {
+    if !said.is_answered {
+        let problem: serde_json::Value =
+            serde_json::from_slice(&said.body).context("the reader's answer is no JSON")?;
+        let part = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
+        eprintln!("{} (SQLSTATE {})", part("detail"), part("sqlstate"));
+        return Ok(Exit::Findings);
+    }
+    if form != Form::Table {
+        std::io::stdout().write_all(&said.body)?;
+        return Ok(Exit::Ok);
+    }
+    let reader = arrow::ipc::reader::StreamReader::try_new(said.body.as_slice(), None)?;
+    let schema = reader.schema();
+    let batches = reader.collect::<Result<Vec<_>, _>>()?;
+    let table = arrow::util::pretty::pretty_format_batches_with_schema(schema, &batches)?;
+    let rows: usize = batches.iter().map(arrow::array::RecordBatch::num_rows).sum();
+    println!("{table}\n{rows} rows, as of {}", said.as_of.as_deref().unwrap_or("the beginning"));
+    Ok(Exit::Ok)
 }
 
 fn list() -> anyhow::Result<Exit> {
@@ -135,28 +124,25 @@ impl Sql {
         if self.ask.as_deref() == Some("list") {
             return list();
         }
-        let text = self.text()?;
-        let (is_answered, as_of, body) = match &self.history {
-            Some(place) => over_history(place, &text, self.output.media())?,
-            None => tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(self.ask(&text))?,
+        let asker = match &self.history {
+            Some(place) => Asker::over_history(place)?,
+            None => Asker::of_server(self.login()?)?,
         };
-        if !is_answered {
-            let problem: serde_json::Value = serde_json::from_slice(&body).context("the reader's answer is no JSON")?;
-            let part = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
-            eprintln!("{} (SQLSTATE {})", part("detail"), part("sqlstate"));
-            return Ok(Exit::Findings);
+        let is_talk = self.statement.is_none() && self.ask.is_none() && self.file.is_none();
+        if is_talk && std::io::stdin().is_terminal() {
+            return repl::run(&asker, self.output);
         }
-        if self.output != Form::Table {
-            std::io::stdout().write_all(&body)?;
-            return Ok(Exit::Ok);
+        show(&asker.ask(&self.text()?, self.output)?, self.output)
+    }
+
+    fn login(&self) -> anyhow::Result<Login> {
+        let secret = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let (password, token) = (secret("FORESHOCK_PASSWORD"), secret("FORESHOCK_TOKEN"));
+        if self.user.is_some() && token.is_some() {
+            bail!("--user and FORESHOCK_TOKEN: one of the two");
         }
-        let reader = arrow::ipc::reader::StreamReader::try_new(body.as_slice(), None)?;
-        let schema = reader.schema();
-        let batches = reader.collect::<Result<Vec<_>, _>>()?;
-        let table = arrow::util::pretty::pretty_format_batches_with_schema(schema, &batches)?;
-        let rows: usize = batches.iter().map(arrow::array::RecordBatch::num_rows).sum();
-        println!("{table}\n{rows} rows, as of {}", as_of.as_deref().unwrap_or("the beginning"));
-        Ok(Exit::Ok)
+        let (server, user) = (self.server.clone(), self.user.clone());
+        Ok(Login { server, user, password, token, purpose: self.purpose.clone(), case: self.case.clone() })
     }
 
     fn text(&self) -> anyhow::Result<String> {
@@ -172,35 +158,5 @@ impl Sql {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text)?;
         Ok(text)
-    }
-
-    async fn ask(&self, text: &str) -> anyhow::Result<Said> {
-        let url = format!("{}/v1/sql", self.server.trim_end_matches('/'));
-        let request = reqwest::Client::builder().build()?.post(&url);
-        let password = std::env::var("FORESHOCK_PASSWORD").ok();
-        let request = match &self.user {
-            Some(user) => request.basic_auth(user, password),
-            None => request,
-        };
-        let named = [("x-purpose", &self.purpose), ("x-case", &self.case)];
-        let named = named.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-        let request = named.fold(request, |request, (name, value)| request.header(name, value));
-        let request = request.header("accept", self.output.media()).header("content-type", "application/sql");
-        let response = request.body(text.to_owned()).send().await;
-        let response = match response {
-            Ok(response) => response,
-            Err(error) => {
-                return Err(error)
-                    .context(format!("no reader at {}: `foreshock serve` is one", self.server))
-                    .context(Exit::Unreachable);
-            }
-        };
-        let status = response.status();
-        let as_of = response.headers().get("x-as-of").and_then(|v| v.to_str().ok()).map(str::to_owned);
-        let body = response.bytes().await.context("the reader's answer broke off")?.to_vec();
-        if status.is_server_error() && body.is_empty() {
-            bail!("the reader answers {status}");
-        }
-        Ok((status.is_success(), as_of, body))
     }
 }

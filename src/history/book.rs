@@ -12,7 +12,7 @@ use datafusion::functions_aggregate::expr_fn::max;
 use datafusion::logical_expr::ident;
 use datafusion::prelude::SessionContext;
 use deltalake::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
-use deltalake::kernel::transaction::{CommitConflictError, CommitProperties, TransactionError};
+use deltalake::kernel::transaction::{CommitProperties, TransactionError};
 use deltalake::kernel::{StructType, Transaction};
 use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError};
 use foreshock_core::time::DAY_US;
@@ -59,7 +59,7 @@ pub struct Book {
 pub enum Added {
     /// So many rows are in it.
     Rows(usize),
-    /// Another process has added some meanwhile: what is still missing is another matter now.
+    /// Another process has changed the table meanwhile: what is still missing is another matter now.
     Overtaken,
 }
 
@@ -166,9 +166,8 @@ impl Book {
                 (self.table, self.done, self.last) = (table, Some(number), last);
                 Ok(Added::Rows(count))
             }
-            Err(DeltaTableError::Transaction {
-                source: TransactionError::CommitConflict(CommitConflictError::ConcurrentTransaction),
-            }) => {
+            // The same batches by another process, or days put together or rows let go of meanwhile.
+            Err(DeltaTableError::Transaction { source: TransactionError::CommitConflict(_) }) => {
                 self.refresh().await?;
                 Ok(Added::Overtaken)
             }

@@ -1,6 +1,7 @@
 //! The tables of a history, at one place.
 
 use crate::history::book::{Book, Kind};
+use crate::history::stores;
 use anyhow::{Context, bail};
 use std::path::Path;
 use url::Url;
@@ -14,7 +15,7 @@ pub struct Library {
 }
 
 impl Library {
-    /// Opens the tables at a place, a folder or `file://..`, and makes those that are not there.
+    /// Opens the tables at a place, a folder or a URL, and makes those that are not there.
     ///
     /// # Errors
     /// When the place cannot be used, or a table there is not one of ours.
@@ -60,9 +61,10 @@ fn root(place: &str) -> anyhow::Result<Url> {
             Url::from_directory_path(&folder).map_err(|()| anyhow::anyhow!("history: {place} is no folder"))?
         }
     };
-    if url.scheme() != "file" {
-        bail!("history: {place}: only a folder, or file://.., can hold it yet");
+    if url.scheme() != "file" && !stores::SCHEMES.contains(&url.scheme()) {
+        bail!("history: {place}: give a folder, file:///.., s3://bucket/prefix, az://.. or gs://..");
     }
+    stores::register();
     let text = url.as_str().trim_end_matches('/');
     Ok(Url::parse(&format!("{text}/"))?)
 }

@@ -5,6 +5,7 @@ pub mod book;
 pub mod facts;
 pub mod library;
 pub mod past;
+mod stores;
 pub mod upkeep;
 mod wall;
 

@@ -4,24 +4,34 @@
 
 use crate::history::book::{Book, DAY};
 use crate::history::library::Library;
+use crate::rights::names::{ANYTHING, names_somebody};
 use anyhow::{Context, ensure};
 use arrow::array::{AsArray, BooleanArray};
 use arrow::datatypes::{DataType, Field};
-use datafusion::logical_expr::{ColumnarValue, Expr, ScalarUDF, Volatility, create_udf, ident, lit, when};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, Partitioning, ScalarUDF, Volatility, create_udf, ident, lit, when,
+};
 use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
-use deltalake::kernel::transaction::CommitProperties;
+use deltalake::DeltaTableError;
+use deltalake::kernel::Transaction;
+use deltalake::kernel::transaction::{CommitProperties, TransactionError};
 use deltalake::operations::vacuum::VacuumMode;
-use deltalake::partitions::{FilterOp, FilterValue};
+use deltalake::protocol::SaveMode;
 use foreshock_core::time::DAY_US;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// How often it is looked whether something is to be done.
 const EVERY: Duration = Duration::from_secs(3_600);
+/// Bytes of a file of a closed day; there is a new one beyond.
+const FILE_BYTES: u64 = 128 << 20;
+/// How often an erasure is tried beside others that change the same table.
+const ERASE_ATTEMPTS: usize = 20;
 /// Days that are compacted at once, of each table: the rest is done an hour later.
 const DAYS_AT_ONCE: usize = 40;
 
@@ -30,6 +40,8 @@ const DAYS_AT_ONCE: usize = 40;
 pub struct Keeping {
     /// Days that rows stay, by table; a table that is not named keeps all.
     pub days: BTreeMap<String, u32>,
+    /// Days that rows name somebody, by table; a table that is not named keeps its names.
+    pub names_days: BTreeMap<String, u32>,
     /// Hours that files stay which the newest version of a table no longer needs.
     pub file_hours: u32,
     /// The file of what must stay; empty for none.
@@ -39,14 +51,29 @@ pub struct Keeping {
 impl Default for Keeping {
     /// All rows stay, and files for a day.
     fn default() -> Keeping {
-        Keeping { days: BTreeMap::new(), file_hours: 24, holds: PathBuf::new() }
+        Keeping { days: BTreeMap::new(), names_days: BTreeMap::new(), file_hours: 24, holds: PathBuf::new() }
     }
 }
 
 impl Keeping {
     /// Corrections of a table stay as long as its rows.
     fn days_of(&self, table: &str) -> Option<u32> {
-        self.days.get(table.trim_end_matches("_corrections")).copied()
+        let table = table.trim_end_matches("_corrections");
+        self.days.iter().find(|(name, _)| stored_as(name) == table).map(|(_, days)| *days)
+    }
+
+    fn names_days_of(&self, table: &str) -> Option<u32> {
+        self.names_days.iter().find(|(name, _)| stored_as(name) == table).map(|(_, days)| *days)
+    }
+}
+
+/// The table that holds the revisions of what a statement sees as it stands now.
+fn stored_as(table: &str) -> &str {
+    match table {
+        "detections" => "detection_revisions",
+        "alerts" => "alert_revisions",
+        "blocking_drafts" => "blocking_draft_revisions",
+        other => other,
     }
 }
 
@@ -87,6 +114,8 @@ pub struct Done {
     pub compacted: u64,
     /// Rows let go of.
     pub removed: usize,
+    /// Rows that name nobody any more.
+    pub unnamed: usize,
     /// Files removed.
     pub files: usize,
 }
@@ -127,14 +156,18 @@ pub fn today() -> anyhow::Result<i32> {
 /// As [`Upkeep::tend`].
 pub async fn all(library: &mut Library, keeping: &Keeping, today: i32) -> anyhow::Result<Vec<(String, Done)>> {
     let holds = read_holds(&keeping.holds)?;
-    for name in keeping.days.keys() {
-        ensure!(library.book(name).is_some(), "history.days: no table `{name}`");
+    for (key, days) in [("days", &keeping.days), ("names_days", &keeping.names_days)] {
+        for name in days.keys() {
+            ensure!(library.book(stored_as(name)).is_some(), "history.{key}: no table `{name}`");
+        }
     }
     check_tables(library, &holds)?;
     let (mut changed, mut first_error) = (Vec::new(), None);
     for book in &mut library.books {
         match one(book, keeping, &holds, today).await.with_context(|| book.place()) {
-            Ok(done) if done.removed > 0 || done.compacted > 0 => changed.push((book.kind.name.clone(), done)),
+            Ok(done) if done.removed > 0 || done.compacted > 0 || done.unnamed > 0 => {
+                changed.push((book.kind.name.clone(), done))
+            }
             Ok(_) => {}
             Err(error) => {
                 // The other tables are tended all the same.
@@ -153,6 +186,10 @@ async fn one(book: &mut Book, keeping: &Keeping, holds: &[Hold], today: i32) -> 
     if let Some(days) = keeping.days_of(&book.kind.name) {
         let first = today.saturating_sub(i32::try_from(days)?);
         done.removed = let_go(book, first, holds).await?;
+    }
+    if let Some(days) = keeping.names_days_of(&book.kind.name) {
+        let first = today.saturating_sub(i32::try_from(days)?);
+        done.unnamed = unname(book, first, holds).await?;
     }
     done.compacted = compact(book, today).await?;
     done.files = sweep(book, keeping.file_hours, VacuumMode::Full).await?;
@@ -234,7 +271,7 @@ fn held(book: &Book, hold: &Hold) -> Option<Expr> {
 /// Rows of days before `first` go, but those that are held.
 async fn let_go(book: &mut Book, first: i32, holds: &[Hold]) -> anyhow::Result<usize> {
     let days = days_with_files(book)?;
-    if days.iter().all(|(day, _)| *day >= first) {
+    if days.keys().all(|day| *day >= first) {
         return Ok(0);
     }
     let old = ident(DAY).lt(day(first));
@@ -243,19 +280,82 @@ async fn let_go(book: &mut Book, first: i32, holds: &[Hold]) -> anyhow::Result<u
         Some(kept) => old.and(kept.is_not_true()),
         None => old,
     };
-    let (table, metrics) = book.table.clone().delete().with_predicate(predicate).await?;
+    let change = book.table.clone().delete().with_predicate(predicate).with_commit_properties(alone());
+    let Some((table, metrics)) = unless_overtaken(book, change.await).await? else { return Ok(0) };
     book.now(table).await?;
     Ok(metrics.num_deleted_rows.unwrap_or(metrics.num_removed_files))
 }
 
-/// Days and the number of files of each.
-fn days_with_files(book: &Book) -> anyhow::Result<BTreeMap<i32, usize>> {
+/// Our name in the transactions of changes that are not of the log: of two commits with one name the second is refused.
+///
+/// Delta's own checks are not enough (`deltalake` 1.1.3): its `optimize` leaves the transaction out, and files that one process put
+/// together count as untouched for another that puts them together, too, or changes them, so every row was there twice. That is
+/// why days are put together by writing them anew.
+const APP: &str = "foreshock.upkeep";
+
+/// Of a change that must be the only one at its time.
+fn alone() -> CommitProperties {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let version = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
+    CommitProperties::default().with_application_transaction(Transaction::new(APP, version))
+}
+
+/// `None` when another process made such a change meanwhile: then the table is as that one left it.
+async fn unless_overtaken<T>(book: &mut Book, changed: Result<T, DeltaTableError>) -> anyhow::Result<Option<T>> {
+    match changed {
+        Ok(changed) => Ok(Some(changed)),
+        Err(DeltaTableError::Transaction { source: TransactionError::CommitConflict(_) }) => {
+            tracing::info!(place = book.place(), "another process changes this table: its change stands");
+            book.refresh().await?;
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// In rows of days before `first` the columns that name somebody are emptied, but in those that are held.
+async fn unname(book: &mut Book, first: i32, holds: &[Hold]) -> anyhow::Result<usize> {
+    let table = book.kind.name.clone();
+    let is_name = |column: &&str| names_somebody(&table, column) || *column == ANYTHING;
+    let columns: Vec<String> = texts(book).into_iter().filter(is_name).map(str::to_owned).collect();
+    let is_old = days_with_files(book)?.keys().any(|day| *day < first);
+    let named = columns.iter().map(|column| ident(column).is_not_null()).reduce(Expr::or);
+    let Some(named) = named.filter(|_| is_old) else { return Ok(0) };
+    let mut predicate = ident(DAY).lt(day(first)).and(named);
+    if let Some(kept) = holds.iter().filter_map(|hold| held(book, hold)).reduce(Expr::or) {
+        predicate = predicate.and(kept.is_not_true());
+    }
+    // An update that finds no row would write a version for nothing each hour.
+    if count(book, predicate.clone()).await? == 0 {
+        return Ok(0);
+    }
+    let mut update = book.table.clone().update().with_predicate(predicate).with_commit_properties(alone());
+    for column in &columns {
+        update = update.with_update(column.as_str(), Expr::Literal(ScalarValue::Utf8(None), None));
+    }
+    let Some((table, metrics)) = unless_overtaken(book, update.await).await? else { return Ok(0) };
+    book.now(table).await?;
+    Ok(metrics.num_updated_rows)
+}
+
+/// Files of a day.
+#[derive(Debug, Clone, Copy, Default)]
+struct Files {
+    all: u64,
+    /// Those that are worth putting together.
+    small: u64,
+}
+
+/// Days and the files of each.
+fn days_with_files(book: &Book) -> anyhow::Result<BTreeMap<i32, Files>> {
     let mut days = BTreeMap::new();
     for file in book.table.snapshot()?.snapshot().log_data() {
         let path = file.object_store_path().to_string();
         let part = path.split('/').find_map(|part| part.strip_prefix("day="));
         if let Some(day) = part.and_then(days_of) {
-            *days.entry(day).or_insert(0) += 1;
+            let files: &mut Files = days.entry(day).or_default();
+            files.all += 1;
+            files.small += u64::from(file.size() < i64::try_from(FILE_BYTES / 2)?);
         }
     }
     Ok(days)
@@ -265,14 +365,25 @@ fn days_with_files(book: &Book) -> anyhow::Result<BTreeMap<i32, usize>> {
 async fn compact(book: &mut Book, today: i32) -> anyhow::Result<u64> {
     let days = days_with_files(book)?;
     // A day is closed when the one after it is over: late events still come to the last two.
-    let closed = days.into_iter().filter(|(day, files)| *day < today - 1 && *files > 1).map(|(day, _)| day);
+    let closed = days.into_iter().filter(|(day, files)| *day < today - 1 && files.small > 1);
     let mut done = 0;
-    for days in closed.take(DAYS_AT_ONCE) {
-        let text = foreshock_core::time::format_rfc3339(i64::from(days) * DAY_US)[..10].to_owned();
-        let filters = [(DAY, FilterOp::Eq, FilterValue::Scalar(&text))];
-        let (table, metrics) = book.table.clone().optimize().with_filters(&filters).await?;
+    for (days, files) in closed.take(DAYS_AT_ONCE) {
+        let of_day = ident(DAY).eq(day(days));
+        let rows = SessionContext::new().read_table(book.table.table_provider().await?)?.filter(of_day.clone())?;
+        // One writer, or each would leave a small file.
+        let rows = rows.repartition(Partitioning::RoundRobinBatch(1))?;
+        let change = book
+            .table
+            .clone()
+            .write(Vec::new())
+            .with_input_plan(rows.into_unoptimized_plan())
+            .with_save_mode(SaveMode::Overwrite)
+            .with_replace_where(of_day)
+            .with_target_file_size(NonZeroU64::new(FILE_BYTES))
+            .with_commit_properties(alone());
+        let Some(table) = unless_overtaken(book, change.await).await? else { break };
         book.now(table).await?;
-        done += metrics.num_files_removed;
+        done += files.all;
     }
     Ok(done)
 }
@@ -337,15 +448,22 @@ pub async fn erase(
         let columns: Vec<String> = texts(book).into_iter().map(str::to_owned).collect();
         let is_in = |column: &String| is_named.call(vec![ident(column)]);
         let Some(any) = columns.iter().map(|column| is_in(column).is_true()).reduce(Expr::or) else { continue };
-        let reason = [("foreshock.erasure".to_owned(), serde_json::Value::from(case))];
-        let commit = CommitProperties::default().with_metadata(reason);
-        let mut update = book.table.clone().update().with_predicate(any).with_commit_properties(commit);
-        for column in &columns {
-            let blank = Expr::Literal(ScalarValue::Utf8(None), None);
-            update = update.with_update(column.as_str(), when(is_in(column), blank).otherwise(ident(column))?);
-        }
-        let (table, metrics) = update.await.with_context(|| format!("history table {}", book.kind.name))?;
-        book.now(table).await?;
+        let mut attempts = 0..ERASE_ATTEMPTS;
+        let metrics = loop {
+            ensure!(attempts.next().is_some(), "{}: others change it all the time: try again", book.place());
+            let reason = [("foreshock.erasure".to_owned(), serde_json::Value::from(case))];
+            let commit = alone().with_metadata(reason);
+            let mut update = book.table.clone().update().with_predicate(any.clone()).with_commit_properties(commit);
+            for column in &columns {
+                let blank = Expr::Literal(ScalarValue::Utf8(None), None);
+                update = update.with_update(column.as_str(), when(is_in(column), blank).otherwise(ident(column))?);
+            }
+            let place = book.place();
+            if let Some((table, metrics)) = unless_overtaken(book, update.await).await.context(place)? {
+                book.now(table).await?;
+                break metrics;
+            }
+        };
         // Also what an erasure before this one left behind.
         sweep(book, 0, VacuumMode::Lite).await?;
         if metrics.num_updated_rows > 0 {

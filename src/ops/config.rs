@@ -252,6 +252,8 @@ pub struct History {
     /// Days that rows stay, by table, where it is not [`DAYS_KEPT`]; 0 for ever. They go a day at a time, by the day of their
     /// event.
     pub days: BTreeMap<String, u32>,
+    /// Days after which rows name nobody any more, by table; a table that is not named keeps its names.
+    pub names_days: BTreeMap<String, u32>,
     /// Hours that files stay which the newest version of a table no longer needs: for statements and readers under way.
     pub file_hours: u32,
     /// The file of what must stay whatever its age (`docs/history.md`).
@@ -260,7 +262,14 @@ pub struct History {
 
 impl Default for History {
     fn default() -> Self {
-        History { dir: String::new(), every_s: 60, days: BTreeMap::new(), file_hours: 24, holds: PathBuf::new() }
+        History {
+            dir: String::new(),
+            every_s: 60,
+            days: BTreeMap::new(),
+            names_days: BTreeMap::new(),
+            file_hours: 24,
+            holds: PathBuf::new(),
+        }
     }
 }
 
@@ -273,7 +282,8 @@ impl History {
         let mut days: BTreeMap<String, u32> = DAYS_KEPT.map(|(table, days)| (table.to_owned(), days)).into();
         days.extend(self.days.clone());
         days.retain(|_, days| *days > 0);
-        Keeping { days, file_hours: self.file_hours, holds: self.holds.clone() }
+        let names_days = self.names_days.clone();
+        Keeping { days, names_days, file_hours: self.file_hours, holds: self.holds.clone() }
     }
 
     fn check(&self) -> anyhow::Result<()> {
@@ -281,6 +291,9 @@ impl History {
         anyhow::ensure!((1..=720).contains(&self.file_hours), "history.file_hours must be 1 to 720");
         for (table, days) in &self.days {
             anyhow::ensure!(*days <= 36_500, "history.days.{table} must be 0 (for ever) to 36500");
+        }
+        for (table, days) in &self.names_days {
+            anyhow::ensure!((1..=36_500).contains(days), "history.names_days.{table} must be 1 to 36500");
         }
         Ok(())
     }

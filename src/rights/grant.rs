@@ -17,6 +17,9 @@ pub struct Grant {
     /// Only rows that these institutions reported, and results about their events; nothing said: all.
     #[serde(default)]
     pub institutions: Option<BTreeSet<String>>,
+    /// Only rows about these areas (`areas`), and warnings for them; nothing said: all.
+    #[serde(default)]
+    pub areas: Option<BTreeSet<String>>,
     /// Columns that name a person, an account, a number or a device are shown; else a pseudonym stands in their place.
     #[serde(default)]
     pub personal: bool,
@@ -31,7 +34,19 @@ pub struct Grant {
 impl Grant {
     /// Everything, for no purpose that would have to be named: of a reader that only its own machine can ask.
     pub fn everything() -> Grant {
-        Grant { tables: None, institutions: None, personal: true, aggregates_only: false, purposes: BTreeSet::new() }
+        Grant {
+            tables: None,
+            institutions: None,
+            areas: None,
+            personal: true,
+            aggregates_only: false,
+            purposes: BTreeSet::new(),
+        }
+    }
+
+    /// Are all rows of a table seen?
+    pub fn sees_all_rows(&self) -> bool {
+        self.institutions.is_none() && self.areas.is_none()
     }
 
     /// May this table be asked?

@@ -2,5 +2,7 @@
 
 pub mod audit;
 pub mod grant;
+pub mod names;
 pub mod pseudonym;
+pub mod tokens;
 pub mod users;

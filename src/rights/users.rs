@@ -3,9 +3,11 @@
 
 use crate::rights::grant::{Grant, Person};
 use crate::rights::pseudonym::Pseudonyms;
+use crate::rights::tokens::{Tokens, TokensText};
 use anyhow::Context;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use foreshock_actions::areas;
 use ring::pbkdf2;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::Deserialize;
@@ -98,8 +100,11 @@ fn salted(password: &str, salt: &[u8]) -> Vec<u8> {
 struct File {
     /// 32 bytes in base64. Without it pseudonyms are other ones after each start.
     pseudonym_key: Option<String>,
+    #[serde(default)]
     users: BTreeMap<String, UserText>,
     roles: BTreeMap<String, Grant>,
+    /// Who may come in with a token of an identity provider.
+    tokens: Option<TokensText>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -116,6 +121,7 @@ pub struct Users {
     pub pseudonyms: Pseudonyms,
     users: BTreeMap<String, (Secret, String)>,
     roles: BTreeMap<String, Arc<Grant>>,
+    tokens: Option<Tokens>,
     /// Makes the salt of names that are not there.
     unknown: [u8; 32],
 }
@@ -129,18 +135,25 @@ impl Users {
         let place = || format!("serve.users: {}", path.display());
         only_its_owner(path).with_context(place)?;
         let text = std::fs::read_to_string(path).with_context(place)?;
-        Users::parse(&text).with_context(place)
+        Users::parse(&text, path.parent().unwrap_or(Path::new(""))).with_context(place)
     }
 
-    /// Of the file's text.
+    /// Of the file's text; other files that it names are in this folder.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn parse(text: &str) -> anyhow::Result<Users> {
+    pub fn parse(text: &str, folder: &Path) -> anyhow::Result<Users> {
         let file: File = toml::from_str(text)?;
+        let tokens = file.tokens.map(|tokens| Tokens::new(tokens, folder)).transpose()?;
         let roles: BTreeMap<String, Arc<Grant>> =
             file.roles.into_iter().map(|(name, grant)| (name, Arc::new(grant))).collect();
         for (name, grant) in &roles {
+            for area in grant.areas.iter().flatten() {
+                anyhow::ensure!(
+                    areas::is_known(area),
+                    "roles.{name}.areas: `{area}` is no area; the table `areas` has all"
+                );
+            }
             anyhow::ensure!(
                 !(grant.aggregates_only && grant.personal),
                 "roles.{name}: whoever sees sums only (aggregates_only) sees no names (personal)"
@@ -160,7 +173,7 @@ impl Users {
             Some(text) => STANDARD.decode(text).context("pseudonym_key is no base64")?,
         };
         anyhow::ensure!(key.len() == KEY_BYTES, "pseudonym_key has {} bytes, not {KEY_BYTES}", key.len());
-        Ok(Users { pseudonyms: Pseudonyms::new(&key), users, roles, unknown: random()? })
+        Ok(Users { pseudonyms: Pseudonyms::new(&key), users, roles, tokens, unknown: random()? })
     }
 
     /// Somebody who has logged in.
@@ -174,6 +187,17 @@ impl Users {
     pub fn log_in(&self, name: &str, password: &str) -> Option<Person> {
         // For a name that is not there as much is computed.
         self.secret(name).fits(password).then(|| self.person(name))?
+    }
+
+    /// Somebody with a token of the identity provider. His name is not one of the file's: `token:` stands before it.
+    ///
+    /// # Errors
+    /// Why it is not taken.
+    pub fn by_token(&self, token: &str) -> Result<Person, String> {
+        let tokens = self.tokens.as_ref().ok_or("no tokens are taken here: `tokens` is not in the file of users")?;
+        let (name, role) = tokens.check(token)?;
+        let grant = self.roles.get(&role).ok_or_else(|| format!("there is no role `{role}`"))?.clone();
+        Ok(Person { name: format!("token:{name}"), role, grant, purpose: None })
     }
 
     /// What is kept of a user's password; for a name that is not there something that no password fits, so that nobody

@@ -36,6 +36,7 @@ pub struct Facts {
     rules: RecordBatch,
     columns: RecordBatch,
     codes: RecordBatch,
+    areas: RecordBatch,
 }
 
 impl Facts {
@@ -48,7 +49,14 @@ impl Facts {
         for text in &pack.views {
             views.push(view(text).ok_or_else(|| anyhow::anyhow!("not `CREATE VIEW name AS query`: {text}"))?);
         }
-        Ok(Facts { views, pack: Arc::new(pack.clone()), rules: rules(pack), columns: columns(), codes: codes() })
+        Ok(Facts {
+            views,
+            pack: Arc::new(pack.clone()),
+            rules: rules(pack),
+            columns: columns(),
+            codes: codes(),
+            areas: areas(),
+        })
     }
 }
 
@@ -63,11 +71,12 @@ fn view(text: &str) -> Option<(String, String)> {
 }
 
 /// Tables in `public`.
-pub fn tables(facts: &Facts, state: &State) -> [(&'static str, RecordBatch); 4] {
+pub fn tables(facts: &Facts, state: &State) -> [(&'static str, RecordBatch); 5] {
     [
         ("rules", facts.rules.clone()),
         ("columns", facts.columns.clone()),
         ("codes", facts.codes.clone()),
+        ("areas", facts.areas.clone()),
         ("rule_versions", versions(state)),
     ]
 }
@@ -218,6 +227,17 @@ fn word_of(ty: Type) -> &'static str {
         Type::Boolean => "BOOLEAN",
         Type::Time => "TIMESTAMPTZ",
     }
+}
+
+/// Areas with a name of their own.
+fn areas() -> RecordBatch {
+    let areas = foreshock_actions::areas::all();
+    let column = |at: usize| texts(areas.iter().map(|area| Some(area[at].as_str())));
+    Grid::new(&[("code", Type::Text), ("name_zh", Type::Text), ("name_en", Type::Text)]).finish(vec![
+        column(0),
+        column(1),
+        column(2),
+    ])
 }
 
 /// Every code that a column can hold.

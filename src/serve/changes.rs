@@ -3,6 +3,7 @@
 
 use crate::history::Past;
 use crate::history::past::Joined;
+use crate::rights::names::is_about_persons;
 use crate::serve::restrict;
 use crate::serve::session::{Seer, locked};
 use crate::serve::store::{State, Store, Table};
@@ -69,7 +70,7 @@ impl TableFunctionImpl for ChangesFunction {
         let person = &self.seer.person;
         let table = self.state.tables.get(revisions).filter(|_| person.grant.opens(&name));
         let Some(table) = table else { return wrong(&format!("there is no table `{name}`")) };
-        if restrict::is_about_persons(revisions) && !person.may_see_persons() {
+        if is_about_persons(revisions) && !person.may_see_persons() {
             return Err(locked(&name));
         }
         // Whoever prepares a statement asks for its columns before there are values.

@@ -6,19 +6,20 @@ use crate::rights::users::Users;
 use crate::serve::archive::Archived;
 use crate::serve::follow::Followed;
 use crate::serve::gate::Refused;
+use crate::serve::openapi::{self, Envelope, Problem};
 use crate::serve::query::{Answer, Desk};
 use arrow::csv::WriterBuilder;
 use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
 use arrow::json::writer::{JsonArray, LineDelimited, Writer};
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{ACCEPT, CONTENT_TYPE, HOST, ORIGIN, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
+use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use foreshock_core::time::format_rfc3339;
@@ -29,6 +30,10 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::Semaphore;
+use utoipa::ToSchema;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// What the routes need.
 #[derive(Clone)]
@@ -51,27 +56,38 @@ pub struct Door {
 pub const LISTENERS_MAX: usize = 100;
 
 /// The body of a question in JSON.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Question {
+pub struct Question {
+    /// One SELECT, EXPLAIN or SHOW TABLES.
     sql: String,
 }
 
 /// The routes.
 pub fn router(door: Door) -> Router {
-    let ready = |State(door): State<Door>| async move {
-        let (is_ready, text) = door.health.ready();
-        (if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, text)
-    };
-    Router::new()
-        .route("/livez", get(|| async { "alive\n" }))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(|State(door): State<Door>| async move { metrics(&door) }))
-        .route("/v1/sql", post(sql))
-        .route("/v1/changes/{table}", get(crate::serve::stream::changes))
+    routes()
+        .0
         .layer(DefaultBodyLimit::max(2 * crate::serve::gate::TEXT_MAX))
         .layer(axum::middleware::from_fn(only_this_machine))
         .with_state(door)
+}
+
+/// The routes and their description, which is generated from them.
+fn routes() -> (Router<Door>, OpenApi) {
+    let own = get(|| async { Json(description()) });
+    let (router, description) = OpenApiRouter::with_openapi(openapi::head())
+        .routes(routes!(openapi::livez))
+        .routes(routes!(openapi::readyz))
+        .routes(routes!(openapi::metrics))
+        .routes(routes!(sql))
+        .routes(routes!(crate::serve::stream::changes))
+        .split_for_parts();
+    (router.route("/openapi.json", own), description)
+}
+
+/// The OpenAPI description of what a reader answers over HTTP.
+pub fn description() -> OpenApi {
+    routes().1
 }
 
 /// A page in a browser of this machine must not ask: neither by its own name for this address, nor as another origin.
@@ -115,6 +131,33 @@ impl std::io::Write for Bounded {
 const TOO_LONG: &str = "the answer is longer than `serve.answer_mb` when it is written: ask for less";
 const SEC_FETCH_SITE: axum::http::HeaderName = axum::http::HeaderName::from_static("sec-fetch-site");
 
+/// Rows of one statement that reads
+///
+/// The tables and their columns are those of `information_schema`; all of a statement are of one batch of the log. What the answer
+/// is true of stands in the headers `x-as-of` (the horizon) and `x-batch`.
+#[utoipa::path(
+    post,
+    path = "/v1/sql",
+    params(
+        ("Accept" = Option<String>, Header, description = "application/json, application/x-ndjson, text/csv, \
+         application/vnd.apache.arrow.stream or application/vnd.apache.parquet"),
+        ("X-Purpose" = Option<String>, Header, description = "for what data of persons are asked, one of the role's"),
+        ("X-Case" = Option<String>, Header, description = "the case that it is for"),
+    ),
+    request_body(content(
+        (Question = "application/json"),
+        (String = "application/sql"),
+    ), description = "the statement"),
+    responses(
+        (status = 200, description = "rows", content((Envelope = "application/json"), (String = "application/x-ndjson"),
+         (String = "text/csv"), (Vec<u8> = "application/vnd.apache.arrow.stream"), (Vec<u8> = "application/vnd.apache.parquet"))),
+        (status = 400, description = "refused, or stopped at a limit", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "nobody has logged in", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "the role does not allow it, or no purpose was named", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "stopped: it took too long", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "too little memory, or it cannot be written down", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
 async fn sql(State(door): State<Door>, headers: HeaderMap, body: Bytes) -> Response {
     let text = match question(&headers, &body) {
         Ok(text) => text,
@@ -134,13 +177,27 @@ async fn sql(State(door): State<Door>, headers: HeaderMap, body: Bytes) -> Respo
     }
 }
 
-/// By `Authorization: Basic`, where there is a file of users; for what, by `X-Purpose` and `X-Case`.
+/// By `Authorization: Basic` or `Bearer`, where there is a file of users; for what, by `X-Purpose` and `X-Case`.
 pub async fn person(door: &Door, headers: &HeaderMap) -> Result<Person, Refused> {
     let Some(users) = door.users.clone() else { return Ok(Person::on_this_machine("")) };
-    let who = || Refused { state: "28000", message: "log in: Authorization: Basic".into() };
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let encoded = text("authorization").and_then(|value| value.strip_prefix("Basic ")).ok_or_else(who)?;
-    let decoded = STANDARD.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let (scheme, word) = text("authorization").and_then(|value| value.split_once(' ')).ok_or_else(who)?;
+    let mut person = match scheme.to_ascii_lowercase().as_str() {
+        "basic" => by_password(users, word.trim()).await?,
+        "bearer" => users.by_token(word.trim()).map_err(|reason| {
+            tracing::warn!(reason, "a token is refused");
+            Refused { state: "28000", message: format!("the token is refused: {reason}") }
+        })?,
+        _ => return Err(who()),
+    };
+    if let (Some(purpose), Some(case)) = (text("x-purpose"), text("x-case")) {
+        person.name_purpose(purpose, case).map_err(|message| Refused { state: "42501", message })?;
+    }
+    Ok(person)
+}
+
+async fn by_password(users: Arc<Users>, encoded: &str) -> Result<Person, Refused> {
+    let decoded = STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let decoded = decoded.ok_or_else(who)?;
     // Thousands of rounds: not on a thread that answers others.
     let logged_in = tokio::task::spawn_blocking(move || {
@@ -152,11 +209,11 @@ pub async fn person(door: &Door, headers: &HeaderMap) -> Result<Person, Refused>
         person
     });
     let wrong = || Refused { state: "28P01", message: "the user or the password is wrong".into() };
-    let mut person = logged_in.await.ok().flatten().ok_or_else(wrong)?;
-    if let (Some(purpose), Some(case)) = (text("x-purpose"), text("x-case")) {
-        person.name_purpose(purpose, case).map_err(|message| Refused { state: "42501", message })?;
-    }
-    Ok(person)
+    logged_in.await.ok().flatten().ok_or_else(wrong)
+}
+
+fn who() -> Refused {
+    Refused { state: "28000", message: "log in: Authorization: Basic, or Bearer with a token".into() }
 }
 
 /// JSON with a member `sql`, or the bare text.
@@ -282,7 +339,8 @@ pub fn problem(refused: &Refused) -> Response {
     response
 }
 
-fn metrics(door: &Door) -> String {
+/// Counters and gauges in the text form of Prometheus.
+pub fn metrics(door: &Door) -> String {
     let (state, followed) = (door.desk.store().state(), &door.followed);
     let counters = [
         ("reader_batches", "Batches taken in.", &followed.batches),

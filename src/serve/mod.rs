@@ -13,6 +13,7 @@ pub mod floor;
 pub mod follow;
 pub mod gate;
 pub mod itself;
+pub mod openapi;
 pub mod pg_catalog;
 pub mod pg_format;
 pub mod pg_functions;

@@ -185,7 +185,8 @@ impl Desk {
             .worker_threads(limits.at_once)
             .thread_name("statement")
             .thread_stack_size(STACK_BYTES)
-            .enable_time()
+            // A history may be in an object store.
+            .enable_all()
             .build()?;
         let (answered, refused) = (AtomicU64::new(0), AtomicU64::new(0));
         let pg_catalogs = DashMap::new();

@@ -5,107 +5,156 @@
 
 use crate::history::Past;
 use crate::rights::grant::{Grant, Person};
+use crate::rights::names::{ANYTHING, feed, names_somebody};
 use crate::rights::pseudonym::Pseudonyms;
 use crate::serve::store::{State, Table};
-use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::error::Result;
 use datafusion::functions::expr_fn::split_part;
 use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility, create_udf,
 };
 use datafusion::logical_expr::{Expr, ident, lit};
-use foreshock_core::schema::Privacy;
-use foreshock_core::{Feed, Type};
+use foreshock_actions::areas;
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// Columns of results that name somebody.
-const NAMES: [&str; 2] = ["subject", "account"];
-/// A column of results that holds whatever a rule put into it.
-const ANYTHING: &str = "detail";
-/// Tables of results that are about persons, as they are now and in all revisions.
-const ABOUT_PERSONS: [&str; 6] =
-    ["detections", "detection_revisions", "alerts", "alert_revisions", "blocking_drafts", "blocking_draft_revisions"];
-
-/// Is there data of persons in a table of feeds or results?
-pub fn is_about_persons(table: &str) -> bool {
-    ABOUT_PERSONS.contains(&table) || Feed::ALL.iter().any(|feed| feed.table() == table)
-}
-
 /// What is selected of a table's columns. Numbers (amounts, balances) stay: with nobody's name beside them.
 pub fn columns(table: &str, names: &[&str], person: &Person) -> String {
-    let feed = Feed::ALL.into_iter().find(|feed| feed.table() == table);
-    let is_name = |name: &str| match feed {
-        Some(feed) => {
-            let names_somebody = |c: &&foreshock_core::Column| c.privacy == Privacy::Personal && c.ty == Type::Text;
-            feed.columns().iter().filter(names_somebody).any(|c| c.name == name)
-        }
-        None => NAMES.contains(&name) && is_about_persons(table),
-    };
     let shown = |name: &&str| {
         // Whoever sees sums only counts names, and sees none.
         if person.grant.personal || person.grant.aggregates_only {
             return format!("r.\"{name}\"");
         }
         match *name {
-            ANYTHING if feed.is_none() => format!("CAST(NULL AS TEXT) AS \"{name}\""),
-            name if is_name(name) => format!("pseudonym(r.\"{name}\") AS \"{name}\""),
+            ANYTHING if feed(table).is_none() => format!("CAST(NULL AS TEXT) AS \"{name}\""),
+            name if names_somebody(table, name) => format!("pseudonym(r.\"{name}\") AS \"{name}\""),
             name => format!("r.\"{name}\""),
         }
     };
     names.iter().map(shown).collect::<Vec<_>>().join(", ")
 }
 
-/// The state without the rows of other institutions.
+/// The state without the rows of other institutions and areas.
 ///
 /// # Errors
 /// What Arrow says.
 pub fn state_of(state: &Arc<State>, grant: &Grant) -> Result<Arc<State>> {
-    let Some(institutions) = &grant.institutions else { return Ok(state.clone()) };
+    if grant.sees_all_rows() {
+        return Ok(state.clone());
+    }
     let mut restricted = State::clone(state);
     for (name, table) in &mut restricted.tables {
-        let pieces = table.pieces.iter().map(|piece| rows_of(name, piece, institutions));
+        let pieces = table.pieces.iter().map(|piece| rows_of(name, piece, grant));
         let mut past = table.past.clone();
-        past.iter_mut().for_each(|past: &mut Past| past.conditions.push(condition(name, institutions)));
+        past.iter_mut().for_each(|past: &mut Past| past.conditions.extend(conditions(name, grant)));
         *table = Table { pieces: pieces.collect::<Result<Vec<_>>>()?.into(), past, ..table.clone() };
     }
     Ok(Arc::new(restricted))
 }
 
-fn rows_of(table: &str, piece: &RecordBatch, institutions: &BTreeSet<String>) -> Result<RecordBatch> {
-    let column = |name: &str| piece.column_by_name(name).map(|column| column.as_string::<i32>());
-    // `tx:bank-a:T1`: the second part is who reported it.
-    let reporter_of = |id: &str| id.split(':').nth(1).is_some_and(|reporter| institutions.contains(reporter));
-    let kept: BooleanArray = match table {
-        "detection_revisions" | "late" => test(column("event_id"), reporter_of),
-        "blocking_draft_revisions" => test(column("institution"), |name| institutions.contains(name)),
-        "warning_drafts" => return Ok(piece.clone()),
-        // An episode's events may be of several, and a refused record names nobody.
-        "alert_revisions" | "rejected" => return Ok(piece.slice(0, 0)),
-        _ => test(column("reporter"), |name| institutions.contains(name)),
-    };
-    let kept = if kept.len() == piece.num_rows() { kept } else { vec![false; piece.num_rows()].into() };
-    Ok(filter_record_batch(piece, &kept)?)
+/// By what a table's rows are told apart.
+enum By {
+    /// All are seen.
+    Nothing,
+    /// None is.
+    Never,
+    /// This column is an institution.
+    Institution(&'static str),
+    /// This column is an event's id, of which the second part is who reported it (`tx:bank-a:T1`).
+    Event(&'static str),
+    /// One of these columns lies in an area.
+    Places(&'static [&'static str]),
 }
 
-/// The same, of rows that are not in memory.
-fn condition(table: &str, institutions: &BTreeSet<String>) -> Expr {
-    let is_one = |column: Expr| column.in_list(institutions.iter().cloned().map(lit).collect(), false);
+fn by_institution(table: &str) -> By {
     match table {
-        "detection_revisions" | "late" => is_one(split_part(ident("event_id"), lit(":"), lit(2))),
-        "blocking_draft_revisions" => is_one(ident("institution")),
-        "warning_drafts" => lit(true),
-        name if Feed::ALL.iter().any(|feed| feed.table() == name) => is_one(ident("reporter")),
-        _ => lit(false),
+        "detection_revisions" | "late" => By::Event("event_id"),
+        "blocking_draft_revisions" => By::Institution("institution"),
+        "warning_drafts" => By::Nothing,
+        name if feed(name).is_some() => By::Institution("reporter"),
+        // An episode's events may be of several, and a refused record names nobody.
+        _ => By::Never,
     }
 }
 
-fn test(column: Option<&StringArray>, is_kept: impl Fn(&str) -> bool) -> BooleanArray {
-    let Some(column) = column else { return Vec::<bool>::new().into() };
-    column.iter().map(|value| Some(value.is_some_and(&is_kept))).collect()
+fn by_area(table: &str) -> By {
+    match table {
+        "transactions" => By::Places(&["payer_district", "payee_district"]),
+        "telecom" | "complaints" => By::Places(&["district"]),
+        "warning_drafts" => By::Places(&["area"]),
+        // Of the rest nobody says where it is.
+        _ => By::Never,
+    }
+}
+
+/// The limits of a grant, with the names that are within each.
+fn limits<'a>(table: &str, grant: &'a Grant) -> impl Iterator<Item = (&'a BTreeSet<String>, By)> {
+    let limits = [(&grant.institutions, by_institution(table)), (&grant.areas, by_area(table))];
+    limits.into_iter().filter_map(|(names, by)| Some((names.as_ref()?, by)))
+}
+
+fn is_reported_by(id: &str, institutions: &BTreeSet<String>) -> bool {
+    id.split(':').nth(1).is_some_and(|reporter| institutions.contains(reporter))
+}
+
+fn lies_in_one(place: &str, codes: &BTreeSet<String>) -> bool {
+    codes.contains(place) || codes.iter().any(|code| areas::lies_in(place, code))
+}
+
+fn rows_of(table: &str, piece: &RecordBatch, grant: &Grant) -> Result<RecordBatch> {
+    let mut piece = piece.clone();
+    for (names, by) in limits(table, grant) {
+        let of = |column: &str, is_kept: &dyn Fn(&str) -> bool| -> Vec<bool> {
+            let values = piece.column_by_name(column).map(|values| values.as_string::<i32>());
+            let is_kept = |row| values.is_some_and(|values| values.is_valid(row) && is_kept(values.value(row)));
+            (0..piece.num_rows()).map(is_kept).collect()
+        };
+        let kept = match by {
+            By::Nothing => continue,
+            By::Never => vec![false; piece.num_rows()],
+            By::Institution(column) => of(column, &|name| names.contains(name)),
+            By::Event(column) => of(column, &|id| is_reported_by(id, names)),
+            By::Places(columns) => {
+                let each: Vec<_> =
+                    columns.iter().map(|column| of(column, &|place| lies_in_one(place, names))).collect();
+                (0..piece.num_rows()).map(|row| each.iter().any(|kept| kept[row])).collect()
+            }
+        };
+        piece = filter_record_batch(&piece, &BooleanArray::from(kept))?;
+    }
+    Ok(piece)
+}
+
+/// The same, of rows that are not in memory.
+fn conditions(table: &str, grant: &Grant) -> Vec<Expr> {
+    let condition = |(names, by): (&BTreeSet<String>, By)| {
+        let is_one = |column: Expr| column.in_list(names.iter().cloned().map(lit).collect(), false);
+        Some(match by {
+            By::Nothing => return None,
+            By::Never => lit(false),
+            By::Institution(column) => is_one(ident(column)),
+            By::Event(column) => is_one(split_part(ident(column), lit(":"), lit(2))),
+            By::Places(columns) => {
+                let lies_in = lies_in_function(names.clone());
+                let each = columns.iter().map(|column| lies_in.call(vec![ident(*column)]).is_true());
+                each.reduce(Expr::or).unwrap_or(lit(false))
+            }
+        })
+    };
+    limits(table, grant).filter_map(condition).collect()
+}
+
+fn lies_in_function(codes: BTreeSet<String>) -> ScalarUDF {
+    let ask = move |arguments: &[ColumnarValue]| {
+        let places = arguments[0].to_array(1)?;
+        let found = places.as_string::<i32>().iter().map(|place| place.map(|place| lies_in_one(place, &codes)));
+        Ok(ColumnarValue::Array(Arc::new(found.collect::<BooleanArray>())))
+    };
+    create_udf("lies_in", vec![DataType::Utf8], DataType::Boolean, Volatility::Immutable, Arc::new(ask))
 }
 
 /// The names of a schema's columns.

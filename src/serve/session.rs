@@ -3,6 +3,7 @@
 use crate::history::facts::standing;
 use crate::history::past::Joined;
 use crate::rights::grant::Person;
+use crate::rights::names::is_about_persons;
 use crate::rights::pseudonym::Pseudonyms;
 use crate::serve::audited::Audited;
 use crate::serve::catalog::{self, Facts};
@@ -192,7 +193,7 @@ impl Views<'_> {
     /// A table of feeds or results, as the person sees its columns.
     async fn publish_seen(&self, name: &str, columns: &[&str], query: &str) -> Result<()> {
         let seen = format!("SELECT {} FROM ({query}) r", restrict::columns(name, columns, self.person));
-        self.publish(name, &seen, restrict::is_about_persons(name)).await
+        self.publish(name, &seen, is_about_persons(name)).await
     }
 
     async fn publish(&self, name: &str, query: &str, is_about_persons: bool) -> Result<()> {

@@ -4,6 +4,7 @@
 use crate::rights::grant::Person;
 use crate::serve::door::{Door, person, problem};
 use crate::serve::gate::Refused;
+use crate::serve::openapi::Problem;
 use crate::serve::query::Answer;
 use crate::serve::tables::SEQ;
 use arrow::array::AsArray;
@@ -45,7 +46,28 @@ struct Listener {
     _place: OwnedSemaphorePermit,
 }
 
-/// The route.
+/// Rows of a table as they come
+///
+/// Server-sent events: one for each row, with its `seq` as id. Whoever comes back with `Last-Event-ID` misses nothing and gets nothing
+/// twice. An event named `error` is the last one.
+#[utoipa::path(
+    get,
+    path = "/v1/changes/{table}",
+    params(
+        ("table" = String, Path, description = "a table with `seq`, such as detections"),
+        ("since" = Option<i64>, Query, description = "only rows with a higher seq"),
+        ("Last-Event-ID" = Option<i64>, Header, description = "the last seq that the client has: goes before `since`"),
+        ("X-Purpose" = Option<String>, Header, description = "for what data of persons are asked"),
+        ("X-Case" = Option<String>, Header, description = "the case that it is for"),
+    ),
+    responses(
+        (status = 200, description = "events whose data are rows as JSON", body = String, content_type = "text/event-stream"),
+        (status = 400, description = "there is no such table", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "nobody has logged in", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "no purpose was named", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "too many clients listen", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
 pub async fn changes(
     State(door): State<Door>,
     Path(table): Path<String>,

@@ -1,19 +1,15 @@
 //! Snapshots in an object store (S3, Azure, Google, or a folder by its URL), so that a start on another machine finds them.
 
+use crate::places;
 use crate::state::snapshot::{Store, file_name, number_of};
-use anyhow::{Context, bail};
-use object_store::aws::AmazonS3Builder;
-use object_store::azure::MicrosoftAzureBuilder;
-use object_store::gcp::GoogleCloudStorageBuilder;
-use object_store::local::LocalFileSystem;
+use anyhow::Context;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, ObjectStoreScheme, RetryConfig, WriteMultipart};
+use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
 use std::future::Future;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
-use url::Url;
 
 /// Who asks for names waits so long at most: a start must not hang on a store that is away.
 const LIST_MAX: Duration = Duration::from_secs(20);
@@ -21,27 +17,6 @@ const LIST_MAX: Duration = Duration::from_secs(20);
 const COPY_MAX: Duration = Duration::from_secs(600);
 /// Bytes of one part of an upload: the least that S3 takes is 5 MiB.
 const PART_BYTES: usize = 8 << 20;
-/// Environment variables with these beginnings are settings of the store: endpoint, region, credentials.
-const SETTINGS: [&str; 3] = ["AWS_", "AZURE_", "GOOGLE_"];
-
-/// A request is tried again for so long: the next snapshot comes anyhow, and who waits should hear why.
-const RETRY_MAX: Duration = Duration::from_secs(20);
-
-/// A store with the settings of the environment. The builders have no trait in common.
-macro_rules! build {
-    ($builder:ty, $url:expr) => {{
-        let builder = <$builder>::new()
-            .with_url($url)
-            .with_retry(RetryConfig { retry_timeout: RETRY_MAX, ..RetryConfig::default() });
-        let settings = std::env::vars().filter(|(key, _)| SETTINGS.iter().any(|s| key.starts_with(s)));
-        let builder = settings.fold(builder, |builder, (key, value)| match key.to_ascii_lowercase().parse() {
-            Ok(key) => builder.with_config(key, value),
-            Err(_) => builder,
-        });
-        builder.build().map(|store| Arc::new(store) as Arc<dyn ObjectStore>)
-    }};
-}
-
 /// A prefix in an object store.
 pub struct Bucket {
     store: Arc<dyn ObjectStore>,
@@ -58,15 +33,7 @@ impl Bucket {
     /// When it is no URL of an object store, or a setting in the environment cannot be used.
     pub fn open(url: &str, name: Option<&str>) -> anyhow::Result<Bucket> {
         let place = || format!("snapshots.object_store = \"{url}\"");
-        let parsed = Url::parse(url).with_context(place)?;
-        let (scheme, prefix) = ObjectStoreScheme::parse(&parsed).with_context(place)?;
-        let store: Arc<dyn ObjectStore> = match scheme {
-            ObjectStoreScheme::AmazonS3 => build!(AmazonS3Builder, url).with_context(place)?,
-            ObjectStoreScheme::MicrosoftAzure => build!(MicrosoftAzureBuilder, url).with_context(place)?,
-            ObjectStoreScheme::GoogleCloudStorage => build!(GoogleCloudStorageBuilder, url).with_context(place)?,
-            ObjectStoreScheme::Local => Arc::new(LocalFileSystem::new()),
-            _ => bail!("{}: give it as s3://bucket/prefix, az://.., gs://.. or file:///..", place()),
-        };
+        let (store, prefix) = places::store(url).with_context(place)?;
         let prefix = name.map_or_else(|| prefix.clone(), |name| prefix.clone().join(name));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Bucket { store, prefix, place: url.to_owned(), runtime })
