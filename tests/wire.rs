@@ -304,7 +304,7 @@ fn pgjdbc_finds_tables_reads_piece_by_piece_and_its_time_limit_holds_over_tls_wi
     let lines: Vec<&str> = said.lines().collect();
     for expected in [
         "product 16.6 (Foreshock",
-        "tables 21",
+        "tables 22",
         "column detection_id text 检测编号 · the same for rule version and event",
         "column seq int8 ",
         "rows 300",
@@ -419,7 +419,7 @@ fn a_certificate_that_is_over_or_is_not_of_its_key_keeps_the_door_shut_and_so_do
         (&file_of_users().replace("purposes", "purpose"), "unknown field"),
         (&format!("pseudonym_key = \"AAAA\"\n{}", file_of_users()), "3 bytes, not 32"),
     ] {
-        assert!(format!("{:#}", Users::parse(wrong).unwrap_err()).contains(reason), "{wrong}");
+        assert!(format!("{:#}", Users::parse(wrong, Path::new("")).unwrap_err()).contains(reason), "{wrong}");
     }
 }
 
@@ -532,7 +532,7 @@ fn a_user_is_made_from_a_password_that_is_long_enough() {
     };
     let made = make("li", PASSWORD);
     assert!(made.status.success(), "{}", text(&made));
-    let users = Users::parse(&format!("{}[roles.analyst]\n", text(&made))).unwrap();
+    let users = Users::parse(&format!("{}[roles.analyst]\n", text(&made)), Path::new("")).unwrap();
     assert!(users.log_in("li", PASSWORD).is_some() && users.log_in("li", "another one of them").is_none());
     for (name, password) in [("li", "short"), ("li li", PASSWORD), ("", PASSWORD)] {
         assert_eq!(make(name, password).status.code(), Some(2), "{name} {password}");
