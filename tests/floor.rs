@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// An official who makes statistics.
 fn statistician() -> Person {
     let grant = Grant { personal: false, aggregates_only: true, ..Grant::everything() };
-    Person { name: "chen".into(), role: "statistics".into(), grant: Arc::new(grant), purpose: None }
+    Person { name: "chen".into(), role: "statistics".into(), grant: Arc::new(grant), purpose: None, until: None }
 }
 
 struct City {
@@ -46,37 +46,53 @@ const QUESTIONS: [(&str, &str, &str); 8] = [
     ("payer_district", "TRUE", "count(*), sum(amount)"),
     ("payer_district, kind", "currency = 'CNY'", "count(DISTINCT payer_account), sum(amount)"),
     ("date_trunc('hour', event_time), payee_district", "kind <> 'CASH_IN'", "count(payer_phone)"),
-    ("date_trunc('minute', event_time)", "payer_district IS NOT NULL", "count(*)"),
+    ("date_trunc('hour', event_time), reporter, payer_district", "payer_district IS NOT NULL", "count(*)"),
     ("payer_age_band, payee_institution", "event_time > TIMESTAMP '2026-01-01'", "count(1)"),
-    ("date_trunc('second', event_time), reporter", "TRUE", "count(*), sum(amount)"),
-    ("channel, status, first_time_payee", "TRUE", "count(*)"),
+    (
+        "date_trunc('hour', event_time), reporter",
+        "event_time BETWEEN '2026-03-02T00:00:00Z' AND '2026-03-02T05:00:00Z'",
+        "count(payer_balance_before), sum(payer_balance_before)",
+    ),
+    ("channel, status, first_time_payee", "kind IN ('TRANSFER', 'CARD_PURCHASE') OR NOT first_time_payee", "count(*)"),
 ];
+
+/// The columns whose values are summed or counted.
+const VALUES: [&str; 4] = ["payer_balance_before", "payer_phone", "payer_account", "amount"];
 
 #[test]
 fn sums_over_enough_are_what_everyone_counts_and_the_other_groups_stay_away() {
     let city = city();
-    let enough = |column: &str| format!("(count(DISTINCT {column}) >= {FLOOR} OR count({column}) = 0)");
-    let enough = format!("{} AND {}", enough("payer_account"), enough("payee_account"));
+    let side =
+        |who: &str, filter: &str| format!("(count(DISTINCT {who}) {filter} >= {FLOOR} OR count({who}) {filter} = 0)");
+    let enough = |filter: &str| {
+        let sides = [side("payer_account", filter), side("payee_account", filter)].join(" AND ");
+        let one = ["payer_account", "payee_account"].map(|who| format!("count(DISTINCT {who}) {filter} >= {FLOOR}"));
+        format!("{sides} AND ({})", one.join(" OR "))
+    };
     let (mut let_through, mut kept_back) = (0, 0);
     for (groups, condition, sums) in QUESTIONS {
+        let is_summed = |value: &&&str| sums.contains(&format!("({value})")) || sums.contains(&format!(" {value})"));
+        let values = VALUES.iter().filter(is_summed);
+        let values = values.map(|value| format!(" AND {}", enough(&format!("FILTER (WHERE {value} IS NOT NULL)"))));
+        let having = enough("") + &values.collect::<String>();
         for alias in ["transactions", "transactions AS t"] {
             let asked = |having: &str| {
-                let places: Vec<String> = (1..=groups.matches(", ").count() + 1).map(|n| n.to_string()).collect();
                 // A function's own comma is no group's.
-                let places = &places[..places.len() - groups.matches("', ").count()];
-                let places = places.join(", ");
+                let count = groups.matches(", ").count() + 1 - groups.matches("', ").count();
+                let places = (1..=count).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
                 format!(
                     "SELECT {groups}, {sums} FROM {alias} WHERE {condition} GROUP BY {places} {having} ORDER BY {places}"
                 )
             };
-            let told = city.said(&asked(""), statistician()).unwrap();
-            let counted = city.said(&asked(&format!("HAVING {enough}")), me()).unwrap();
+            let told = city.said(&asked(""), statistician());
+            let told = told.unwrap_or_else(|error| panic!("{}: {error}", asked("")));
+            let counted = city.said(&asked(&format!("HAVING {having}")), me()).unwrap();
             assert_eq!(told, counted, "{}", asked(""));
             let_through += told.lines().count();
             kept_back += city.said(&asked(""), me()).unwrap().lines().count() - told.lines().count();
         }
     }
-    assert!(let_through > 40 && kept_back > 40, "{let_through} lines of groups told, {kept_back} kept back");
+    assert!(let_through > 40 && kept_back > 10, "{let_through} lines of groups told, {kept_back} kept back");
 }
 
 #[test]
@@ -90,7 +106,6 @@ fn more_can_be_computed_from_sums_and_tables_about_nobody_are_open() {
         "SELECT count(*), sum(amount) FROM legs WHERE district IS NOT NULL",
         "SELECT rule_id, count(*) FROM detections GROUP BY 1",
         "SELECT count(*) FROM rules",
-        "SELECT institution, feed, events FROM institutions",
         "SELECT * FROM system.watermarks",
         "SELECT table_name FROM information_schema.tables",
     ] {
@@ -119,6 +134,23 @@ fn no_statement_gets_at_a_row_or_takes_groups_apart_by_a_name() {
         format!("SELECT sum(amount) FILTER (WHERE kind = 'PAYMENT') {of}"),
         format!("SELECT min(amount) {of}"),
         format!("SELECT max(payer_account) {of}"),
+        format!("SELECT sum(CAST(payer_account AS BIGINT)) {of}"),
+        format!("SELECT count(CAST(payer_account AS BIGINT)) {of}"),
+        format!("SELECT sum(payer_account) {of}"),
+        format!("SELECT sum(DISTINCT amount), count(DISTINCT amount) {of}"),
+        format!("SELECT event_time, sum(amount) {of} GROUP BY 1"),
+        format!("SELECT date_trunc('minute', event_time), sum(amount) {of} GROUP BY 1"),
+        format!("SELECT date_bin(INTERVAL '1 second', event_time), sum(amount) {of} GROUP BY 1"),
+        format!("SELECT sum(amount) {of} WHERE event_time <> TIMESTAMP '2026-03-02 01:23:45'"),
+        format!("SELECT sum(amount) {of} WHERE event_time < '2026-03-02T01:00:00.000001Z'"),
+        format!("SELECT sum(amount) {of} WHERE extract(second FROM event_time) = 7"),
+        format!("SELECT count(*) {of} WHERE 1 / (CASE WHEN payer_age_band = 'U18' THEN 0 ELSE 1 END) = 1"),
+        format!("SELECT count(*) {of} WHERE CAST(concat(payer_district, '|', payer_age_band) AS BIGINT) = 1"),
+        format!("SELECT count(*) {of} WHERE random() < 0.5"),
+        format!("SELECT CASE WHEN kind = 'TRANSFER' THEN 1 ELSE 2 END, count(*) {of} GROUP BY 1"),
+        "SELECT url, count(*) FROM telecom GROUP BY 1".into(),
+        "SELECT event_id, late_by_us FROM late".into(),
+        "SELECT first_event_time FROM institutions".into(),
         format!("SELECT first_value(payer_account) {of}"),
         format!("SELECT array_agg(payer_account) {of}"),
         format!("SELECT string_agg(payer_account, ',') {of}"),

@@ -18,7 +18,8 @@ fn every_question_has_titles_and_is_answered_with_named_columns() {
     payments().iter().for_each(|lines| apply(&store, lines));
     let (desk, runtime) = (desk(&store), runtime());
     let grant = Grant { personal: false, purposes: ["FRAUD".to_owned()].into(), ..Grant::everything() };
-    let mut analyst = Person { name: "li".into(), role: "analyst".into(), grant: Arc::new(grant), purpose: None };
+    let mut analyst =
+        Person { name: "li".into(), role: "analyst".into(), grant: Arc::new(grant), purpose: None, until: None };
     analyst.name_purpose("FRAUD", "A-7").unwrap();
     let questions = Question::all().unwrap();
     assert_eq!(questions.len(), 20);

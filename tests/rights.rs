@@ -73,7 +73,8 @@ fn restricted(purpose: bool) -> Person {
         purposes: words(&["FRAUD"]),
         ..Grant::everything()
     };
-    let mut person = Person { name: "wang".into(), role: "bank".into(), grant: Arc::new(grant), purpose: None };
+    let mut person =
+        Person { name: "wang".into(), role: "bank".into(), grant: Arc::new(grant), purpose: None, until: None };
     if purpose {
         person.name_purpose("FRAUD", "A-7").unwrap();
     }
@@ -405,7 +406,8 @@ fn who_may_read_the_audit_sees_it_as_a_table_and_every_statement_that_runs_and_o
     let audit = Some(Audit::open(&folder.path().join("audit.ndjson")).unwrap());
     let desk = desk_of(&store, Seen { pseudonyms: Pseudonyms::new(b"key"), audit });
     let grant = Grant { tables: Some(words(&["audit"])), personal: false, ..Grant::everything() };
-    let auditor = Person { name: "zhao".into(), role: "audit".into(), grant: Arc::new(grant), purpose: None };
+    let auditor =
+        Person { name: "zhao".into(), role: "audit".into(), grant: Arc::new(grant), purpose: None, until: None };
     said(&desk, &runtime, "SELECT event_id FROM transactions LIMIT 3", restricted(true)).unwrap();
     let of_wang = "SELECT \"user\", \"case\", statement, rows, array_to_string(tables, ',') AS t FROM audit WHERE \"user\" = 'wang'";
     let told = said(&desk, &runtime, of_wang, auditor.clone()).unwrap();
@@ -465,4 +467,17 @@ fn a_role_of_an_area_sees_the_rows_about_it_in_memory_and_in_a_history_and_no_ot
     let file = "[users]\n[roles.r]\nareas = [\"Nanshan\"]\n";
     let unknown = Users::parse(file, std::path::Path::new("")).unwrap_err();
     assert!(unknown.to_string().contains("`Nanshan` is no area"), "{unknown}");
+}
+
+#[test]
+fn whoever_came_with_a_token_is_answered_until_its_end() {
+    let (desk, runtime) = (desk(&store()), runtime());
+    let at = |seconds: i64| {
+        let now = std::time::SystemTime::now();
+        let distance = Duration::from_secs(seconds.unsigned_abs());
+        Person { until: Some(if seconds < 0 { now - distance } else { now + distance }), ..restricted(true) }
+    };
+    assert!(said(&desk, &runtime, "SELECT count(*) FROM transactions", at(60)).is_ok());
+    let refused = said(&desk, &runtime, "SELECT count(*) FROM transactions", at(-1)).unwrap_err();
+    assert!(refused.starts_with("28000"), "{refused}");
 }

@@ -17,6 +17,7 @@ use deltalake::kernel::{StructType, Transaction};
 use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError};
 use foreshock_core::time::DAY_US;
 use foreshock_log::seq;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use url::Url;
 
@@ -52,6 +53,8 @@ pub struct Book {
     done: Option<u64>,
     /// The highest number of a row.
     last: Option<i64>,
+    /// Days that this process has put together, and the files that were left of each.
+    pub(super) settled: BTreeMap<i32, u64>,
 }
 
 /// How an attempt to add rows ended.
@@ -77,7 +80,7 @@ impl Book {
             Err(DeltaTableError::NotATable(_)) if make => table = create(table, &kind).await.with_context(place)?,
             Err(error) => return Err(error).with_context(place),
         }
-        let mut book = Book { kind, table, done: None, last: None };
+        let mut book = Book { kind, table, done: None, last: None, settled: BTreeMap::new() };
         book.check().with_context(place)?;
         book.look().await.with_context(place)?;
         Ok(book)

@@ -201,7 +201,7 @@ fn check_tables(library: &mut Library, holds: &[Hold]) -> anyhow::Result<()> {
     for hold in holds {
         let Some(table) = &hold.table else { continue };
         ensure!(
-            library.book(table).is_some(),
+            library.book(stored_as(table)).is_some(),
             "history.holds: case {}: there is no table `{table}`; `foreshock history show` lists them",
             hold.case
         );
@@ -259,7 +259,8 @@ fn held(book: &Book, hold: &Hold) -> Option<Expr> {
     // Corrections name no token: without them what was corrected would count again.
     let of = book.kind.name.trim_end_matches("_corrections");
     let is_corrections = of != book.kind.name;
-    if hold.table.as_ref().is_some_and(|table| table != of && *table != book.kind.name) {
+    let is_other = |table: &str| table != of && table != book.kind.name;
+    if hold.table.as_deref().map(stored_as).is_some_and(is_other) {
         return None;
     }
     let from = hold.from.as_deref().and_then(days_of).map(|from| ident(DAY).gt_eq(day(from)));
@@ -365,7 +366,10 @@ fn days_with_files(book: &Book) -> anyhow::Result<BTreeMap<i32, Files>> {
 async fn compact(book: &mut Book, today: i32) -> anyhow::Result<u64> {
     let days = days_with_files(book)?;
     // A day is closed when the one after it is over: late events still come to the last two.
+    let settled = book.settled.clone();
     let closed = days.into_iter().filter(|(day, files)| *day < today - 1 && files.small > 1);
+    // A day that does not come to fewer files is not written anew each hour.
+    let closed = closed.filter(|(day, files)| settled.get(day) != Some(&files.all));
     let mut done = 0;
     for (days, files) in closed.take(DAYS_AT_ONCE) {
         let of_day = ident(DAY).eq(day(days));
@@ -383,6 +387,8 @@ async fn compact(book: &mut Book, today: i32) -> anyhow::Result<u64> {
             .with_commit_properties(alone());
         let Some(table) = unless_overtaken(book, change.await).await? else { break };
         book.now(table).await?;
+        let now = days_with_files(book)?.get(&days).map_or(0, |files| files.all);
+        book.settled.insert(days, now);
         done += files.all;
     }
     Ok(done)

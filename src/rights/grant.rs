@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// Longest case number, bytes.
 const CASE_MAX: usize = 100;
@@ -75,13 +76,20 @@ pub struct Person {
     pub grant: Arc<Grant>,
     /// For what, if that was said.
     pub purpose: Option<Purpose>,
+    /// Until when, if he came with a token.
+    pub until: Option<SystemTime>,
 }
 
 impl Person {
     /// Whoever is on this machine, where there is no file of users.
     pub fn on_this_machine(name: &str) -> Person {
         let (name, role) = (name.to_owned(), String::new());
-        Person { name, role, grant: Arc::new(Grant::everything()), purpose: None }
+        Person { name, role, grant: Arc::new(Grant::everything()), purpose: None, until: None }
+    }
+
+    /// Is his token over?
+    pub fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| SystemTime::now() > until)
     }
 
     /// Is there a file of users, so that a purpose must be named and statements are written down?

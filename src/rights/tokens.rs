@@ -10,6 +10,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::{Duration, SystemTime};
 
 /// Algorithms that can be pinned: those with a key of two halves.
 const ALGORITHMS: [Algorithm; 9] = [
@@ -88,22 +89,29 @@ impl Tokens {
         Ok(Tokens { keys, validation, role_claim: text.role_claim })
     }
 
-    /// Who it is, and his role.
+    /// Who it is, his role, and until when.
     ///
     /// # Errors
     /// Why the token is not taken.
-    pub fn check(&self, token: &str) -> Result<(String, String), &'static str> {
+    pub fn check(&self, token: &str) -> Result<(String, String, SystemTime), &'static str> {
         if token.len() > TOKEN_MAX {
             return Err("it is too long");
         }
         let header = decode_header(token).map_err(|_| "it is no signed token")?;
         let id = header.kid.ok_or("it names no key")?;
         let key = self.keys.get(&id).ok_or("it names a key that is not known")?;
-        let claims = decode::<Value>(token, key, &self.validation).map_err(|error| reason(error.kind()))?.claims;
+        if header.crit.is_some() {
+            return Err("it asks for something that is not known here (crit)");
+        }
+        // A key is checked with algorithms of its own family only.
+        let mut validation = self.validation.clone();
+        validation.algorithms.retain(|algorithm| algorithm.family() == key.family());
+        let claims = decode::<Value>(token, key, &validation).map_err(|error| reason(error.kind()))?.claims;
         let text = |name: &str| claims[name].as_str().filter(|text| !text.is_empty() && text.len() <= NAME_MAX);
         let name = text("sub").filter(|name| !name.chars().any(char::is_control)).ok_or("it names nobody")?;
         let role = text(&self.role_claim).ok_or("it names no role")?;
-        Ok((name.to_owned(), role.to_owned()))
+        let until = claims["exp"].as_f64().map(|s| SystemTime::UNIX_EPOCH + Duration::from_secs(s as u64 + LEEWAY_S));
+        Ok((name.to_owned(), role.to_owned(), until.ok_or("its end is no number")?))
     }
 }
 

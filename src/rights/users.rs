@@ -28,6 +28,9 @@ const PREFIX: &str = "scram-sha-256";
 /// Bytes of the key of pseudonyms.
 const KEY_BYTES: usize = 32;
 
+/// Before the names of those who come with a token.
+const TOKEN: &str = "token:";
+
 /// Shortest password that is taken.
 const PASSWORD_MIN: usize = 12;
 
@@ -161,6 +164,7 @@ impl Users {
         }
         let mut users = BTreeMap::new();
         for (name, UserText { secret, role }) in file.users {
+            anyhow::ensure!(!name.starts_with(TOKEN), "users.{name}: `{TOKEN}` stands before the names of tokens");
             let secret = Secret::parse(&secret).with_context(|| format!("users.{name}.secret"))?;
             anyhow::ensure!(
                 roles.contains_key(&role) && !role.is_empty(),
@@ -180,7 +184,7 @@ impl Users {
     pub fn person(&self, name: &str) -> Option<Person> {
         let (_, role) = self.users.get(name)?;
         let grant = self.roles.get(role)?.clone();
-        Some(Person { name: name.to_owned(), role: role.clone(), grant, purpose: None })
+        Some(Person { name: name.to_owned(), role: role.clone(), grant, purpose: None, until: None })
     }
 
     /// Somebody with his password.
@@ -195,9 +199,9 @@ impl Users {
     /// Why it is not taken.
     pub fn by_token(&self, token: &str) -> Result<Person, String> {
         let tokens = self.tokens.as_ref().ok_or("no tokens are taken here: `tokens` is not in the file of users")?;
-        let (name, role) = tokens.check(token)?;
+        let (name, role, until) = tokens.check(token)?;
         let grant = self.roles.get(&role).ok_or_else(|| format!("there is no role `{role}`"))?.clone();
-        Ok(Person { name: format!("token:{name}"), role, grant, purpose: None })
+        Ok(Person { name: format!("{TOKEN}{name}"), role, grant, purpose: None, until: Some(until) })
     }
 
     /// What is kept of a user's password; for a name that is not there something that no password fits, so that nobody

@@ -56,6 +56,9 @@ impl Rows for Audited {
 
 /// Whole lines at the end of a file; the pieces that dying processes left are not among them.
 fn last_lines(path: &Path, max: u64) -> std::io::Result<Vec<u8>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is no file that could be read again"));
+    }
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     let from = length.saturating_sub(max);

@@ -334,7 +334,7 @@ pub fn problem(refused: &Refused) -> Response {
     });
     let mut response = (status, [(CONTENT_TYPE, "application/problem+json")], format!("{body}\n")).into_response();
     if status == StatusCode::UNAUTHORIZED {
-        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"foreshock\""));
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"foreshock\", Bearer"));
     }
     response
 }

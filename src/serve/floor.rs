@@ -3,24 +3,27 @@
 //! use columns that are shared by many (times, places, institutions, codes), never a name, an id or an amount.
 
 use crate::serve::gate::Refused;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{SchemaRef, TimeUnit};
 use datafusion::catalog::Session;
-use datafusion::common::Column;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::common::{Column, ExprSchema, ScalarValue};
 use datafusion::datasource::{TableProvider, TableType, source_as_provider};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::functions_aggregate::expr_fn::{count, count_distinct};
-use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, LogicalPlanBuilder, TableScan, lit};
+use datafusion::logical_expr::{
+    Aggregate, Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, Operator, TableScan, lit,
+};
 use datafusion::physical_plan::ExecutionPlan;
+use foreshock_core::Feed;
 use foreshock_core::schema::{Check, Privacy};
-use foreshock_core::{Feed, Type};
+use foreshock_core::time::parse_rfc3339;
 use std::sync::Arc;
 
 /// Fewest different accounts, numbers or persons that a group is of (standards: public counts, section 8).
 pub const FLOOR: i64 = 10;
 
 /// Who a row is about, under the names of the tables and views.
-const WHO: [&str; 14] = [
+const WHO: [&str; 15] = [
     "payer_account",
     "payee_account",
     "account",
@@ -34,6 +37,7 @@ const WHO: [&str; 14] = [
     "victim_account",
     "suspect_account",
     "subject_account",
+    "subject_person",
     "subject",
 ];
 
@@ -123,55 +127,176 @@ fn is_of_persons(plan: &LogicalPlan) -> bool {
 
 fn floored(aggregate: Aggregate) -> Result<LogicalPlan> {
     check_conditions(&aggregate.input)?;
-    aggregate.group_expr.iter().try_for_each(check_shared)?;
-    aggregate.aggr_expr.iter().try_for_each(check_function)?;
-    let schema = aggregate.input.schema().clone();
-    let who: Vec<Column> = schema.columns().into_iter().filter(|column| WHO.contains(&column.name())).collect();
-    if who.is_empty() {
-        return refused("the role sees sums, and nobody can say of how many persons this table's rows are");
+    aggregate.group_expr.iter().try_for_each(check_group)?;
+    let columns = aggregate.input.schema().columns();
+    let is_number = |column: &Column| {
+        aggregate.input.schema().data_type(column).is_ok_and(datafusion::arrow::datatypes::DataType::is_numeric)
+    };
+    let mut counted = vec![None];
+    for expr in &aggregate.aggr_expr {
+        counted.push(check_function(expr, &is_number)?);
     }
+    counted.sort();
+    counted.dedup();
+    let who: Vec<Column> = columns.into_iter().filter(|column| WHO.contains(&column.name())).collect();
     let shown: Vec<Expr> = aggregate.schema.columns().into_iter().map(Expr::Column).collect();
     let (mut aggregates, mut enough) = (aggregate.aggr_expr, lit(true));
-    for (at, column) in who.into_iter().enumerate() {
-        let (of, all) = (format!("floor_persons_{at}"), format!("floor_rows_{at}"));
-        aggregates.push(count_distinct(Expr::Column(column.clone())).alias(&of));
-        aggregates.push(count(Expr::Column(column)).alias(&all));
-        let unqualified = |name: String| Expr::Column(Column::new_unqualified(name));
-        // Where nobody is named, as in a withdrawal without payee, there is nobody to be told apart.
-        enough = enough.and(unqualified(of).gt_eq(lit(FLOOR)).or(unqualified(all).eq(lit(0_i64))));
+    for column in counted {
+        enough = enough.and(enough_persons(&who, column, &mut aggregates)?);
     }
     let input = Arc::unwrap_or_clone(aggregate.input);
     LogicalPlanBuilder::from(input).aggregate(aggregate.group_expr, aggregates)?.filter(enough)?.project(shown)?.build()
 }
 
+/// Are the rows of a group, or those with a value in a column, of enough persons? Of each side that is named at all, and of one at least: a
+/// row that names nobody may be anybody's.
+fn enough_persons(who: &[Column], value: Option<Column>, aggregates: &mut Vec<Expr>) -> Result<Expr> {
+    let (mut each, mut one) = (lit(true), lit(false));
+    for column in who {
+        let mut add = |function: Expr| -> Result<Expr> {
+            let function = match &value {
+                Some(value) => function.filter(Expr::Column(value.clone()).is_not_null()).build()?,
+                None => function,
+            };
+            let name = format!("floor_{}", aggregates.len());
+            aggregates.push(function.alias(&name));
+            Ok(Expr::Column(Column::new_unqualified(name)))
+        };
+        let (persons, rows) =
+            (add(count_distinct(Expr::Column(column.clone())))?, add(count(Expr::Column(column.clone())))?);
+        let is_enough = persons.gt_eq(lit(FLOOR));
+        each = each.and(is_enough.clone().or(rows.eq(lit(0_i64))));
+        one = one.or(is_enough);
+    }
+    Ok(each.and(one))
+}
+
 fn check_conditions(plan: &LogicalPlan) -> Result<()> {
     if let LogicalPlan::Filter(filter) = plan {
-        check_shared(&filter.predicate)?;
+        check_condition(&filter.predicate)?;
     }
     plan.inputs().into_iter().try_for_each(check_conditions)
 }
 
-/// Does it use only columns that many rows share, and no other statement?
-fn check_shared(expr: &Expr) -> Result<()> {
-    expr.apply(|part| match part {
-        Expr::Column(column) if is_shared(&column.name) => Ok(TreeNodeRecursion::Continue),
+/// A column that many rows share, or a time cut to hours or more.
+fn check_group(expr: &Expr) -> Result<()> {
+    match expr {
+        Expr::Alias(alias) => check_group(&alias.expr),
+        Expr::Column(column) if is_shared(&column.name) && !is_time(&column.name) => Ok(()),
+        Expr::Column(column) if is_time(&column.name) => {
+            refused("the role sees sums: times make groups by date_trunc('hour', ..) or longer")
+        }
         Expr::Column(column) => refused(format!(
             "the role sees sums: `{}` may tell one person from another and cannot make groups or conditions",
             column.name
         )),
-        Expr::ScalarSubquery(_)
-        | Expr::InSubquery(_)
-        | Expr::Exists(_)
-        | Expr::SetComparison(_)
-        | Expr::GroupingSet(_) => refused(
-            "the role sees sums: no subquery, ROLLUP, CUBE or GROUPING SETS in groups and conditions over persons",
-        ),
-        _ => Ok(TreeNodeRecursion::Continue),
-    })?;
+        Expr::ScalarFunction(function) if function.name() == "date_trunc" => match function.args.as_slice() {
+            [Expr::Literal(unit, _), Expr::Column(column)] if is_time(&column.name) => {
+                let unit = unit.try_as_str().flatten().unwrap_or_default().to_lowercase();
+                if UNITS.contains(&unit.as_str()) {
+                    return Ok(());
+                }
+                refused(format!("the role sees sums: times make groups by {}", UNITS.join(", ")))
+            }
+            _ => refused("the role sees sums: date_trunc of a time"),
+        },
+        other => refused(format!("the role sees sums: groups are columns, or date_trunc of a time, not {other}")),
+    }
+}
+
+/// Lengths of time that a time may be cut to.
+const UNITS: [&str; 6] = ["hour", "day", "week", "month", "quarter", "year"];
+/// Microseconds.
+const HOUR_US: i64 = 3_600_000_000;
+
+/// Comparisons of columns that many rows share with plain values, and what AND, OR and NOT make of them. Nothing that could fail: an
+/// error would tell of the row that it failed on.
+fn check_condition(expr: &Expr) -> Result<()> {
+    match expr {
+        Expr::BinaryExpr(binary) if matches!(binary.op, Operator::And | Operator::Or) => {
+            check_condition(&binary.left)?;
+            check_condition(&binary.right)
+        }
+        Expr::BinaryExpr(binary) if is_comparison(binary.op) => {
+            if is_value(&binary.left) {
+                compared(&binary.right, &[&binary.left])
+            } else {
+                compared(&binary.left, &[&binary.right])
+            }
+        }
+        Expr::Not(inner) => check_condition(inner),
+        Expr::IsNull(inner)
+        | Expr::IsNotNull(inner)
+        | Expr::IsTrue(inner)
+        | Expr::IsFalse(inner)
+        | Expr::IsNotTrue(inner)
+        | Expr::IsNotFalse(inner) => compared(inner, &[]).or_else(|error| check_condition(inner).map_err(|_| error)),
+        Expr::InList(list) => compared(&list.expr, &list.list.iter().collect::<Vec<_>>()),
+        Expr::Between(between) => compared(&between.expr, &[&between.low, &between.high]),
+        Expr::Literal(..) => Ok(()),
+        column @ Expr::Column(_) => compared(column, &[]),
+        other => refused(format!(
+            "the role sees sums: conditions compare columns that many rows share with plain values, not {other}"
+        )),
+    }
+}
+
+fn is_comparison(operator: Operator) -> bool {
+    use Operator as O;
+    matches!(operator, O::Eq | O::NotEq | O::Lt | O::LtEq | O::Gt | O::GtEq | O::IsDistinctFrom | O::IsNotDistinctFrom)
+}
+
+/// A plain value, or one written as a text of another type (`TIMESTAMP '2026-03-02 08:00:00'`).
+fn is_value(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(..) => true,
+        Expr::Cast(cast) => is_value(&cast.expr),
+        _ => false,
+    }
+}
+
+fn compared(column: &Expr, values: &[&Expr]) -> Result<()> {
+    let Expr::Column(column) = column else {
+        return refused(format!("the role sees sums: conditions compare columns with plain values, not {column}"));
+    };
+    if !is_shared(&column.name) {
+        return refused(format!(
+            "the role sees sums: `{}` may tell one person from another and cannot make groups or conditions",
+            column.name
+        ));
+    }
+    if !values.iter().all(|value| is_value(value)) {
+        return refused("the role sees sums: conditions compare columns with plain values");
+    }
+    if is_time(&column.name) && !values.iter().all(|value| is_whole_hour(value)) {
+        return refused(
+            "the role sees sums: times are compared with whole hours, such as TIMESTAMP '2026-03-02 08:00:00'",
+        );
+    }
     Ok(())
 }
 
-fn check_function(expr: &Expr) -> Result<()> {
+fn is_whole_hour(value: &Expr) -> bool {
+    let us = match value {
+        Expr::Literal(value, _) => match value.try_as_str().flatten() {
+            Some(text) => parse_rfc3339(text)
+                .or_else(|| parse_rfc3339(&format!("{}Z", text.trim().replace(' ', "T"))))
+                .or_else(|| parse_rfc3339(&format!("{}T00:00:00Z", text.trim()))),
+            None => {
+                match value.cast_to(&datafusion::arrow::datatypes::DataType::Timestamp(TimeUnit::Microsecond, None)) {
+                    Ok(ScalarValue::TimestampMicrosecond(us, _)) => us,
+                    _ => None,
+                }
+            }
+        },
+        Expr::Cast(cast) => return is_whole_hour(&cast.expr),
+        _ => None,
+    };
+    us.is_some_and(|us| us % HOUR_US == 0)
+}
+
+/// Checks a function over a group; the column whose values it takes, if it does not count rows.
+fn check_function(expr: &Expr, is_number: &dyn Fn(&Column) -> bool) -> Result<Option<Column>> {
     let inner = match expr {
         Expr::Alias(alias) => &alias.expr,
         other => other,
@@ -181,25 +306,31 @@ fn check_function(expr: &Expr) -> Result<()> {
     if !FUNCTIONS.contains(&name) || params.filter.is_some() || !params.order_by.is_empty() {
         return refused(format!("the role sees sums: count, sum and avg without FILTER and ORDER BY, not {inner}"));
     }
-    let is_plain = |argument: &Expr| match argument {
-        Expr::Column(_) => true,
-        // `sum` of a narrow number is computed in a wide one.
-        Expr::Cast(cast) => matches!(*cast.expr, Expr::Column(_)),
-        Expr::Literal(..) => name == "count",
-        _ => false,
-    };
-    if params.args.iter().all(is_plain) {
-        return Ok(());
+    match params.args.as_slice() {
+        [Expr::Literal(..)] if name == "count" && !params.distinct => Ok(None),
+        // Persons are counted, and nothing told of them.
+        [Expr::Column(column)] if name == "count" && params.distinct && WHO.contains(&column.name()) => {
+            Ok(Some(column.clone()))
+        }
+        // No cast: one that fails would tell in its error what it failed on.
+        [Expr::Column(column)] if !params.distinct && (name == "count" || is_number(column)) => {
+            Ok(Some(column.clone()))
+        }
+        _ => refused(format!("the role sees sums of whole columns of numbers, and counts of persons, not {inner}")),
     }
-    refused(format!("the role sees sums of whole columns, not of {inner}"))
+}
+
+fn is_time(name: &str) -> bool {
+    name == "event_time"
 }
 
 /// Is a column's value one that many rows have?
 fn is_shared(name: &str) -> bool {
     let of_feeds = || Feed::ALL.into_iter().flat_map(Feed::columns).filter(|column| column.name == name);
-    let is_wide = |column: &foreshock_core::Column| {
-        column.privacy == Privacy::Public && matches!(column.ty, Type::Text | Type::Time)
-            || matches!(column.check, Check::Code(..) | Check::OpenCode(..) | Check::Bool)
+    let is_wide = |column: &foreshock_core::Column| match column.check {
+        Check::Code(..) | Check::OpenCode(..) | Check::Bool | Check::Currency | Check::Reporter | Check::Time => true,
+        Check::Place => column.privacy == Privacy::Public,
+        _ => column.name.ends_with("_institution"),
     };
     match of_feeds().next() {
         Some(_) => of_feeds().all(is_wide),

@@ -43,6 +43,8 @@ pub const SYNTAX: &str = "42601";
 const TOO_COMPLEX: &str = "54001";
 const INTERNAL: &str = "XX000";
 const MEMORY: &str = "53200";
+/// A value that cannot be computed.
+pub const DATA: &str = "22000";
 
 /// Is it one statement that reads?
 ///
@@ -260,7 +262,7 @@ pub fn refused(error: &DataFusionError) -> Refused {
         DataFusionError::ResourcesExhausted(_) => MEMORY,
         DataFusionError::Plan(text) if text.contains("not found") => "42P01",
         DataFusionError::Plan(_) => SYNTAX,
-        DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => "22000",
+        DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => DATA,
         _ => INTERNAL,
     };
     let place = error.diagnostic().and_then(|diagnostic| diagnostic.span).map(|span| span.start);

@@ -76,7 +76,7 @@ pub fn system(state: &State, itself: &Itself, person: &Person) -> [(&'static str
     [
         ("watermarks", watermarks(state)),
         ("limits", limits(state)),
-        ("lag", itself.lag(state)),
+        ("lag", itself.lag(state, person)),
         ("queries", itself.queries(person)),
     ]
 }
@@ -112,6 +112,11 @@ fn limits(state: &State) -> RecordBatch {
     ])
 }
 
+/// May he see what others do, and what went wrong?
+fn sees_all(person: &Person) -> bool {
+    !person.is_known() || person.grant.opens("audit")
+}
+
 fn us(time: SystemTime) -> Option<i64> {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     i64::try_from(since.as_micros()).ok()
@@ -120,7 +125,7 @@ fn us(time: SystemTime) -> Option<i64> {
 impl Itself {
     /// Each part: does it work, since when, its last error, the last batch that it has, and how far behind it is: the topics by the
     /// time since their last batch, the history by the batches that it has not kept yet.
-    fn lag(&self, state: &State) -> RecordBatch {
+    fn lag(&self, state: &State, person: &Person) -> RecordBatch {
         let parts = self.health.parts_of();
         let (batch, now) = (batch_number(state), us(SystemTime::now()));
         let quiet = now.zip(state.written_us).map(|(now, written)| now - written);
@@ -145,7 +150,10 @@ impl Itself {
             ("quiet_us", Type::Bigint),
             ("batches_behind", Type::Bigint),
         ]);
-        let error = |part: &crate::ops::health::Dependency| Some(part.last_error.clone()).filter(|e| !e.is_empty());
+        // An error names places and machines.
+        let is_shown = sees_all(person);
+        let error =
+            |part: &crate::ops::health::Dependency| Some(part.last_error.clone()).filter(|e| is_shown && !e.is_empty());
         lag.finish(vec![
             texts(parts.iter().map(|(name, _)| Some(name))),
             Arc::new(parts.iter().map(|(_, part)| Some(part.is_up)).collect::<BooleanArray>()),
@@ -159,7 +167,7 @@ impl Itself {
 
     /// One's own statements; who may read the audit sees all.
     fn queries(&self, person: &Person) -> RecordBatch {
-        let sees_all = !person.is_known() || person.grant.opens("audit");
+        let sees_all = sees_all(person);
         let mut statements: Vec<_> = self.running.statements.iter().collect();
         statements.retain(|entry| sees_all || entry.user == person.name);
         statements.sort_by_key(|entry| *entry.key());

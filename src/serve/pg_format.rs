@@ -1,6 +1,7 @@
 //! `format('%s.%I', ..)` as PostgreSQL has it, and the number of a table by its name.
 
-use arrow::array::{Array, ArrayRef, AsArray, Int32Array, StringArray};
+use crate::serve::replace::Texts;
+use arrow::array::{Array, AsArray, Int32Array, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use datafusion::error::{DataFusionError, Result};
@@ -33,9 +34,12 @@ fn quoted(name: &str) -> String {
     if is_plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
-fn formatted(form: &str, mut values: impl Iterator<Item = Option<String>>) -> Result<String> {
+fn formatted<'a>(form: &str, mut values: impl Iterator<Item = Option<&'a str>>, max: usize) -> Result<String> {
     let (mut text, mut rest) = (String::new(), form.chars());
     while let Some(c) = rest.next() {
+        if text.len() > max {
+            return Err(DataFusionError::ResourcesExhausted("format makes too long texts".into()));
+        }
         if c != '%' {
             text.push(c);
             continue;
@@ -47,8 +51,8 @@ fn formatted(form: &str, mut values: impl Iterator<Item = Option<String>>) -> Re
         }
         let value = values.next().ok_or_else(|| refused("there are too few values"))?;
         match (kind, value) {
-            ('s', value) => text.push_str(&value.unwrap_or_default()),
-            ('I', Some(value)) => text.push_str(&quoted(&value)),
+            ('s', value) => text.push_str(value.unwrap_or_default()),
+            ('I', Some(value)) => text.push_str(&quoted(value)),
             ('I', None) => return Err(refused("NULL is no name")),
             ('L', Some(value)) => {
                 let _ = write!(text, "'{}'", value.replace('\'', "''"));
@@ -74,21 +78,13 @@ impl ScalarUDFImpl for Format {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let texts = |value: &ColumnarValue| Ok(cast(&value.to_array(args.number_rows)?, &DataType::Utf8)?);
-        let columns = args.args.iter().map(texts).collect::<Result<Vec<ArrayRef>>>()?;
+        let columns = args.args.iter().map(Texts::of).collect::<Result<Vec<_>>>()?;
         let [forms, values @ ..] = columns.as_slice() else { return Err(refused("it has a form first")) };
-        let value = |column: &ArrayRef, row: usize| {
-            let column = column.as_string::<i32>();
-            column.is_valid(row).then(|| column.value(row).to_owned())
-        };
-        let (mut made, mut bytes) = (Vec::with_capacity(forms.len()), 0);
-        for row in 0..forms.len() {
+        let (mut made, mut left) = (Vec::with_capacity(args.number_rows), BYTES_MAX);
+        for row in 0..args.number_rows {
             let text =
-                value(forms, row).map(|form| formatted(&form, values.iter().map(|v| value(v, row)))).transpose()?;
-            bytes += text.as_ref().map_or(0, String::len);
-            if bytes > BYTES_MAX {
-                return Err(DataFusionError::ResourcesExhausted("format makes too long texts".into()));
-            }
+                forms.get(row).map(|form| formatted(form, values.iter().map(|v| v.get(row)), left)).transpose()?;
+            left = left.saturating_sub(text.as_ref().map_or(0, String::len));
             made.push(text);
         }
         Ok(ColumnarValue::Array(Arc::new(made.into_iter().collect::<StringArray>())))
@@ -135,7 +131,12 @@ impl ScalarUDFImpl for ToRegclass {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let names = cast(&args.args[0].to_array(args.number_rows)?, &DataType::Utf8)?;
+        let given = args.args[0].to_array(args.number_rows)?;
+        if given.data_type().is_numeric() {
+            // It is one already.
+            return Ok(ColumnarValue::Array(cast(&given, &DataType::Int32)?));
+        }
+        let names = cast(&given, &DataType::Utf8)?;
         let number = |name: Option<&str>| {
             let name = name?.replace('"', "");
             self.tables.get(name.rsplit('.').next()?).copied()
@@ -152,14 +153,15 @@ mod tests {
 
     #[test]
     fn a_form_takes_its_values_as_texts_names_and_literals() {
-        let values = || ["a'b", "Weird\"Name", "plain_1"].map(|v| Some(v.to_owned())).into_iter();
+        let values = || ["a'b", "Weird\"Name", "plain_1"].map(Some).into_iter();
         assert_eq!(
-            formatted("%L is %I or %I, 100%%", values()).unwrap(),
+            formatted("%L is %I or %I, 100%%", values(), 100).unwrap(),
             "'a''b' is \"Weird\"\"Name\" or plain_1, 100%"
         );
-        assert_eq!(formatted("%s-%L", [None, None].into_iter()).unwrap(), "-NULL");
+        assert_eq!(formatted("%s-%L", [None, None].into_iter(), 100).unwrap(), "-NULL");
         for wrong in ["%", "%d", "%s%s%s%s"] {
-            assert!(formatted(wrong, values()).is_err(), "{wrong}");
+            assert!(formatted(wrong, values(), 100).is_err(), "{wrong}");
         }
+        assert!(formatted("%s%s%s", values(), 8).is_err());
     }
 }

@@ -5,7 +5,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
 use datafusion::sql::sqlparser::ast::{
-    Expr, Query, Select, SelectItem, SetExpr, Statement, TableFactor, visit_relations,
+    Expr, GroupByExpr, Join, JoinOperator, Query, Select, SelectItem, SetExpr, Statement, TableFactor, visit_relations,
 };
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -53,7 +53,8 @@ pub fn nothing(statement: &Statement) -> Option<LogicalPlan> {
         has_others |= last != "pg_type" && !TYPES.contains(&last) && !common.contains(last);
         ControlFlow::<()>::Continue(())
     });
-    if !(is_catalogue && (is_of_nothing || (has_types && !has_others))) {
+    let is_types = has_types && !has_others;
+    if !(is_catalogue && (is_of_nothing || is_types) && has_no_rows(&query.body, is_types)) {
         return None;
     }
     let mut names = BTreeSet::new();
@@ -65,6 +66,44 @@ pub fn nothing(statement: &Statement) -> Option<LogicalPlan> {
     });
     let schema = DFSchema::try_from(Schema::new(columns.collect::<Vec<_>>())).ok()?;
     Some(LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema: Arc::new(schema) }))
+}
+
+/// Must a query be without rows, because a table that is empty here stands in it where every row needs one of it?
+fn has_no_rows(body: &SetExpr, is_types: bool) -> bool {
+    match body {
+        SetExpr::Query(query) => has_no_rows(&query.body, is_types),
+        SetExpr::SetOperation { left, right, .. } => has_no_rows(left, is_types) && has_no_rows(right, is_types),
+        SetExpr::Select(select) => {
+            let is_needed = |join: &&Join| {
+                matches!(
+                    join.join_operator,
+                    JoinOperator::Join(_) | JoinOperator::Inner(_) | JoinOperator::CrossJoin(_)
+                )
+            };
+            let mut tables = select.from.iter().flat_map(|from| {
+                std::iter::once(&from.relation).chain(from.joins.iter().filter(is_needed).map(|join| &join.relation))
+            });
+            let is_grouped = !matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty());
+            let text = select.projection.iter().map(ToString::to_string).collect::<String>().to_lowercase();
+            // Sums over nothing are a row.
+            let is_sum =
+                ["count(", "sum(", "max(", "min(", "bool_and(", "bool_or("].iter().any(|name| text.contains(name));
+            (is_grouped || !is_sum) && tables.any(|table| is_empty(table, is_types))
+        }
+        _ => false,
+    }
+}
+
+fn is_empty(table: &TableFactor, is_types: bool) -> bool {
+    match table {
+        TableFactor::Table { name, .. } => {
+            let last = name.0.last().map_or_else(String::new, |part| part.to_string().replace('"', "").to_lowercase());
+            NONE_HERE.contains(&last.as_str()) || (is_types && last == "pg_type")
+        }
+        TableFactor::Derived { subquery, .. } => has_no_rows(&subquery.body, is_types),
+        TableFactor::NestedJoin { table_with_joins, .. } => is_empty(&table_with_joins.relation, is_types),
+        _ => false,
+    }
 }
 
 /// The names of a query's columns, as PostgreSQL gives them.
@@ -135,6 +174,11 @@ mod tests {
         for other in [
             "SELECT t.typname FROM pg_type t, pg_attribute a",
             "SELECT relname FROM pg_catalog.pg_class",
+            "SELECT c.relname FROM pg_class c LEFT JOIN pg_index i ON true",
+            "SELECT c.relname, (SELECT 1 FROM pg_trigger) FROM pg_class c",
+            "SELECT count(*) FROM pg_constraint",
+            "SELECT EXISTS (SELECT 1 FROM pg_index)",
+            "SELECT relname FROM pg_class UNION ALL SELECT conname FROM pg_constraint",
             "SELECT * FROM transactions, pg_catalog.pg_index",
             "SELECT t.x FROM transactions t WHERE EXISTS (SELECT 1 FROM pg_index)",
             "SELECT public.pg_index.x FROM public.pg_index",

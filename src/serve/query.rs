@@ -229,10 +229,21 @@ impl Desk {
     /// Why it does not run, at which limit it was stopped, or that it cannot be written down.
     pub async fn ask(self: &Arc<Self>, ask: Ask) -> Result<Answer, Refused> {
         let (desk, time) = (self.clone(), ask.time);
+        if ask.person.is_over() {
+            return Err(Refused { state: "28000", message: "the token is over: come with another one".into() });
+        }
         let ticket = self.itself.running.begin(&ask.person, &ask.text);
         let note =
             Note { desk: self, person: ask.person.clone(), text: ask.text.clone(), is_written: AtomicBool::new(false) };
-        let answer = self.work(time, async move { desk.run(&ask, &ticket).await }).await;
+        let sees_sums = ask.person.grant.aggregates_only;
+        let mut answer = self.work(time, async move { desk.run(&ask, &ticket).await }).await;
+        if let Err(refused) = &mut answer
+            && sees_sums
+            && refused.state == gate::DATA
+        {
+            // Such an error names the value that it failed on.
+            refused.message = "a value of these rows cannot be computed".into();
+        }
         let counter = if answer.is_ok() { &self.answered } else { &self.refused };
         counter.fetch_add(1, Ordering::Relaxed);
         let outcome = match &answer {

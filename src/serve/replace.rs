@@ -9,6 +9,37 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl,
 /// Most bytes that one call makes of the rows it is given.
 const BYTES_MAX: usize = 32 << 20;
 
+/// An argument's texts. One that is the same for all rows is not written out for each.
+pub enum Texts {
+    /// For all rows.
+    One(Option<String>),
+    /// For each.
+    Each(StringArray),
+}
+
+impl Texts {
+    /// Of an argument.
+    ///
+    /// # Errors
+    /// When it has no form as a text.
+    pub fn of(argument: &ColumnarValue) -> Result<Texts> {
+        Ok(match argument {
+            ColumnarValue::Scalar(value) => {
+                Texts::One(value.cast_to(&DataType::Utf8)?.try_as_str().flatten().map(str::to_owned))
+            }
+            ColumnarValue::Array(values) => Texts::Each(cast(values, &DataType::Utf8)?.as_string::<i32>().clone()),
+        })
+    }
+
+    /// Of a row.
+    pub fn get(&self, row: usize) -> Option<&str> {
+        match self {
+            Texts::One(text) => text.as_deref(),
+            Texts::Each(texts) => texts.is_valid(row).then(|| texts.value(row)),
+        }
+    }
+}
+
 /// The function.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Replace(Signature);
@@ -33,16 +64,16 @@ impl ScalarUDFImpl for Replace {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let text = |at: usize| -> Result<_> { Ok(cast(&args.args[at].to_array(args.number_rows)?, &DataType::Utf8)?) };
-        let (texts, froms, tos) = (text(0)?, text(1)?, text(2)?);
-        let (texts, froms, tos) = (texts.as_string::<i32>(), froms.as_string::<i32>(), tos.as_string::<i32>());
-        let (mut made, mut bytes) = (Vec::with_capacity(texts.len()), 0_usize);
-        for row in 0..texts.len() {
-            if texts.is_null(row) || froms.is_null(row) || tos.is_null(row) {
+        let texts = args.args.iter().map(Texts::of).collect::<Result<Vec<_>>>()?;
+        let [texts, froms, tos] = texts.as_slice() else {
+            return Err(DataFusionError::Plan("replace has three texts".into()));
+        };
+        let (mut made, mut bytes) = (Vec::with_capacity(args.number_rows), 0_usize);
+        for row in 0..args.number_rows {
+            let (Some(text), Some(from), Some(to)) = (texts.get(row), froms.get(row), tos.get(row)) else {
                 made.push(None);
                 continue;
-            }
-            let (text, from, to) = (texts.value(row), froms.value(row), tos.value(row));
+            };
             // PostgreSQL leaves a text as it is where nothing is looked for.
             let times = if from.is_empty() { 0 } else { text.matches(from).count() };
             bytes = bytes.saturating_add(text.len()).saturating_add(times.saturating_mul(to.len()));
