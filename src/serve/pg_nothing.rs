@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// Tables of PostgreSQL about what a reader has none of.
-const NONE_HERE: [&str; 12] = [
+const NONE_HERE: [&str; 13] = [
     "pg_constraint",
     "pg_index",
     "pg_indexes",
@@ -25,6 +25,7 @@ const NONE_HERE: [&str; 12] = [
     "pg_extension",
     "pg_available_extensions",
     "pg_opclass",
+    "pg_opfamily",
 ];
 
 /// Tables about types: questions about them alone are those of types of one's own.
@@ -50,7 +51,8 @@ pub fn nothing(statement: &Statement) -> Option<LogicalPlan> {
         is_catalogue &= is_named || is_bare;
         is_of_nothing |= NONE_HERE.contains(&last);
         has_types |= last == "pg_type";
-        has_others |= last != "pg_type" && !TYPES.contains(&last) && !common.contains(last);
+        has_others |=
+            last != "pg_type" && ![&TYPES[..], &NONE_HERE[..]].concat().contains(&last) && !common.contains(last);
         ControlFlow::<()>::Continue(())
     });
     let is_types = has_types && !has_others;
