@@ -110,8 +110,9 @@ impl Tokens {
         let text = |name: &str| claims[name].as_str().filter(|text| !text.is_empty() && text.len() <= NAME_MAX);
         let name = text("sub").filter(|name| !name.chars().any(char::is_control)).ok_or("it names nobody")?;
         let role = text(&self.role_claim).ok_or("it names no role")?;
-        let until = claims["exp"].as_f64().map(|s| SystemTime::UNIX_EPOCH + Duration::from_secs(s as u64 + LEEWAY_S));
-        Ok((name.to_owned(), role.to_owned(), until.ok_or("its end is no number")?))
+        let until = claims["exp"].as_u64().and_then(|s| s.checked_add(LEEWAY_S)).map(Duration::from_secs);
+        let until = until.and_then(|until| SystemTime::UNIX_EPOCH.checked_add(until));
+        Ok((name.to_owned(), role.to_owned(), until.ok_or("its end is no whole second that there is")?))
     }
 }
 
