@@ -3,10 +3,10 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use foreshock::offline::files::Files;
 use foreshock::ops::pool::Pool;
-use foreshock_compiler::Settings;
-use foreshock_core::Presence;
+use foreshock_compiler::{Settings, feed_schema};
+use foreshock_core::{Feed, Presence};
 use foreshock_engine::{Engine, FeedBatch};
-use foreshock_feeds::{Counts, Record, decode};
+use foreshock_feeds::{Columns, Counts, Record, decode, decode_into};
 use foreshock_generator::{Few1, few1, generate};
 use std::hint::black_box;
 use std::path::Path;
@@ -53,10 +53,12 @@ fn benches(c: &mut Criterion) {
     group.throughput(Throughput::Elements(1_000)).sample_size(20);
     group.bench_function("transaction", |b| {
         b.iter(|| {
+            let (mut columns, mut counts) = (Columns::with_capacity(Feed::Transactions, 1_000), Counts::default());
             for line in &lines[..1_000] {
-                let record = Record { bytes: line.as_bytes(), ..Record::default() };
-                let _ = black_box(decode(&record, &mut Counts::default()));
+                let record = Record { bytes: line.as_bytes(), feed: Some(Feed::Transactions), ..Record::default() };
+                let _ = black_box(decode_into(&record, &mut counts, |_| &mut columns));
             }
+            columns.finish(feed_schema(Feed::Transactions))
         });
     });
     group.finish();

@@ -32,12 +32,12 @@ pub fn tables(events: &BTreeMap<Feed, Vec<RecordBatch>>) -> Result<Tables> {
     events.iter().map(table).collect()
 }
 
-/// Runs one rule over events.
+/// Runs one rule over events, in so many threads.
 ///
 /// # Errors
 /// What DataFusion says.
-pub async fn run_rule(pack: &Pack, rule: &Rule, events: &Tables) -> Result<Vec<Detection>> {
-    let ctx = session(&rule.params)?;
+pub async fn run_rule(pack: &Pack, rule: &Rule, events: &Tables, threads: usize) -> Result<Vec<Detection>> {
+    let ctx = session(&rule.params, threads)?;
     for feed in Feed::ALL {
         let none = || Arc::new(EmptyTable::new(feed_schema(feed))) as Arc<dyn TableProvider>;
         ctx.register_table(feed.table(), events.get(&feed).cloned().unwrap_or_else(none))?;

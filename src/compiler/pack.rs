@@ -153,7 +153,7 @@ fn compile_for(
         return Err(problems);
     }
     done.sort_by(|a, b| a.header.id.cmp(&b.header.id));
-    let ctx = session(&Params::default()).map_err(|e| vec![Problem::from_datafusion(&e, (1, 1))])?;
+    let ctx = session(&Params::default(), 1).map_err(|e| vec![Problem::from_datafusion(&e, (1, 1))])?;
     let streams: Result<Vec<_>, _> = streams.into_values().map(|s| s.finish(&ctx)).collect();
     // Each rule's expressions were compiled with it, so this is no rule's fault.
     let streams = streams.map_err(|e| vec![Problem::from_datafusion(&e, (0, 0)).in_file("rules")])?;
@@ -278,7 +278,7 @@ fn planned(
     sources: &[Source],
 ) -> Result<(SessionContext, LogicalPlan), Problem> {
     let fallback = |e| Problem::from_datafusion(&e, checked.select);
-    let ctx = session(params).map_err(fallback)?;
+    let ctx = session(params, 1).map_err(fallback)?;
     for source in sources {
         register_empty(&ctx, &source.name, source.schema.clone()).map_err(fallback)?;
     }

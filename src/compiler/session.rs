@@ -27,9 +27,9 @@ pub fn feed_schema(feed: Feed) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-/// A session with our functions and no tables.
-pub(crate) fn session(params: &Params) -> Result<SessionContext> {
-    let mut config = SessionConfig::new().with_target_partitions(1);
+/// A session with our functions and no tables, whose plans run in so many threads.
+pub(crate) fn session(params: &Params, threads: usize) -> Result<SessionContext> {
+    let mut config = SessionConfig::new().with_target_partitions(threads);
     let options = config.options_mut();
     options.execution.time_zone = Some("UTC".into());
     options.sql_parser.collect_spans = true;

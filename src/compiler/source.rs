@@ -64,7 +64,7 @@ fn compile(text: &str, name: &str, checked: &dialect::Checked) -> Result<Source,
     let place = checked.select;
     let refuse = |message: &str| Problem::at(place, message, HINT);
     let convert = |e: DataFusionError| Problem::from_datafusion(&e, place);
-    let ctx = session(&Params::default()).map_err(convert)?;
+    let ctx = session(&Params::default(), 1).map_err(convert)?;
     for feed in Feed::ALL {
         register_empty(&ctx, feed.table(), feed_schema(feed)).map_err(convert)?;
     }

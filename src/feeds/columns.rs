@@ -1,42 +1,93 @@
-//! Events of one feed as Arrow columns.
+//! Facts of one feed as Arrow columns.
 
-use crate::decode::{Cell, Event};
+use crate::row::{Cell, Event, Value};
 use arrow_array::builder::{BooleanBuilder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
-use foreshock_core::{Feed, Type};
+use foreshock_core::{Feed, ReportAction, Type};
 use std::sync::Arc;
+
+/// The columns of a feed while they grow, row by row.
+#[derive(Debug)]
+pub struct Columns {
+    columns: Vec<Column>,
+    actions: Vec<ReportAction>,
+}
+
+#[derive(Debug)]
+enum Column {
+    Text(StringBuilder),
+    Int(Int64Builder),
+    Bool(BooleanBuilder),
+    Time(TimestampMicrosecondBuilder),
+}
+
+impl Columns {
+    /// Without a row, with room for some. Texts have none: most columns of a feed are empty.
+    pub fn with_capacity(feed: Feed, rows: usize) -> Columns {
+        let column = |ty| match ty {
+            Type::Text => Column::Text(StringBuilder::with_capacity(rows, 0)),
+            Type::Bigint => Column::Int(Int64Builder::with_capacity(rows)),
+            Type::Boolean => Column::Bool(BooleanBuilder::with_capacity(rows)),
+            Type::Time => Column::Time(TimestampMicrosecondBuilder::with_capacity(rows).with_timezone("UTC")),
+        };
+        Columns { columns: feed.columns().iter().map(|c| column(c.ty)).collect(), actions: Vec::with_capacity(rows) }
+    }
+
+    /// How many rows.
+    pub fn len(&self) -> usize {
+        self.actions.len()
+    }
+
+    /// Is there no row?
+    pub fn is_empty(&self) -> bool {
+        self.actions.is_empty()
+    }
+
+    /// The next row, of an event of the feed.
+    pub fn push_event(&mut self, event: &Event) {
+        self.push(event.action, event.cells.iter().map(Cell::value));
+    }
+
+    /// The next row: a value for each column, of its type.
+    pub(crate) fn push<'a>(&mut self, action: ReportAction, values: impl IntoIterator<Item = Value<'a>>) {
+        self.actions.push(action);
+        self.columns.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
+    }
+
+    /// The columns, in the order of the feed's table, and what each row does. `schema` is that table as Arrow sees it.
+    pub fn finish(self, schema: SchemaRef) -> (RecordBatch, Vec<ReportAction>) {
+        let columns = self.columns.into_iter().map(Column::finish).collect();
+        let rows = RecordBatch::try_new(schema, columns);
+        (rows.expect("a row has a value of the right type for every column"), self.actions)
+    }
+}
+
+impl Column {
+    #[inline]
+    fn push(&mut self, value: Value<'_>) {
+        let int = |value| if let Value::Int(number) = value { Some(number) } else { None };
+        match self {
+            Column::Text(to) => to.append_option(if let Value::Text(text) = value { Some(text) } else { None }),
+            Column::Int(to) => to.append_option(int(value)),
+            Column::Bool(to) => to.append_option(if let Value::Bool(is) = value { Some(is) } else { None }),
+            Column::Time(to) => to.append_option(int(value)),
+        }
+    }
+
+    fn finish(self) -> ArrayRef {
+        match self {
+            Column::Text(mut column) => Arc::new(column.finish()),
+            Column::Int(mut column) => Arc::new(column.finish()),
+            Column::Bool(mut column) => Arc::new(column.finish()),
+            Column::Time(mut column) => Arc::new(column.finish()),
+        }
+    }
+}
 
 /// The events' columns, in the order of the feed's table. `schema` is that table as Arrow sees it.
 pub fn to_record_batch(feed: Feed, schema: SchemaRef, events: &[Event]) -> RecordBatch {
-    let column = |(idx, ty)| column(events, idx, ty);
-    let columns = feed.columns().iter().map(|c| c.ty).enumerate().map(column).collect();
-    RecordBatch::try_new(schema, columns).expect("an event has a cell of the right type for every column")
-}
-
-fn column(events: &[Event], idx: usize, ty: Type) -> ArrayRef {
-    let cells = events.iter().map(|e| &e.cells[idx]);
-    let int = |c: &Cell| if let Cell::Int(v) = c { Some(*v) } else { None };
-    match ty {
-        Type::Text => {
-            let mut builder = StringBuilder::new();
-            cells.for_each(|c| builder.append_option(if let Cell::Text(t) = c { Some(t) } else { None }));
-            Arc::new(builder.finish())
-        }
-        Type::Bigint => {
-            let mut builder = Int64Builder::with_capacity(events.len());
-            cells.for_each(|c| builder.append_option(int(c)));
-            Arc::new(builder.finish())
-        }
-        Type::Boolean => {
-            let mut builder = BooleanBuilder::with_capacity(events.len());
-            cells.for_each(|c| builder.append_option(if let Cell::Bool(v) = c { Some(*v) } else { None }));
-            Arc::new(builder.finish())
-        }
-        Type::Time => {
-            let mut builder = TimestampMicrosecondBuilder::with_capacity(events.len());
-            cells.for_each(|c| builder.append_option(int(c)));
-            Arc::new(builder.finish().with_timezone("UTC"))
-        }
-    }
+    let mut columns = Columns::with_capacity(feed, events.len());
+    events.iter().for_each(|event| columns.push_event(event));
+    columns.finish(schema).0
 }

@@ -1,14 +1,18 @@
-//! One record to one event, field by field as the feed's column table says.
+//! One record to one row, field by field as the feed's column table says.
 
 use crate::codes::{self, Code};
+use crate::columns::Columns;
 use crate::convert::{convert, defaulted, digits_of};
 use crate::derived::derive;
 use crate::envelope::{self, Content, Reporters, Source};
-use crate::fields::{Fields, Values};
-use crate::json::{self, Json, Members};
+use crate::fields::{Fields, SPECVERSION, Values};
+use crate::json::Json;
+use crate::read::read;
+use crate::row::{Event, Head, Row, Value};
 use foreshock_core::limits::{FUTURE_US_MAX, RECORD_BYTES_MAX};
 use foreshock_core::schema::Check;
 use foreshock_core::{Column, Feed, ReportAction, Type, ids};
+use std::borrow::Cow;
 use std::ops::AddAssign;
 
 /// A record as it came, with what its transport says about it.
@@ -26,35 +30,6 @@ pub struct Record<'a> {
     pub reporters: Option<&'a Reporters>,
     /// Kafka record timestamp in microseconds; events too far ahead of it are refused. `None` sets no bound.
     pub record_time: Option<i64>,
-}
-
-/// One value of an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cell {
-    /// NULL.
-    Null,
-    /// TEXT.
-    Text(String),
-    /// BIGINT, or TIMESTAMPTZ in microseconds.
-    Int(i64),
-    /// BOOLEAN.
-    Bool(bool),
-}
-
-/// A decoded fact.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
-    /// Its feed.
-    pub feed: Feed,
-    /// Microseconds.
-    pub time: i64,
-    /// `<feed>:<reporter>:<record id>`.
-    pub event_id: String,
-    /// What it does to the fact of its event id.
-    pub action: ReportAction,
-    /// One cell for each column of the feed. A withdrawal needs no more than id, reporter and time: its other required
-    /// columns are empty, and it is in no window.
-    pub cells: Vec<Cell>,
 }
 
 /// What was tolerated in records.
@@ -94,73 +69,101 @@ impl Reject {
 /// # Errors
 /// The reason why it is refused.
 pub fn decode(record: &Record<'_>, counts: &mut Counts) -> Result<Event, Reject> {
+    row(record, counts, Event::of)
+}
+
+/// Decodes a record as the next row of its feed's columns, which are asked for when the record is known to be right.
+///
+/// # Errors
+/// The reason why it is refused: no row is added.
+pub fn decode_into<'c>(
+    record: &Record<'_>,
+    counts: &mut Counts,
+    columns: impl FnOnce(Feed) -> &'c mut Columns,
+) -> Result<Head, Reject> {
+    row(record, counts, |row| {
+        columns(row.head.feed).push(row.head.action, row.values.iter().copied());
+        row.head
+    })
+}
+
+/// Gives the row of a record to `take`.
+fn row<R>(record: &Record<'_>, counts: &mut Counts, take: impl FnOnce(Row<'_>) -> R) -> Result<R, Reject> {
     if record.bytes.len() > RECORD_BYTES_MAX {
         return Err(Reject::new(codes::TOO_LARGE, ""));
     }
     let header = envelope::header_source(record.source)?;
-    let members = json::object(record.bytes)?;
-    if !members.has("specversion") {
-        return event(&members, header.as_ref(), record, counts);
+    let mut values = Values::none(Fields::of(record.feed.unwrap_or(Feed::ALL[0])));
+    read(&mut values, record.bytes)?;
+    if !values.has(SPECVERSION) {
+        let feed = its_feed(&mut values, record.bytes, record.feed)?;
+        return event(feed, &values, header.as_ref(), record, counts, take);
     }
-    let (content, source) = envelope::open(&members)?;
-    match content {
-        Content::Json(text) => event(&json::object(text.as_bytes())?, Some(&source), record, counts),
-        Content::Bytes(bytes) => {
-            let members = json::object(&bytes).map_err(|r| Reject::new(r.code, "data_base64"))?;
-            event(&members, Some(&source), record, counts)
-        }
-    }
+    let (content, source) = envelope::open(record.bytes)?;
+    let (bytes, pointer) = match content {
+        Content::Json(text) => (Cow::Borrowed(text.as_bytes()), ""),
+        Content::Bytes(bytes) => (Cow::Owned(bytes), "data_base64"),
+    };
+    let mut values = Values::none(values.fields);
+    read(&mut values, &bytes).map_err(|r| Reject::new(r.code, pointer))?;
+    let feed = its_feed(&mut values, &bytes, record.feed)?;
+    event(feed, &values, Some(&source), record, counts, take)
 }
 
 /// Columns that every feed begins with: event id, event time, reporter.
 const HEAD: usize = 3;
 
-fn event(
-    members: &Members<'_>,
+/// The row of a record whose values are known.
+fn event<R>(
+    feed: Feed,
+    values: &Values<'_>,
     source: Option<&Source<'_>>,
     record: &Record<'_>,
     counts: &mut Counts,
-) -> Result<Event, Reject> {
-    let feed = detect(members, record.feed)?;
-    let values = Values::sort(Fields::of(feed), members)?;
+    take: impl FnOnce(Row<'_>) -> R,
+) -> Result<R, Reject> {
+    values.check()?;
     counts.unknown_fields += values.unknown;
-    let action = report_action(&values)?;
-    let reporter = envelope::reporter(&values, source, record)?;
-    let context = Context { feed, reporter, digits: digits_of(feed, &values)?, values: &values };
-    let mut cells = Vec::with_capacity(feed.columns().len());
+    let action = report_action(values)?;
+    let reporter = envelope::reporter(values, source, record)?;
+    let digits = digits_of(feed, values)?;
+    let event_id = event_id(feed, reporter, values)?;
+    let context = Context { event_id: &event_id, reporter, digits, values };
+    let mut row = Vec::with_capacity(feed.columns().len());
     for (idx, column) in feed.columns().iter().enumerate() {
-        match context.cell(idx, column, counts) {
-            Ok(cell) => cells.push(cell),
+        match context.put(idx, column, counts, &mut row) {
+            Ok(()) => {}
             // What a withdrawal does tell must be right, as in any report.
             Err(reject) if reject.code == codes::MISSING && action == ReportAction::Withdraw && idx >= HEAD => {
-                cells.push(empty(column));
+                row.push(empty(column));
             }
             Err(reject) => return Err(reject),
         }
     }
     if feed == Feed::SuspiciousReports {
-        check_reason(&values, action)?;
+        check_reason(values, action)?;
     }
-    let (Some(Cell::Text(event_id)), Some(Cell::Int(time))) = (cells.first().cloned(), cells.get(1).cloned()) else {
-        return Err(Reject::new(codes::MISSING, feed.id_field()));
-    };
+    let Some(Value::Int(time)) = row.get(1).copied() else { return Err(Reject::new(codes::MISSING, time_path(feed))) };
     if record.record_time.is_some_and(|at| time > at.saturating_add(FUTURE_US_MAX)) {
         return Err(Reject::new(codes::FUTURE, time_path(feed)));
     }
-    Ok(Event { feed, time, event_id, action, cells })
+    Ok(take(Row { head: Head { feed, time, action }, values: &row }))
 }
 
-/// The feed whose record id is there: the expected one first, for a field of another feed may be there too.
-fn detect(members: &Members<'_>, expected: Option<Feed>) -> Result<Feed, Reject> {
-    let is_there = |feed: &Feed| members.has(feed.id_field());
-    if let Some(feed) = expected.filter(is_there) {
-        return Ok(feed);
+/// The feed whose record id is there, the expected one first, for a field of another feed may be there too. Where the values
+/// were read as those of another feed, they are read again.
+fn its_feed<'a>(values: &mut Values<'a>, bytes: &'a [u8], expected: Option<Feed>) -> Result<Feed, Reject> {
+    let is_there = |feed: &Feed| values.has(feed.id_field());
+    let feed = match expected.filter(is_there).or_else(|| Feed::ALL.into_iter().find(is_there)) {
+        Some(feed) if expected.is_none_or(|expected| expected == feed) => feed,
+        Some(_) => return Err(Reject::new(codes::WRONG_FEED, "")),
+        None => return Err(Reject::new(codes::UNKNOWN_FEED, "")),
+    };
+    if !std::ptr::eq(values.fields, Fields::of(feed)) {
+        *values = Values::none(Fields::of(feed));
+        read(values, bytes)?;
     }
-    match Feed::ALL.into_iter().find(is_there) {
-        Some(feed) if expected.is_none() => Ok(feed),
-        Some(_) => Err(Reject::new(codes::WRONG_FEED, "")),
-        None => Err(Reject::new(codes::UNKNOWN_FEED, "")),
-    }
+    Ok(feed)
 }
 
 fn report_action(values: &Values<'_>) -> Result<ReportAction, Reject> {
@@ -183,12 +186,12 @@ fn check_reason(values: &Values<'_>, action: ReportAction) -> Result<(), Reject>
 }
 
 /// What stands in a column that a withdrawal does not tell.
-fn empty(column: &Column) -> Cell {
+fn empty(column: &Column) -> Value<'static> {
     match column.ty {
-        _ if column.nullable => Cell::Null,
-        Type::Text => Cell::Text(String::new()),
-        Type::Bigint | Type::Time => Cell::Int(0),
-        Type::Boolean => Cell::Bool(false),
+        _ if column.nullable => Value::Null,
+        Type::Text => Value::Text(""),
+        Type::Bigint | Type::Time => Value::Int(0),
+        Type::Boolean => Value::Bool(false),
     }
 }
 
@@ -196,45 +199,45 @@ fn time_path(feed: Feed) -> &'static str {
     feed.columns().get(1).map_or("", |c| c.path)
 }
 
+fn event_id(feed: Feed, reporter: &str, values: &Values<'_>) -> Result<String, Reject> {
+    let field = feed.id_field();
+    match values.get(field) {
+        Some(Json::Text(id)) if ids::is_token(id) => Ok(ids::event_id(feed.prefix(), reporter, id)),
+        Some(Json::Text(_)) => Err(Reject::new(codes::TOKEN, field)),
+        Some(_) => Err(Reject::new(codes::TYPE, field)),
+        None => Err(Reject::new(codes::MISSING, field)),
+    }
+}
+
 /// What the columns of one record have in common.
 struct Context<'a, 'b> {
-    feed: Feed,
+    event_id: &'a str,
     reporter: &'a str,
     /// Decimals of the record's currency.
     digits: u32,
     values: &'a Values<'b>,
 }
 
-impl Context<'_, '_> {
-    fn cell(&self, idx: usize, column: &Column, counts: &mut Counts) -> Result<Cell, Reject> {
-        match column.check {
-            Check::EventId => return self.event_id(),
-            Check::Reporter => return Ok(Cell::Text(self.reporter.to_owned())),
-            Check::Derived => return derive(column.name, self.values, self.digits),
-            _ => {}
-        }
-        let Some(value) = self.values.of_column(idx) else {
-            return defaulted(column).ok_or_else(|| Reject::new(codes::MISSING, column.path));
-        };
-        convert(column, value, self.digits, counts).map_err(|code| Reject::new(code, column.path))
-    }
-
-    fn event_id(&self) -> Result<Cell, Reject> {
-        let field = self.feed.id_field();
-        match self.values.get(field) {
-            Some(Json::Text(id)) if ids::is_token(id) => {
-                Ok(Cell::Text(ids::event_id(self.feed.prefix(), self.reporter, id)))
+impl<'a> Context<'a, '_> {
+    /// Puts the value of a column into a row.
+    fn put(&self, idx: usize, column: &Column, counts: &mut Counts, row: &mut Vec<Value<'a>>) -> Result<(), Reject> {
+        match (column.check, self.values.of_column(idx)) {
+            (Check::EventId, _) => row.push(Value::Text(self.event_id)),
+            (Check::Reporter, _) => row.push(Value::Text(self.reporter)),
+            (Check::Derived, _) => row.push(derive(column.name, self.values, self.digits)?),
+            (_, Some(value)) => {
+                return convert(column, value, self.digits, counts, row).map_err(|code| Reject::new(code, column.path));
             }
-            Some(Json::Text(_)) => Err(Reject::new(codes::TOKEN, field)),
-            Some(_) => Err(Reject::new(codes::TYPE, field)),
-            None => Err(Reject::new(codes::MISSING, field)),
+            (_, None) => row.push(defaulted(column).ok_or_else(|| Reject::new(codes::MISSING, column.path))?),
         }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::row::Cell;
 
     const GOOD: &str = r#"{"txId":"1","reporter":"bank-1","creDtTm":"2026-03-02T10:00:00+08:00","kind":"TRANSFER","amount":"12.50",
         "currency":"CNY","debtor":{"accountToken":"A"},"creditor":{"accountToken":"B"},"channel":"PIGEON","bankScore":0.8769}"#;

@@ -3,22 +3,23 @@
 
 use crate::codes;
 use crate::convert::{amount, time, whole};
-use crate::decode::{Cell, Reject};
+use crate::decode::Reject;
 use crate::fields::Values;
 use crate::json::Json;
+use crate::row::Value;
 use foreshock_core::ids;
 
-pub(crate) fn derive(column: &str, values: &Values<'_>, digits: u32) -> Result<Cell, Reject> {
+pub(crate) fn derive<'a>(column: &str, values: &'a Values<'_>, digits: u32) -> Result<Value<'a>, Reject> {
     match column {
-        "payment_ref" => Ok(token(values, "uetr")?.or(token(values, "endToEndId")?).unwrap_or(Cell::Null)),
+        "payment_ref" => Ok(token(values, "uetr")?.or(token(values, "endToEndId")?).unwrap_or(Value::Null)),
         "peer_number" => {
             let is_incoming = text(values, "recordType").starts_with("MT");
             let path = if is_incoming { "callingNumber" } else { "calledNumber" };
-            Ok(token(values, path)?.unwrap_or(Cell::Null))
+            Ok(token(values, path)?.unwrap_or(Value::Null))
         }
         "started_at" => {
             let (seized, answered) = (moment(values, "seizureTime")?, moment(values, "answerTime")?);
-            Ok(seized.or(answered).map_or(Cell::Null, Cell::Int))
+            Ok(seized.or(answered).map_or(Value::Null, Value::Int))
         }
         "answered" => {
             let has_answer = moment(values, "answerTime")?.is_some();
@@ -27,16 +28,16 @@ pub(crate) fn derive(column: &str, values: &Values<'_>, digits: u32) -> Result<C
                 _ => false,
             };
             let is_call = text(values, "recordType").ends_with("_CALL");
-            Ok(if is_call { Cell::Bool(has_duration || has_answer) } else { Cell::Null })
+            Ok(if is_call { Value::Bool(has_duration || has_answer) } else { Value::Null })
         }
-        "attempt" => Ok(Cell::Bool(text(values, LOSS) == ATTEMPT)),
+        "attempt" => Ok(Value::Bool(text(values, LOSS) == ATTEMPT)),
         "loss_amount" => match values.get(LOSS) {
-            None => Ok(Cell::Null),
-            Some(Json::Text(text)) if text == ATTEMPT => Ok(Cell::Null),
-            Some(Json::Text(text)) => amount(text, digits).map(Cell::Int).map_err(|code| Reject::new(code, LOSS)),
+            None => Ok(Value::Null),
+            Some(Json::Text(text)) if text == ATTEMPT => Ok(Value::Null),
+            Some(Json::Text(text)) => amount(text, digits).map(Value::Int).map_err(|code| Reject::new(code, LOSS)),
             Some(_) => Err(Reject::new(codes::TYPE, LOSS)),
         },
-        _ => Ok(Cell::Null),
+        _ => Ok(Value::Null),
     }
 }
 
@@ -48,10 +49,10 @@ fn text<'a>(values: &'a Values<'_>, path: &str) -> &'a str {
     if let Some(Json::Text(text)) = values.get(path) { text } else { "" }
 }
 
-fn token(values: &Values<'_>, path: &str) -> Result<Option<Cell>, Reject> {
+fn token<'a>(values: &'a Values<'_>, path: &str) -> Result<Option<Value<'a>>, Reject> {
     match values.get(path) {
         None => Ok(None),
-        Some(Json::Text(text)) if ids::is_token(text) => Ok(Some(Cell::Text(text.clone().into_owned()))),
+        Some(Json::Text(text)) if ids::is_token(text) => Ok(Some(Value::Text(text))),
         Some(Json::Text(_)) => Err(Reject::new(codes::TOKEN, path)),
         Some(_) => Err(Reject::new(codes::TYPE, path)),
     }

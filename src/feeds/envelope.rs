@@ -5,8 +5,9 @@
 
 use crate::codes;
 use crate::decode::{Record, Reject};
-use crate::fields::{Fields, Values};
-use crate::json::{Json, Members};
+use crate::fields::{Fields, SPECVERSION, Values};
+use crate::json::Json;
+use crate::read::read;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use foreshock_core::ids;
@@ -67,13 +68,15 @@ pub(crate) fn header_source(header: Option<&[u8]>) -> Result<Option<Source<'_>>,
 }
 
 /// Opens the envelope that a record is in structured mode.
-pub(crate) fn open<'a>(members: &Members<'a>) -> Result<(Content<'a>, Source<'a>), Reject> {
+pub(crate) fn open(bytes: &[u8]) -> Result<(Content<'_>, Source<'_>), Reject> {
     static FIELDS: LazyLock<Fields> =
-        LazyLock::new(|| Fields::new(["specversion", "id", "source", "type", "data", "data_base64"].into_iter()));
+        LazyLock::new(|| Fields::new([SPECVERSION, "id", "source", "type", "data", "data_base64"].into_iter()));
     let refuse = |part: &str| Reject::new(codes::ENVELOPE, part);
-    let values = Values::sort(&FIELDS, members)?;
-    if !matches!(values.get("specversion"), Some(Json::Text(version)) if version == "1.0") {
-        return Err(refuse("specversion"));
+    let mut values = Values::none(&FIELDS);
+    read(&mut values, bytes)?;
+    values.check()?;
+    if !matches!(values.get(SPECVERSION), Some(Json::Text(version)) if version == "1.0") {
+        return Err(refuse(SPECVERSION));
     }
     let text = |part: &str| match values.get(part) {
         Some(Json::Text(text)) if !text.is_empty() => Ok(text.clone()),

@@ -1,12 +1,11 @@
-//! Which fields a feed reads, and the values of one record sorted into them in one pass.
+//! Which fields a feed reads, and the values of one record by field.
 //!
 //! A field is known by its path, such as `debtor.accountToken` or `report_indicators.0`. What no path leads to is counted.
 
-use crate::codes;
+use crate::codes::Code;
 use crate::decode::Reject;
-use crate::json::{Json, Members};
+use crate::json::Json;
 use foreshock_core::Feed;
-use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -20,21 +19,55 @@ pub(crate) fn computed_fields(feed: Feed) -> &'static [&'static str] {
     }
 }
 
-/// The fields of one object by name; those of an array's first item are under `0`.
-type Level = BTreeMap<&'static str, Field>;
+/// The field by which an envelope is known.
+pub(crate) const SPECVERSION: &str = "specversion";
+
+/// The fields of one object, by the length of their names.
+#[derive(Debug, Default)]
+pub(crate) struct Level(Vec<Vec<(&'static str, Field)>>);
+
+/// What is read inside of a field.
+#[derive(Debug)]
+pub(crate) enum Inside {
+    /// Nothing: it is a plain value.
+    Nothing,
+    /// Members of the object that it is.
+    Members(Level),
+    /// The first item of the array that it is.
+    First(Box<Field>),
+}
 
 #[derive(Debug)]
-struct Field {
-    path: &'static str,
-    slot: usize,
-    /// What is read inside of it; empty for a plain value.
-    inside: Level,
+pub(crate) struct Field {
+    pub path: &'static str,
+    pub slot: usize,
+    pub inside: Inside,
+    /// Nobody reads it: only whether it stands there is asked.
+    pub is_foreign: bool,
+}
+
+impl Level {
+    pub(crate) fn get(&self, name: &str) -> Option<&Field> {
+        self.0.get(name.len())?.iter().find(|(known, _)| *known == name).map(|(_, field)| field)
+    }
+
+    fn entry(&mut self, name: &'static str, new: impl FnOnce() -> Field) -> &mut Field {
+        if self.0.len() <= name.len() {
+            self.0.resize_with(name.len() + 1, Vec::new);
+        }
+        let same_length = &mut self.0[name.len()];
+        let at = same_length.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
+            same_length.push((name, new()));
+            same_length.len() - 1
+        });
+        &mut same_length[at].1
+    }
 }
 
 /// Every field that a kind of record has, each with a slot for its value.
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
-    top: Level,
+    pub top: Level,
     slots: BTreeMap<&'static str, usize>,
     /// Slot of each column that has a path.
     columns: Vec<Option<usize>>,
@@ -43,9 +76,8 @@ pub(crate) struct Fields {
 impl Fields {
     /// Of a feed.
     pub(crate) fn of(feed: Feed) -> &'static Fields {
-        static ALL: LazyLock<BTreeMap<Feed, Fields>> =
-            LazyLock::new(|| Feed::ALL.into_iter().map(|feed| (feed, Fields::of_columns(feed))).collect());
-        &ALL[&feed]
+        static ALL: LazyLock<[Fields; Feed::ALL.len()]> = LazyLock::new(|| Feed::ALL.map(Fields::of_columns));
+        &ALL[feed as usize]
     }
 
     fn of_columns(feed: Feed) -> Fields {
@@ -53,6 +85,14 @@ impl Fields {
         let others = computed_fields(feed).iter().copied().chain([feed.id_field(), "reporter", "reportAction"]);
         let mut fields = Fields::new(paths.chain(others));
         fields.columns = feed.columns().iter().map(|c| fields.slots.get(c.path).copied()).collect();
+        for name in Feed::ALL.map(Feed::id_field).into_iter().chain([SPECVERSION]) {
+            let slot = fields.slots.len();
+            fields.top.entry(name, || {
+                fields.slots.insert(name, slot);
+                Field { path: name, slot, inside: Inside::Nothing, is_foreign: true }
+            });
+        }
+        assert!(fields.slots.len() <= SLOTS_MAX, "{feed:?} has more fields than there are slots");
         fields
     }
 
@@ -65,41 +105,65 @@ impl Fields {
     }
 }
 
+type Slots = BTreeMap<&'static str, usize>;
+
 /// Makes room for the field at a path from its byte `from` on.
-fn place(level: &mut Level, path: &'static str, from: usize, slots: &mut BTreeMap<&'static str, usize>) {
-    let end = path[from..].find('.').map_or(path.len(), |dot| from + dot);
-    let field = level.entry(&path[from..end]).or_insert_with(|| {
-        let slot = slots.len();
-        slots.insert(&path[..end], slot);
-        Field { path: &path[..end], slot, inside: Level::new() }
-    });
-    if end < path.len() {
-        place(&mut field.inside, path, end + 1, slots);
-    }
+fn place(level: &mut Level, path: &'static str, from: usize, slots: &mut Slots) {
+    let end = end_of_name(path, from);
+    let field = level.entry(&path[from..end], || new_field(path, end, slots));
+    place_inside(field, path, end, slots);
 }
+
+fn place_inside(field: &mut Field, path: &'static str, end: usize, slots: &mut Slots) {
+    if end == path.len() {
+        return;
+    }
+    let (from, next) = (end + 1, end_of_name(path, end + 1));
+    if &path[from..next] == "0" {
+        if matches!(field.inside, Inside::Nothing) {
+            field.inside = Inside::First(Box::new(new_field(path, next, slots)));
+        }
+        let Inside::First(first) = &mut field.inside else { panic!("{path} is both an object and an array") };
+        return place_inside(first, path, next, slots);
+    }
+    if matches!(field.inside, Inside::Nothing) {
+        field.inside = Inside::Members(Level::default());
+    }
+    let Inside::Members(level) = &mut field.inside else { panic!("{path} is both an object and an array") };
+    place(level, path, from, slots);
+}
+
+fn end_of_name(path: &str, from: usize) -> usize {
+    path[from..].find('.').map_or(path.len(), |dot| from + dot)
+}
+
+fn new_field(path: &'static str, end: usize, slots: &mut Slots) -> Field {
+    let slot = slots.len();
+    slots.insert(&path[..end], slot);
+    Field { path: &path[..end], slot, inside: Inside::Nothing, is_foreign: false }
+}
+
+/// Most fields of a feed.
+const SLOTS_MAX: usize = 64;
 
 /// The values of a record by field.
 pub(crate) struct Values<'a> {
-    fields: &'static Fields,
-    slots: Vec<Option<Json<'a>>>,
+    pub fields: &'static Fields,
+    slots: [Json<'a>; SLOTS_MAX],
     /// Members that no field is for.
     pub unknown: u64,
+    /// The first field that cannot be what it is.
+    fault: Option<(Code, &'static str)>,
 }
 
 impl<'a> Values<'a> {
-    /// Sorts a record's members.
-    ///
-    /// # Errors
-    /// When a field stands twice, or a value stands where an object or array must.
-    pub(crate) fn sort(fields: &'static Fields, members: &Members<'a>) -> Result<Values<'a>, Reject> {
-        let mut values = Values { fields, slots: vec![None; fields.slots.len()], unknown: 0 };
-        values.take_members(&fields.top, members)?;
-        Ok(values)
+    pub(crate) fn none(fields: &'static Fields) -> Values<'a> {
+        Values { fields, slots: [const { Json::Absent }; SLOTS_MAX], unknown: 0, fault: None }
     }
 
-    /// The value at a path; `None` when it is absent or null.
-    pub(crate) fn get(&self, path: &str) -> Option<&Json<'a>> {
-        self.at(*self.fields.slots.get(path)?)
+    /// The value of a field of the record itself; `None` when it is absent or null.
+    pub(crate) fn get(&self, name: &str) -> Option<&Json<'a>> {
+        self.at(self.fields.top.get(name)?.slot)
     }
 
     /// The value of a column by its place in the feed's table.
@@ -107,35 +171,28 @@ impl<'a> Values<'a> {
         self.at((*self.fields.columns.get(idx)?)?)
     }
 
+    /// Whether a field of the record itself stands there, be it null.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.fields.top.get(name).is_some_and(|field| self.slots[field.slot] != Json::Absent)
+    }
+
+    /// # Errors
+    /// When a field stands twice, or a value stands where an object or array must.
+    pub(crate) fn check(&self) -> Result<(), Reject> {
+        self.fault.map_or(Ok(()), |(code, path)| Err(Reject::new(code, path)))
+    }
+
+    pub(crate) fn slot(&mut self, field: &Field) -> &mut Json<'a> {
+        &mut self.slots[field.slot]
+    }
+
+    /// The first fault is the one that is told.
+    pub(crate) fn note(&mut self, code: Code, field: &Field) {
+        self.fault.get_or_insert((code, field.path));
+    }
+
     fn at(&self, slot: usize) -> Option<&Json<'a>> {
-        self.slots.get(slot)?.as_ref().filter(|value| **value != Json::Absent)
-    }
-
-    fn take_members(&mut self, level: &Level, members: &Members<'a>) -> Result<(), Reject> {
-        for (name, raw) in &members.0 {
-            match level.get(name.as_str()) {
-                Some(field) => self.take(field, raw)?,
-                None => self.unknown += 1,
-            }
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, field: &Field, raw: &'a RawValue) -> Result<(), Reject> {
-        let refuse = |code| Reject::new(code, field.path);
-        let value = Json::of(raw).map_err(|_| refuse(codes::INVALID_JSON))?;
-        let Some(slot @ None) = self.slots.get_mut(field.slot) else { return Err(refuse(codes::TWICE)) };
-        let slot = slot.insert(value);
-        if field.inside.is_empty() || *slot == Json::Absent {
-            return Ok(());
-        }
-        let Json::Compound(text) = *slot else { return Err(refuse(codes::TYPE)) };
-        if let Some(first) = field.inside.get("0") {
-            let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| refuse(codes::TYPE))?;
-            return items.first().map_or(Ok(()), |item| self.take(first, item));
-        }
-        let members = serde_json::from_str(text).map_err(|_| refuse(codes::TYPE))?;
-        self.take_members(&field.inside, &members)
+        Some(&self.slots[slot]).filter(|value| !matches!(value, Json::Absent | Json::Null))
     }
 }
 
@@ -160,9 +217,12 @@ mod tests {
     #[test]
     fn several_fields_of_one_first_item_are_read() {
         static FIELDS: LazyLock<Fields> = LazyLock::new(|| Fields::new(["a.0.b", "a.0.c", "a.0.d.0", "e"].into_iter()));
-        let members = crate::json::object(br#"{"a":[{"b":1,"c":2,"x":3,"d":[4]},5],"f":6}"#).expect("an object");
-        let values = Values::sort(&FIELDS, &members).expect("right fields");
-        let number = |path: &str| if let Some(Json::Number(text)) = values.get(path) { text } else { "" };
+        let mut values = Values::none(&FIELDS);
+        crate::read::read(&mut values, br#"{"a":[{"b":1,"c":2,"x":3,"d":[4]},5],"f":6}"#).expect("an object");
+        let number = |path: &str| match values.at(FIELDS.slots[path]) {
+            Some(Json::Number(text)) => text,
+            _ => "",
+        };
         assert_eq!(["a.0.b", "a.0.c", "a.0.d.0", "e"].map(number), ["1", "2", "4", ""]);
         assert_eq!(values.unknown, 2);
     }

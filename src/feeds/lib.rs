@@ -10,11 +10,14 @@ mod derived;
 mod envelope;
 mod fields;
 mod json;
+mod read;
+mod row;
 mod schema;
 pub mod table;
 
 pub use codes::{CODES, CORRECTION_TIME, Code};
-pub use columns::to_record_batch;
-pub use decode::{Cell, Counts, Event, Record, Reject, decode};
+pub use columns::{Columns, to_record_batch};
+pub use decode::{Counts, Record, Reject, decode, decode_into};
 pub use envelope::{HEADER_POINTER, Reporters};
+pub use row::{Cell, Event, Head};
 pub use schema::json_schema;

@@ -137,6 +137,8 @@ fn cannot_fail(expr: &Expr) -> bool {
                 binary.op,
                 Operator::Eq
                     | Operator::NotEq
+                    | Operator::IsDistinctFrom
+                    | Operator::IsNotDistinctFrom
                     | Operator::Lt
                     | Operator::LtEq
                     | Operator::Gt

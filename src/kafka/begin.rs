@@ -57,6 +57,7 @@ impl KafkaSource {
             watch: Watch::start(kafka, names.iter().map(|name| (*name).to_owned()).collect())?,
             partitions: Vec::new(),
             numbers: BTreeMap::new(),
+            latest: 0,
             topics: ids(&described),
             in_log: resume.map(|r| r.first_topics.clone()).unwrap_or_default(),
             made_anew: kafka.topic_made_anew,

@@ -4,12 +4,15 @@ use crate::kafka::watch::Place;
 use foreshock_core::Presence;
 use foreshock_log::{Range, SourceRecord};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// A partition that is read.
 #[derive(Debug)]
 pub(super) struct Partition {
     pub(super) place: Place,
+    /// Its topic, as its records name it.
+    pub(super) topic: Arc<str>,
     pub(super) presence: Presence,
     /// Next offset to be read; `None` before the first record when it is read from wherever it begins.
     pub(super) next: Option<i64>,
@@ -31,6 +34,7 @@ impl Partition {
     pub(super) fn new(place: Place, presence: Presence, low: i64) -> Partition {
         let now = Instant::now();
         Partition {
+            topic: place.0.as_str().into(),
             place,
             presence,
             next: None,

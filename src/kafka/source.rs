@@ -70,6 +70,8 @@ pub struct KafkaSource {
     pub(super) watch: Watch,
     pub(super) partitions: Vec<Partition>,
     pub(super) numbers: BTreeMap<Place, usize>,
+    /// Number of the partition that gave the last record.
+    pub(super) latest: usize,
     /// Kafka's ids of the topics now.
     pub(super) topics: BTreeMap<String, String>,
     /// The same in the batch that is taken again.
@@ -182,8 +184,12 @@ impl KafkaSource {
             }
         };
         self.last_error = None;
-        let place = (message.topic().to_owned(), message.partition());
-        let number = *self.numbers.get(&place)?;
+        let is_it = |p: &Partition| p.place.1 == message.partition() && p.place.0 == message.topic();
+        // Records of a partition come in a row.
+        if !self.partitions.get(self.latest).is_some_and(is_it) {
+            self.latest = *self.numbers.get(&(message.topic().to_owned(), message.partition()))?;
+        }
+        let number = self.latest;
         let partition = &mut self.partitions[number];
         if partition.next.is_some_and(|next| message.offset() < next) {
             // The client went back, as after a fetch that failed: we had it. Or the topic is another one.
@@ -194,14 +200,18 @@ impl KafkaSource {
         // of some, the client says so instead of going on.
         partition.next = Some(message.offset() + 1);
         partition.heard = Instant::now();
-        let Some((kind, source)) = read_headers(&message, &place) else {
-            self.last_error =
-                Some(format!("{}/{}/{}: not written by this program", place.0, place.1, message.offset()));
+        let Some((kind, source)) = read_headers(&message) else {
+            let place = format!("{}/{}/{}", message.topic(), message.partition(), message.offset());
+            self.last_error = Some(format!("{place}: not written by this program"));
             return Some(None);
         };
         Some(Some(SourceRecord {
             partition: number,
-            position: Position { topic: place.0, partition: place.1, offset: message.offset() },
+            position: Position {
+                topic: partition.topic.clone(),
+                partition: message.partition(),
+                offset: message.offset(),
+            },
             kind,
             bytes: message.payload().unwrap_or_default().to_vec(),
             source,
@@ -230,11 +240,12 @@ impl KafkaSource {
 }
 
 /// What a record holds by its topic and headers, and who sent it; `None` for one that is not ours.
-fn read_headers(message: &impl Message, place: &Place) -> Option<(Kind, Option<Vec<u8>>)> {
-    let raw = |name: &str| message.headers()?.iter().find(|x| x.key == name).map(|found| found.value);
+fn read_headers(message: &impl Message) -> Option<(Kind, Option<Vec<u8>>)> {
+    let (topic, headers) = (message.topic(), message.headers());
+    let raw = |name: &str| headers?.iter().find(|x| x.key == name).map(|found| found.value);
     let header = |name: &str| std::str::from_utf8(raw(name)??).ok();
-    let horizon_us = header(HORIZON).and_then(|us| us.parse().ok()).filter(|_| place.0 == EVENTS);
-    let is_of = |f: &Feed| f.topic() == place.0 || place.0 == EVENTS && header(FEED) == Some(f.table());
+    let horizon_us = header(HORIZON).and_then(|us| us.parse().ok()).filter(|_| topic == EVENTS);
+    let is_of = |f: &Feed| f.topic() == topic || topic == EVENTS && header(FEED) == Some(f.table());
     let feed = || Feed::ALL.into_iter().find(is_of).map(Kind::Event);
     let kind = horizon_us.map(Kind::Horizon).or_else(feed)?;
     Some((kind, raw(SOURCE).map(|value| value.unwrap_or_default().to_vec())))

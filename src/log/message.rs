@@ -34,7 +34,7 @@ impl Message {
 pub fn rejected(at: &Position, bytes: &[u8], reject: &Reject) -> Message {
     let hash: String = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
     let body = json!({
-        "topic": at.topic,
+        "topic": &*at.topic,
         "partition": at.partition,
         "offset": at.offset,
         "code": reject.code.code,
@@ -49,7 +49,7 @@ pub fn rejected(at: &Position, bytes: &[u8], reject: &Reject) -> Message {
 /// An event beyond the lateness for `late.v1`.
 pub fn late(at: &Position, feed: Feed, event_id: &str, by_us: i64) -> Message {
     let body = json!({
-        "feed": feed.table(), "topic": at.topic, "partition": at.partition, "offset": at.offset, "event_id": event_id, "late_by_us": by_us,
+        "feed": feed.table(), "topic": &*at.topic, "partition": at.partition, "offset": at.offset, "event_id": event_id, "late_by_us": by_us,
     });
     Message::new(LATE, at.text(), body.to_string().into_bytes())
 }

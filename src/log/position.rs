@@ -6,12 +6,13 @@ use foreshock_core::Fate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Where a record stood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
     /// Topic.
-    pub topic: String,
+    pub topic: Arc<str>,
     /// Partition.
     pub partition: i32,
     /// Offset.
@@ -43,7 +44,7 @@ pub fn ranges(records: &[SourceRecord], fates: &[Fate]) -> (Vec<Range>, Vec<Stri
     for (nth, record) in records.iter().enumerate() {
         let at = &record.position;
         let (range, of_range) = ranges.entry(record.partition).or_insert_with(|| {
-            let (topic, partition, from) = (at.topic.clone(), at.partition, at.offset);
+            let (topic, partition, from) = (at.topic.to_string(), at.partition, at.offset);
             (Range { topic, partition, from, to: from }, Vec::new())
         });
         range.to = at.offset + 1;

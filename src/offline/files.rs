@@ -68,7 +68,7 @@ impl Files {
             let mut events = events.into_iter();
             files.add(|| {
                 let mut builder = Builder::default();
-                events.by_ref().take(size).for_each(|event| builder.push(event));
+                events.by_ref().take(size).for_each(|event| builder.push(&event));
                 Ok(builder.finish())
             })?;
         }

@@ -84,7 +84,8 @@ impl Kept {
     /// # Errors
     /// What DataFusion says, with the rule.
     pub fn detections(&self, pack: &Pack) -> anyhow::Result<Net> {
-        let mut net = Net::of_tables_on(&self.runtime, pack, &self.tables)?;
+        let threads = std::thread::available_parallelism()?.get();
+        let mut net = Net::of_tables_on(&self.runtime, threads, pack, &self.tables)?;
         let (from, to) = (self.span.0.unwrap_or(i64::MIN), self.span.1.unwrap_or(i64::MAX));
         net.rows.retain(|(time, _, _), _| (from..to).contains(time));
         Ok(net)

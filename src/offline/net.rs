@@ -38,17 +38,17 @@ impl Net {
     /// # Errors
     /// What DataFusion says, with the rule.
     pub fn of_tables(pack: &Pack, events: &Tables) -> anyhow::Result<Net> {
-        Net::of_tables_on(&tokio::runtime::Builder::new_current_thread().build()?, pack, events)
+        Net::of_tables_on(&tokio::runtime::Builder::new_current_thread().build()?, 1, pack, events)
     }
 
-    /// The same on a runtime with more threads.
+    /// The same on a runtime with so many threads.
     ///
     /// # Errors
     /// As [`Net::of_tables`].
-    pub fn of_tables_on(runtime: &Runtime, pack: &Pack, events: &Tables) -> anyhow::Result<Net> {
+    pub fn of_tables_on(runtime: &Runtime, threads: usize, pack: &Pack, events: &Tables) -> anyhow::Result<Net> {
         let mut net = Net::default();
         for rule in &pack.rules {
-            let detections = runtime.block_on(batch::run_rule(pack, rule, events));
+            let detections = runtime.block_on(batch::run_rule(pack, rule, events, threads));
             net.extend(rule, detections.with_context(|| format!("rule `{}` as a batch", rule.header.id))?);
         }
         Ok(net)

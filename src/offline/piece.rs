@@ -4,7 +4,7 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
 use foreshock_compiler::feed_schema;
 use foreshock_core::{Feed, ReportAction};
-use foreshock_feeds::{Event, to_record_batch};
+use foreshock_feeds::{Columns, Counts, Event, Record, Reject, decode_into};
 use std::collections::BTreeMap;
 
 /// At least one event; those of a feed in file order.
@@ -38,20 +38,40 @@ fn times(rows: &RecordBatch) -> &[i64] {
     rows.column(1).as_primitive::<TimestampMicrosecondType>().values()
 }
 
+/// Room that a piece begins with.
+const ROWS: usize = 256;
+
 /// Events on their way into columns.
 #[derive(Debug, Default)]
 pub struct Builder {
-    events: BTreeMap<Feed, Vec<Event>>,
+    feeds: BTreeMap<Feed, Columns>,
     count: usize,
     first_us: Option<i64>,
 }
 
 impl Builder {
+    /// The next record of the file.
+    ///
+    /// # Errors
+    /// Why it is refused: no event is added.
+    pub fn decode(&mut self, record: &Record<'_>, counts: &mut Counts) -> Result<(), Reject> {
+        let feeds = &mut self.feeds;
+        let fact = decode_into(record, counts, |feed| {
+            feeds.entry(feed).or_insert_with(|| Columns::with_capacity(feed, ROWS))
+        })?;
+        self.note(fact.time);
+        Ok(())
+    }
+
     /// The next event of the file.
-    pub fn push(&mut self, event: Event) {
+    pub fn push(&mut self, event: &Event) {
+        self.feeds.entry(event.feed).or_insert_with(|| Columns::with_capacity(event.feed, ROWS)).push_event(event);
+        self.note(event.time);
+    }
+
+    fn note(&mut self, time: i64) {
         self.count += 1;
-        self.first_us.get_or_insert(event.time);
-        self.events.entry(event.feed).or_default().push(event);
+        self.first_us.get_or_insert(time);
     }
 
     /// Events so far.
@@ -61,10 +81,7 @@ impl Builder {
 
     /// `None` without an event.
     pub fn finish(self) -> Option<Piece> {
-        let columns = |(feed, events): (Feed, Vec<Event>)| {
-            let actions = events.iter().map(|event| event.action).collect();
-            (feed, (to_record_batch(feed, feed_schema(feed), &events), actions))
-        };
-        Some(Piece { first_us: self.first_us?, feeds: self.events.into_iter().map(columns).collect() })
+        let columns = |(feed, columns): (Feed, Columns)| (feed, columns.finish(feed_schema(feed)));
+        Some(Piece { first_us: self.first_us?, feeds: self.feeds.into_iter().map(columns).collect() })
     }
 }

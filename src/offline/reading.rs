@@ -8,7 +8,7 @@ use foreshock_compiler::feed_schema;
 use foreshock_core::Feed;
 use foreshock_core::limits::BATCH_EVENTS_MAX;
 use foreshock_feeds::table::{feed_of, take};
-use foreshock_feeds::{Counts, Record, decode};
+use foreshock_feeds::{Counts, Record};
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
@@ -132,14 +132,13 @@ fn next_lines(
         if bytes.is_empty() {
             continue;
         }
-        match decode(&Record { bytes, ..Record::default() }, &mut findings.counts) {
-            Ok(event) => builder.push(event),
-            Err(reject) => findings.refuse(|| Refused {
+        if let Err(reject) = builder.decode(&Record { bytes, ..Record::default() }, &mut findings.counts) {
+            findings.refuse(|| Refused {
                 place: format!("{}:{number}", path.display()),
                 code: reject.code.code,
                 pointer: reject.pointer,
                 reason: reject.code.en,
-            }),
+            });
         }
     }
     Ok(builder.finish())

@@ -1,9 +1,9 @@
-//! Records to events as the configuration says: who may report what, and what their sources are called. Whoever reads the
-//! incoming topics comes to the same events.
+//! Records to rows as the configuration says: who may report what, and what their sources are called. Whoever reads the
+//! incoming topics comes to the same rows.
 
 use crate::ops::config::Config;
 use foreshock_core::Feed;
-use foreshock_feeds::{Counts, Event, Record, Reject, Reporters, decode};
+use foreshock_feeds::{Columns, Counts, Head, Record, Reject, Reporters, decode_into};
 use std::collections::BTreeMap;
 
 /// What the configuration says about incoming records.
@@ -22,18 +22,19 @@ impl Intake {
         Intake { default_reporter, reporters: Feed::ALL.map(|feed| (feed, config.kafka.reporters_of(feed))).into() }
     }
 
-    /// The event of a record of a feed's topic. `source`: see [`Record::source`]; `record_time`: see [`Record::record_time`].
+    /// A record of a feed's topic as the next row of columns. `source`: see [`Record::source`]; `record_time`: see
+    /// [`Record::record_time`].
     ///
     /// # Errors
-    /// Why it is refused.
-    pub fn event(
+    /// Why it is refused: no row is added.
+    pub fn row(
         &self,
         feed: Feed,
         bytes: &[u8],
         source: Option<&[u8]>,
         record_time: Option<i64>,
-        counts: &mut Counts,
-    ) -> Result<Event, Reject> {
+        columns: (&mut Columns, &mut Counts),
+    ) -> Result<Head, Reject> {
         let raw = Record {
             bytes,
             feed: Some(feed),
@@ -42,6 +43,6 @@ impl Intake {
             default_reporter: self.default_reporter.get(feed.topic()).map(String::as_str),
             record_time,
         };
-        decode(&raw, counts)
+        decode_into(&raw, columns.1, |_| columns.0)
     }
 }

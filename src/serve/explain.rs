@@ -139,7 +139,7 @@ impl Explain {
         for feed in Feed::ALL {
             facts.insert(feed, self.facts(session, feed, from, found.event_time).await?);
         }
-        let said = run_rule(&pack, &pack.rules[0], &facts).await?;
+        let said = run_rule(&pack, &pack.rules[0], &facts, 1).await?;
         let is_it = |d: &&Detection| {
             d.event_id == found.event_id && d.event_time == found.event_time && d.subject == found.subject
         };

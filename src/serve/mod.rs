@@ -19,6 +19,7 @@ pub mod pg_format;
 pub mod pg_functions;
 pub mod pg_nothing;
 pub mod process;
+pub mod profile;
 pub mod query;
 pub mod questions;
 pub mod replace;

@@ -6,11 +6,12 @@ use crate::serve::tables::{
     BATCHES, CONTENT, KEY, RESULTS, ResultTable, corrections_schema, result_schema, versions_schema,
 };
 use arrow::array::builder::{BooleanBuilder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::datatypes::{Schema, SchemaRef};
 use foreshock_compiler::feed_schema;
 use foreshock_core::time::{format_rfc3339, parse_rfc3339};
 use foreshock_core::{Fate, Feed, Type};
-use foreshock_feeds::{Counts, Event, to_record_batch};
+use foreshock_feeds::{Columns, Counts};
 use foreshock_log::{Progress, seq};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -75,45 +76,43 @@ fn is_fact(judged: &Judged) -> bool {
 }
 
 fn versions(whole: &Whole, feed: Feed, intake: &Intake, rows: &mut Rows) {
-    let (mut events, mut ends) = (Vec::new(), Ends::default());
+    let (mut columns, mut ends) = (Columns::with_capacity(feed, whole.records.len()), Ends::default());
     let (mut fates, mut corrected) = (StringBuilder::new(), Vec::new());
     for judged in &whole.records {
         if judged.topic != feed.topic() || !is_fact(judged) {
             continue;
         }
-        let record = &judged.record;
-        let event = intake.event(feed, &record.bytes, record.source.as_deref(), None, &mut Counts::default());
-        let Ok(event) = event else {
+        let (record, to) = (&judged.record, (&mut columns, &mut Counts::default()));
+        let Ok(fact) = intake.row(feed, &record.bytes, record.source.as_deref(), None, to) else {
             // A record whose fate is not known may be one that was refused.
             rows.unreadable += u64::from(judged.fate.is_some());
             continue;
         };
         let seq = seq(whole.progress.number, judged.place);
         if matches!(judged.fate, Some(Fate::Replaces | Fate::Withdraws)) {
-            corrected.push((event.event_id.clone(), event.time, seq));
+            corrected.push((columns.len() - 1, fact.time, seq));
         }
         ends.push(seq, record.time_us);
         fates.append_option(judged.fate.map(name));
-        events.push(event);
     }
-    if events.is_empty() {
+    if columns.is_empty() {
         return;
     }
-    let mut columns = columns(feed, &events);
+    let (facts, _) = columns.finish(nullable(feed));
+    if !corrected.is_empty() {
+        rows.corrections.insert(feed.table(), corrections(facts.column(0).as_string(), &corrected));
+    }
+    let mut columns = facts.columns().to_vec();
     columns.push(Arc::new(fates.finish()));
     columns.extend(ends.finish());
     let batch = RecordBatch::try_new(versions_schema(feed), columns).expect("columns of the table");
     rows.tables.insert(feed.table(), batch);
-    if !corrected.is_empty() {
-        rows.corrections.insert(feed.table(), corrections(&corrected));
-    }
 }
 
 /// The feed's columns. A withdrawal has few of them, so none is required here.
-fn columns(feed: Feed, events: &[Event]) -> Vec<ArrayRef> {
-    let nullable =
-        feed_schema(feed).fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
-    to_record_batch(feed, Arc::new(arrow::datatypes::Schema::new(nullable)), events).columns().to_vec()
+fn nullable(feed: Feed) -> SchemaRef {
+    let fields = feed_schema(feed).fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
+    Arc::new(Schema::new(fields))
 }
 
 fn name(fate: Fate) -> &'static str {
@@ -128,11 +127,12 @@ fn name(fate: Fate) -> &'static str {
     }
 }
 
-fn corrections(corrected: &[(String, i64, i64)]) -> RecordBatch {
+/// Of each the row of its event id, its event time and its number.
+fn corrections(event_ids: &StringArray, corrected: &[(usize, i64, i64)]) -> RecordBatch {
     let (mut ids, mut times, mut seqs) =
         (StringBuilder::new(), TimestampMicrosecondBuilder::new(), Int64Builder::new());
-    for (id, time, seq) in corrected {
-        ids.append_value(id);
+    for (row, time, seq) in corrected {
+        ids.append_value(event_ids.value(*row));
         times.append_value(*time);
         seqs.append_value(*seq);
     }

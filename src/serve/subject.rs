@@ -1,5 +1,5 @@
-//! `trace(account, from, hops)` and `profile(subject)`: what a person may see of an account's money, and of a subject, as tables.
-//! Both read the person's own views, so they show no row and no name that a statement of his would not.
+//! `trace(account, from, hops)`: where an account's money went, as a table. It reads the person's own view, so it shows no row and
+//! no name that a statement of his would not.
 
 use crate::serve::computed::{Computed, Rows};
 use crate::serve::gate::Refused;
@@ -11,9 +11,8 @@ use datafusion::catalog::{Session, TableFunctionImpl};
 use datafusion::common::ScalarValue;
 use datafusion::datasource::{TableProvider, provider_as_source};
 use datafusion::error::{DataFusionError, Result};
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast, ident, lit};
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, ident, lit};
 use datafusion::physical_plan::collect;
-use datafusion::prelude::SessionContext;
 use foreshock_compiler::data_type;
 use foreshock_core::Type;
 use foreshock_core::time::parse_rfc3339;
@@ -32,25 +31,18 @@ pub struct TraceFunction {
     pub transactions: Arc<dyn TableProvider>,
 }
 
-/// `profile(subject)`.
-#[derive(Debug)]
-pub struct ProfileFunction {
-    /// The views that the person may see, by name.
-    pub views: Vec<(String, Arc<dyn TableProvider>)>,
-}
-
-fn text(expr: Option<&Expr>) -> Option<String> {
+pub(super) fn text(expr: Option<&Expr>) -> Option<String> {
     match expr {
         Some(Expr::Literal(value, _)) => value.try_as_str().flatten().map(str::to_owned),
         _ => None,
     }
 }
 
-fn is_open(expr: Option<&Expr>) -> bool {
+pub(super) fn is_open(expr: Option<&Expr>) -> bool {
     matches!(expr, Some(Expr::Placeholder(_)))
 }
 
-fn wrong<T>(what: &str, form: &str) -> Result<T> {
+pub(super) fn wrong<T>(what: &str, form: &str) -> Result<T> {
     Err(DataFusionError::Plan(format!("{what}; write {form}")))
 }
 
@@ -142,142 +134,5 @@ impl Trace {
         let parts: ArrayRef = Arc::new(Int64Array::from_iter_values(steps.iter().map(|step| step.amount)));
         let columns = vec![hops, parts, of(2)?, of(3)?, of(5)?, of(1)?, of(0)?, of(4)?, of(7)?];
         Ok(RecordBatch::try_new(self.schema(), columns)?)
-    }
-}
-
-impl TableFunctionImpl for ProfileFunction {
-    fn call(&self, arguments: &[Expr]) -> Result<Arc<dyn TableProvider>> {
-        let subject = text(arguments.first()).or_else(|| is_open(arguments.first()).then(String::new));
-        let Some(subject) = subject.filter(|_| arguments.len() == 1) else {
-            return wrong(
-                "one argument is taken, a text",
-                "profile('token'): an account, a number, a device or a person",
-            );
-        };
-        Ok(Arc::new(Computed(Profile { views: self.views.clone(), subject })))
-    }
-}
-
-#[derive(Debug)]
-struct Profile {
-    views: Vec<(String, Arc<dyn TableProvider>)>,
-    subject: String,
-}
-
-/// What a profile tells: the table that it reads, the section, and the rest of its query. `S` stands for the subject.
-const SECTIONS: [(&str, &str, &str, &str); 12] = [
-    (
-        "transactions",
-        "pays",
-        "payer_institution || ' ' || currency",
-        "payer_account = S OR payer_person = S OR payer_phone = S",
-    ),
-    (
-        "transactions",
-        "receives",
-        "payee_institution || ' ' || currency",
-        "payee_account = S OR payee_person = S OR payee_phone = S",
-    ),
-    ("transactions", "pays to", "payee_account || ' ' || currency", "payer_account = S OR payer_person = S"),
-    ("transactions", "receives from", "payer_account || ' ' || currency", "payee_account = S OR payee_person = S"),
-    ("transactions", "account on device", "payer_account", "device = S"),
-    ("transactions", "device", "device", "payer_account = S OR payer_person = S"),
-    ("telecom", "calls and messages to", "coalesce(callee, peer_number)", "caller = S OR number = S"),
-    ("telecom", "calls and messages from", "coalesce(caller, number)", "callee = S OR peer_number = S"),
-    ("complaints", "complains of", "fraud_type", "victim_person = S"),
-    ("suspicious_reports", "suspicious report", "indicator", "subject_account = S OR subject_person = S"),
-    ("detections", "detection", "rule_id", "subject = S"),
-    ("blocking_drafts", "draft of a block", "rule_id || ' ' || state", "account = S"),
-];
-/// Rows of each section: the rest is summed up in none.
-const SECTION_ROWS: usize = 10;
-
-impl Profile {
-    /// The amounts of a section's table, where it has any.
-    fn amount(table: &str) -> &'static str {
-        match table {
-            "transactions" | "suspicious_reports" => "CAST(sum(amount) AS BIGINT)",
-            "complaints" => "CAST(sum(loss_amount) AS BIGINT)",
-            _ => "CAST(NULL AS BIGINT)",
-        }
-    }
-
-    fn query(&self) -> String {
-        let subject = format!("'{}'", self.subject.replace('\'', "''"));
-        let known = |table: &str| self.views.iter().any(|(name, _)| name == table);
-        let sections = SECTIONS.iter().enumerate().filter(|(_, (table, ..))| known(table));
-        let counts = |table: &str| match table {
-            "transactions" => " AND status IS DISTINCT FROM 'RJCT'",
-            _ => "",
-        };
-        let section = |(number, (table, section, what, is_of)): (usize, &(&str, &str, &str, &str))| {
-            // The subject stands where the letter does, as a word of its own.
-            let is_of = is_of.replace("= S", &format!("= {subject}"));
-            format!(
-                "(SELECT {number} AS n, '{section}' AS section, {what} AS what, count(*) AS events, {} AS amount, \
-                 min(event_time) AS first_time, max(event_time) AS last_time FROM {table} WHERE ({is_of}){} GROUP BY 3 \
-                 ORDER BY events DESC, what LIMIT {SECTION_ROWS})",
-                Profile::amount(table),
-                counts(table)
-            )
-        };
-        let sections: Vec<String> = sections.map(section).collect();
-        format!(
-            "SELECT section, what, events, amount, first_time, last_time FROM ({}) ORDER BY n, events DESC, what",
-            sections.join(" UNION ALL ")
-        )
-    }
-}
-
-#[async_trait::async_trait]
-impl Rows for Profile {
-    fn schema(&self) -> SchemaRef {
-        let column = |name: &str, ty| Field::new(name, data_type(ty), true);
-        Arc::new(Schema::new(vec![
-            column("section", Type::Text),
-            column("what", Type::Text),
-            column("events", Type::Bigint),
-            column("amount", Type::Bigint),
-            column("first_time", Type::Time),
-            column("last_time", Type::Time),
-        ]))
-    }
-
-    async fn rows(&self, session: &dyn Session) -> Result<Vec<RecordBatch>> {
-        if !SECTIONS.iter().any(|(table, ..)| self.views.iter().any(|(name, _)| name == table)) {
-            return Ok(Vec::new());
-        }
-        let views = SessionContext::new();
-        for (name, view) in &self.views {
-            views.register_table(name.as_str(), view.clone())?;
-        }
-        let plan = views.state().create_logical_plan(&self.query()).await?;
-        // Types as they are declared: a number of the query may be of another width.
-        let typed = |field: &Arc<Field>| cast(ident(field.name()), field.data_type().clone()).alias(field.name());
-        let schema = self.schema();
-        let columns: Vec<Expr> = schema.fields().iter().map(typed).collect();
-        let plan = LogicalPlanBuilder::from(plan).project(columns)?.build()?;
-        let plan = session.create_physical_plan(&plan).await?;
-        let rows = collect(plan, session.task_ctx()).await?;
-        let typed = |batch: RecordBatch| Ok(RecordBatch::try_new(schema.clone(), batch.columns().to_vec())?);
-        rows.into_iter().map(typed).collect()
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use arrow::datatypes::DataType;
-    use datafusion::datasource::MemTable;
-
-    #[test]
-    fn a_subject_with_a_quote_stays_a_text() {
-        let empty: Arc<dyn TableProvider> = Arc::new(
-            MemTable::try_new(Arc::new(Schema::new(vec![Field::new("x", DataType::Utf8, true)])), vec![vec![]])
-                .unwrap(),
-        );
-        let profile = Profile { views: vec![("detections".into(), empty)], subject: "a' OR 'x' = 'x".into() };
-        assert!(profile.query().contains("subject = 'a'' OR ''x'' = ''x'"), "{}", profile.query());
     }
 }

@@ -9,7 +9,7 @@ use arrow::array::{AsArray, StringArray};
 use foreshock_compiler::{Pack, feed_schema};
 use foreshock_core::{Fate, Feed};
 use foreshock_engine::{FeedBatch, Output};
-use foreshock_feeds::{CORRECTION_TIME, Counts, Event, Reject, to_record_batch};
+use foreshock_feeds::{CORRECTION_TIME, Columns, Counts, Reject};
 use foreshock_log::{Kind, Message, SourceRecord, late, rejected};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,35 +50,29 @@ impl Decoder {
 
     /// The events of records, and a message for each that is none.
     pub(super) fn decode<'a>(&self, records: &'a [SourceRecord], messages: &mut Vec<Message>) -> Decoded<'a> {
-        let mut events: BTreeMap<(usize, Feed), (Vec<Event>, Vec<usize>)> = BTreeMap::new();
+        let mut counts = Counts::default();
+        let mut open: BTreeMap<(usize, Feed), (Columns, Vec<usize>)> = BTreeMap::new();
         for (place, record) in records.iter().enumerate() {
             let Kind::Event(feed) = record.kind else { continue };
-            match self.event(record, feed) {
-                Ok(event) => {
-                    let entry = events.entry((record.partition, feed)).or_default();
-                    entry.0.push(event);
-                    entry.1.push(place);
-                }
+            let rows = open
+                .entry((record.partition, feed))
+                .or_insert_with(|| (Columns::with_capacity(feed, records.len()), Vec::new()));
+            let time = record.time_us.filter(|_| self.checks_future);
+            let to = (&mut rows.0, &mut counts);
+            match self.intake.row(feed, &record.bytes, record.source.as_deref(), time, to) {
+                Ok(_) => rows.1.push(place),
                 Err(reject) => messages.push(self.refuse(record, &reject)),
             }
         }
+        self.health.unknown_codes.fetch_add(counts.unknown_codes, Ordering::Relaxed);
+        self.health.unknown_fields.fetch_add(counts.unknown_fields, Ordering::Relaxed);
         let (mut batches, mut places) = (Vec::new(), Vec::new());
-        for ((partition, feed), (rows, at)) in events {
-            let actions = rows.iter().map(|event| event.action).collect();
-            let batch = to_record_batch(feed, feed_schema(feed), &rows);
+        for ((partition, feed), (columns, at)) in open.into_iter().filter(|(_, (columns, _))| !columns.is_empty()) {
+            let (batch, actions) = columns.finish(feed_schema(feed));
             batches.push(FeedBatch { feed, partition, batch, actions });
             places.push(at);
         }
         Decoded { records, batches, places }
-    }
-
-    fn event(&self, record: &SourceRecord, feed: Feed) -> Result<Event, Reject> {
-        let record_time = record.time_us.filter(|_| self.checks_future);
-        let mut counts = Counts::default();
-        let event = self.intake.event(feed, &record.bytes, record.source.as_deref(), record_time, &mut counts);
-        self.health.unknown_codes.fetch_add(counts.unknown_codes, Ordering::Relaxed);
-        self.health.unknown_fields.fetch_add(counts.unknown_fields, Ordering::Relaxed);
-        event
     }
 
     fn refuse(&self, record: &SourceRecord, reject: &Reject) -> Message {
@@ -119,7 +113,7 @@ impl Decoder {
             let at = &decoded.record(batch, row).position;
             tracing::warn!(
                 reporter,
-                topic = at.topic,
+                topic = &*at.topic,
                 partition = at.partition,
                 "events come too late since {leader} came in the same partition: is the clock of one of the two wrong?"
             );

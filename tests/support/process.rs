@@ -12,7 +12,8 @@ pub fn binary() -> Command {
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     // Brokers go away in these tests: what the client says of it is no news.
     if std::env::var_os("RUST_LOG").is_none() {
-        command.env("RUST_LOG", "info,librdkafka=off");
+        command
+            .env("RUST_LOG", "info,librdkafka=off,buoyant_kernel=warn,buoyant_kernel_engine=warn,deltalake_core=warn");
     }
     command
 }

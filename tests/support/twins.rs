@@ -59,7 +59,7 @@ pub fn check(seed: u64) -> Result<(), String> {
     let files = files.finish().map_err(|e| format!("{e:#}"))?;
     check_payments(&stream, &facts).map_err(|e| format!("seed {seed}: {e}"))?;
     let rows = runtime
-        .block_on(batch::run_rule(&pack, &pack.rules[0], &files.tables))
+        .block_on(batch::run_rule(&pack, &pack.rules[0], &files.tables, 1))
         .map_err(|e| format!("seed {seed}: batch: {e}\n{text}"))?;
     expected.extend(&pack.rules[0], rows);
     check_budget(&pack, &stream, &expected, limits(&mut random)).map_err(|e| format!("seed {seed}: {e}\n{text}"))?;

@@ -112,7 +112,7 @@ impl SimSource {
         let (topic, partition) = self.place(number);
         let sent = self.world.borrow().input[number][offset].clone();
         SourceRecord {
-            position: Position { topic: topic.to_owned(), partition, offset: to_offset(offset) },
+            position: Position { topic: topic.into(), partition, offset: to_offset(offset) },
             partition: number,
             bytes: sent.json.into_bytes(),
             source: None,

@@ -3,7 +3,7 @@
 use super::Rows;
 use crate::codes::{self, Code};
 use crate::convert::{defaulted, fault_of_text, is_known};
-use crate::decode::Cell;
+use crate::row::Value;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, StringArray};
@@ -70,7 +70,7 @@ fn fault_of_number(check: Check, number: i64) -> Option<Code> {
 /// Texts with the default where there is one for NULL, and `OTHER` for an unknown code of an open set.
 fn complete(column: &Column, array: ArrayRef, rows: &mut Rows) -> ArrayRef {
     let default = match defaulted(column) {
-        Some(Cell::Text(default)) => Some(default),
+        Some(Value::Text(default)) => Some(default),
         _ => None,
     };
     let texts = array.as_string::<i32>();
@@ -83,10 +83,10 @@ fn complete(column: &Column, array: ArrayRef, rows: &mut Rows) -> ArrayRef {
         return array;
     }
     rows.unknown_codes += unknown as u64;
-    let replace = |text: Option<&str>| match (text, column.check) {
-        (Some(code), Check::OpenCode(set, _)) if !is_known(set, code) => Some("OTHER".to_owned()),
-        (Some(text), _) => Some(text.to_owned()),
-        (None, _) => default.clone(),
+    let replace = |text| match (text, column.check) {
+        (Some(code), Check::OpenCode(set, _)) if !is_known(set, code) => Some("OTHER"),
+        (Some(text), _) => Some(text),
+        (None, _) => default,
     };
     Arc::new(texts.iter().map(replace).collect::<StringArray>())
 }

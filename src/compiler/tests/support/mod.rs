@@ -82,7 +82,7 @@ pub fn batch(pack: &Pack, rows: &BTreeMap<Feed, RecordBatch>) -> Result<Vec<Dete
     let rows = rows.iter().map(|(feed, rows)| (*feed, vec![rows.clone()])).collect();
     let rows = foreshock_compiler::batch::tables(&rows).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let found = runtime.block_on(run_rule(pack, &pack.rules[0], &rows));
+    let found = runtime.block_on(run_rule(pack, &pack.rules[0], &rows, 1));
     found.map_err(|e| e.to_string())
 }
 

@@ -1,10 +1,14 @@
 //! No text and no bytes make the decoder panic. `PROPTEST_CASES` asks for more than 256 of each.
 
 use crate::support::{paths, put, whole_record};
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use foreshock_core::time::{format_rfc3339, parse_event_time, parse_rfc3339};
-use foreshock_core::{Decimal, Feed, ids, money};
-use foreshock_feeds::{Counts, Record, decode};
+use foreshock_core::{Column, Decimal, Feed, Type, ids, money};
+use foreshock_feeds::{Columns, Counts, Event, Record, Reject, decode, decode_into, to_record_batch};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 fn any_feed() -> impl Strategy<Value = Feed> {
     (0..Feed::ALL.len()).prop_map(|idx| Feed::ALL[idx])
@@ -33,12 +37,45 @@ fn any_value() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
+/// The record as a row: the same as the event alone; a record that is refused adds none.
+fn row(record: &Record<'_>, counts: &mut Counts) -> Result<RecordBatch, Reject> {
+    let mut columns = BTreeMap::new();
+    let fact =
+        decode_into(record, counts, |feed| columns.entry(feed).or_insert_with(|| Columns::with_capacity(feed, 1)));
+    assert_eq!(columns.len(), usize::from(fact.is_ok()));
+    let fact = fact?;
+    let (rows, actions) = columns.remove(&fact.feed).expect("its feed's").finish(schema(fact.feed));
+    assert_eq!(actions, [fact.action]);
+    Ok(rows)
+}
+
+fn alone(event: &Event) -> RecordBatch {
+    to_record_batch(event.feed, schema(event.feed), std::slice::from_ref(event))
+}
+
+fn schema(feed: Feed) -> SchemaRef {
+    let field = |column: &Column| {
+        let ty = match column.ty {
+            Type::Text => DataType::Utf8,
+            Type::Bigint => DataType::Int64,
+            Type::Boolean => DataType::Boolean,
+            Type::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        };
+        Field::new(column.name, ty, column.nullable)
+    };
+    Arc::new(Schema::new(feed.columns().iter().map(field).collect::<Vec<_>>()))
+}
+
 /// Decodes as each kind of sender might have sent it.
 fn decode_all_ways(bytes: &[u8], source: &[u8]) {
     for feed in Feed::ALL.into_iter().map(Some).chain([None]) {
         let record = Record { bytes, feed, source: Some(source), record_time: Some(0), ..Record::default() };
         for record in [record, Record { source: None, record_time: None, ..record }] {
-            if let Ok(event) = decode(&record, &mut Counts::default()) {
+            let (mut counts, mut counts_of_row) = (Counts::default(), Counts::default());
+            let event = decode(&record, &mut counts);
+            assert_eq!(row(&record, &mut counts_of_row), event.as_ref().map(alone).map_err(Clone::clone));
+            assert_eq!(counts, counts_of_row);
+            if let Ok(event) = event {
                 assert_eq!(event.cells.len(), event.feed.columns().len());
                 assert_eq!(parse_rfc3339(&format_rfc3339(event.time)), Some(event.time));
             }
