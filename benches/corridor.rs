@@ -50,8 +50,8 @@ impl Corridor {
     fn new(partitions: u32) -> Corridor {
         let broker = Broker::start().expect("Java and Maven are needed");
         let folder = tempfile::tempdir().unwrap();
-        let (path, rules) =
-            (folder.path().join("foreshock.toml"), Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/few1"));
+        let (path, rules) = (folder.path().join("foreshock.toml"), folder.path().join("sql"));
+        put_in_force(&rules);
         let text_of = format!(
             "[kafka]\nbrokers = \"{}\"\npartitions = {partitions}\n[engine]\nrefuse_future = false\n[http]\nlisten = \"\"\n[rules]\ndir = {:?}\n",
             broker.address(),
@@ -85,6 +85,14 @@ impl Corridor {
     }
 }
 
+/// The rule of the workload, which is a draft for everybody else.
+fn put_in_force(to: &Path) {
+    let rule = include_str!("few1/rules/FEW1.sql").replace("status:   draft", "status:   shadow");
+    std::fs::create_dir_all(to.join("views")).unwrap();
+    std::fs::create_dir_all(to.join("rules")).unwrap();
+    std::fs::write(to.join("rules/FEW1.sql"), rule).unwrap();
+}
+
 fn send(producer: &BaseProducer, line: &str) {
     while let Err((error, _)) = producer.send(BaseRecord::<(), str>::to(TOPIC).payload(line)) {
         assert!(matches!(error, KafkaError::MessageProduction(QueueFull)), "{error}");
@@ -93,7 +101,8 @@ fn send(producer: &BaseProducer, line: &str) {
 }
 
 /// The next batch that was committed.
-fn next_batch(progress: &BaseConsumer) -> Option<Progress> {
+fn next_batch(running: &mut Running, progress: &BaseConsumer) -> Option<Progress> {
+    assert!(running.0.try_wait().unwrap().is_none(), "foreshock has ended");
     let message = progress.poll(Duration::from_millis(100))?.unwrap();
     serde_json::from_slice(message.payload()?).ok()
 }
@@ -107,18 +116,15 @@ fn drain(events: usize) {
     few1(workload).for_each(|line| send(&producer, &line.json));
     producer.flush(Duration::from_secs(60)).unwrap();
     let progress = corridor.reader(PROGRESS, "read_committed");
-    let running = corridor.run();
+    let mut running = corridor.run();
     let (mut done, mut first, mut results, mut batches) = (0, None, 0, 0);
     while done < events {
-        let Some(batch) = next_batch(&progress) else { continue };
+        let Some(batch) = next_batch(&mut running, &progress) else { continue };
         batches += 1;
         let records: i64 = batch.ranges.iter().map(|range| range.to - range.from).sum();
         results += batch.results.values().sum::<usize>();
         // The first batch says when it began; its own records are not counted.
-        match first {
-            None => first = Some((Instant::now(), records)),
-            Some(_) => {}
-        }
+        first.get_or_insert_with(|| (Instant::now(), records));
         done += usize::try_from(records).unwrap();
     }
     let (start, not_counted) = first.unwrap();
@@ -132,25 +138,25 @@ fn drain(events: usize) {
     );
 }
 
-fn open_loop(rate: u64, seconds: u64) {
+fn open_loop(rate: usize, seconds: usize) {
     let corridor = Corridor::new(1);
-    let running = corridor.run();
+    let mut running = corridor.run();
     let mut client = corridor.client();
     client.set("linger.ms", "0");
     let producer: BaseProducer = client.create().unwrap();
-    let count = usize::try_from(rate * seconds).unwrap();
+    let count = rate * seconds;
     let lines: Vec<String> = few1(Few1 { events: count, ..Few1::default() }).map(|line| line.json).collect();
     let (control, progress) = (corridor.reader(TOPIC, "read_uncommitted"), corridor.reader(PROGRESS, "read_committed"));
     // One record before the clock starts: everybody is connected then.
     send(&producer, &lines[0]);
-    wait_for("the first batch", || next_batch(&progress));
+    wait_for("the first batch", || next_batch(&mut running, &progress));
     let (is_over, gap) = (AtomicBool::new(false), Duration::from_secs(1) / u32::try_from(rate).unwrap());
     let start = Instant::now() + Duration::from_millis(100);
     // A record counts from the moment it should have been sent, whether the sender was in time or not.
     let due = |offset: i64| start + gap * u32::try_from(offset).unwrap();
     let taken = |histogram: &mut Histogram<u64>, offset: i64| {
         if due(offset) >= start + WARM_UP {
-            histogram.saturating_record(u64::try_from(due(offset).elapsed().as_micros()).unwrap().max(1));
+            histogram.record(u64::try_from(due(offset).elapsed().as_micros()).unwrap()).unwrap();
         }
     };
     let (own, others) = std::thread::scope(|scope| {
@@ -173,7 +179,7 @@ fn open_loop(rate: u64, seconds: u64) {
         });
         let (mut histogram, mut done) = (Histogram::new(3).unwrap(), 1);
         while done < count {
-            let Some(batch) = next_batch(&progress) else { continue };
+            let Some(batch) = next_batch(&mut running, &progress) else { continue };
             for offset in batch.ranges.iter().flat_map(|range| range.from..range.to) {
                 taken(&mut histogram, offset);
                 done += 1;
