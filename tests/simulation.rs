@@ -19,7 +19,7 @@ use foreshock::rules::identity::{base_hash, rule_names};
 use foreshock::rules::work::Work;
 use foreshock::state::snapshot::{Candidates, Snapshot, Store, keep};
 use foreshock::writer::carry::{Replay, carry_over};
-use foreshock::writer::pipeline::{Pipeline, Start};
+use foreshock::writer::pipeline::{Judged, Pipeline, Start};
 use foreshock_compiler::{Pack, RuleFile, Settings, compile, compile_part, feed_schema};
 use foreshock_core::time::{DAY_US, SECOND_US, format_rfc3339};
 use foreshock_core::{Fate, Feed, Part};
@@ -187,10 +187,17 @@ impl Simulation {
         let _ = writeln!(self.story, "take-over at batch {}", self.processes[at].pipeline.number());
     }
 
-    /// One turn of a writing process; `false` when it ends by it.
+    /// One turn of a writing process, which may judge a batch while the one before it is delivered; `false` when it ends by it.
     fn turn(&mut self, at: usize) -> bool {
+        let batches = 1 + usize::from(self.random(3) == 0);
+        let pipeline = &mut self.processes[at].pipeline;
+        let judge = || Some((pipeline.judge(Duration::ZERO).unwrap()?, pipeline.state_hash()));
+        let judged: Vec<_> = std::iter::repeat_with(judge).take(batches).flatten().collect();
+        judged.into_iter().all(|(judged, hash)| self.deliver(at, judged, hash))
+    }
+
+    fn deliver(&mut self, at: usize, judged: Judged, hash: [u8; 32]) -> bool {
         let process = &mut self.processes[at];
-        let Some(judged) = process.pipeline.judge(Duration::ZERO).unwrap() else { return true };
         let (pipeline, ledger) = (&mut process.pipeline, process.ledger.as_mut().unwrap());
         if self.world.borrow_mut().has("death before a write", 60) {
             return false;
@@ -203,7 +210,7 @@ impl Simulation {
         }
         let number = judged.progress.number;
         process.pipeline.done(judged).unwrap();
-        check_hash(&mut self.hashes, (process.rules, number), process.pipeline.state_hash());
+        check_hash(&mut self.hashes, (process.rules, number), hash);
         true
     }
 

@@ -16,7 +16,9 @@ use std::time::{Duration, Instant};
 
 /// Below `socket.timeout.ms`: what is not answered by then counts as not known.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
-const POLL: Duration = Duration::from_millis(1);
+/// Between two looks for acknowledgements. `BaseProducer::poll` would turn round and round for its last millisecond, on a
+/// processor that the broker may want.
+const POLL: Duration = Duration::from_micros(200);
 const PATIENCE: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_millis(200);
 /// How often an idle process shows that it lives.
@@ -213,8 +215,11 @@ impl KafkaSink {
         let open = || self.producer.context().open.load(Ordering::Acquire);
         let (before, start) = (open(), Instant::now());
         while open() == before {
-            // `BaseProducer::poll` stays for its whole time even when something came: ask for little.
-            self.producer.poll(POLL);
+            self.producer.poll(Duration::ZERO);
+            if open() != before {
+                break;
+            }
+            std::thread::sleep(POLL);
             if start.elapsed() > PATIENCE {
                 return if on_wait() { Ok(()) } else { Err(GivenUp.into()) };
             }

@@ -58,14 +58,24 @@ impl Keeper {
 
     /// To be called between two batches.
     pub fn turn<S: Source>(&mut self, pipeline: &Pipeline<S>) {
+        self.look_after();
+        if self.is_due() {
+            self.begin(pipeline);
+            self.last = Instant::now();
+        }
+    }
+
+    /// Sees what became of a snapshot that was begun.
+    pub fn look_after(&mut self) {
         self.look_after_copy();
         if self.upload.as_ref().is_some_and(JoinHandle::is_finished) {
             self.end_upload();
         }
-        if self.last.elapsed() >= self.every {
-            self.begin(pipeline);
-            self.last = Instant::now();
-        }
+    }
+
+    /// Is it time for a snapshot?
+    pub fn is_due(&self) -> bool {
+        self.places.is_some() && self.last.elapsed() >= self.every
     }
 
     /// Begins to write the state down, in a copy of the process: this one stands still only while it is copied.

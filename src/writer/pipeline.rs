@@ -1,5 +1,6 @@
 //! The corridor of a live process: records in, engine, acts, messages out. Delivery is between [`Pipeline::judge`] and
-//! [`Pipeline::done`]; offsets come last.
+//! [`Pipeline::done`]; offsets come last. The next batch may be judged while one is delivered: where that fails, so does the
+//! process, and nothing of the next is delivered.
 
 use crate::ops::config::Config;
 use crate::ops::health::Health;
@@ -205,6 +206,11 @@ impl<S: Source> Pipeline<S> {
         self.source.lost()
     }
 
+    /// Most records of a batch.
+    pub fn batch_max(&self) -> usize {
+        self.config.engine.batch_events_max
+    }
+
     /// Number of the next batch.
     pub fn number(&self) -> u64 {
         self.number
@@ -215,7 +221,8 @@ impl<S: Source> Pipeline<S> {
         self.engine.state_hash()
     }
 
-    /// The state as it is now; `None` when there is none yet.
+    /// The state as it is now; `None` when there is none yet. Only when every batch that was judged is done is it one that the log
+    /// leads to.
     pub fn snapshot(&self) -> Option<Snapshot> {
         Some(Snapshot {
             program: env!("CARGO_PKG_VERSION").to_owned(),
@@ -292,6 +299,8 @@ impl<S: Source> Pipeline<S> {
             owner: self.owner.clone(),
             topics: self.topics.clone(),
         };
+        self.number += 1;
+        self.last_owner.clone_from(&self.owner);
         Ok(Some(Judged { records: records.len(), messages, progress }))
     }
 
@@ -312,8 +321,6 @@ impl<S: Source> Pipeline<S> {
     /// # Errors
     /// When the source does not take that it is done.
     pub fn done(&mut self, judged: Judged) -> anyhow::Result<Turn> {
-        self.number += 1;
-        self.last_owner = judged.progress.owner;
         self.answered();
         self.source.go_on();
         self.source.mark_done(&judged.progress.ranges);

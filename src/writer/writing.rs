@@ -1,15 +1,19 @@
-//! The loop of a process that writes a log: take, judge, deliver, and a snapshot now and then. The one loop, for the log of
+//! The loop of a process that writes a log: take, judge, deliver (while it delivers a full batch it judges the next one), and a
+//! snapshot now and then. The one loop, for the log of
 //! the incoming topics and for that of a partition of the rules that spread.
 
 use crate::kafka::sink::{KafkaSink, Signed};
 use crate::kafka::source::KafkaSource;
 use crate::ops::health::Health;
 use crate::writer::keeper::Keeper;
-use crate::writer::pipeline::{Pipeline, Turn};
+use crate::writer::pipeline::{Judged, Pipeline, Turn};
 use crate::writer::restore::Setup;
+use anyhow::bail;
 use foreshock_log::{Log, Sign};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 /// How long a turn waits for a first record.
@@ -27,10 +31,32 @@ pub(super) enum Signs {
     NotWanted,
 }
 
+/// What is delivered makes itself heard within this time, or the source is held.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// A batch on its way to the broker.
+struct Flight {
+    /// Says that it is there, or why not.
+    landed: Receiver<anyhow::Result<Judged>>,
+    /// It had as many records as a batch may have.
+    is_full: bool,
+}
+
+impl Flight {
+    /// Only then is the next one judged meanwhile: it would else be small, and what comes after it wait for both.
+    fn leaves_a_backlog(&self) -> bool {
+        self.is_full
+    }
+}
+
+fn lock(sink: &Mutex<KafkaSink>) -> MutexGuard<'_, KafkaSink> {
+    sink.lock().expect("who panics with it ends the process")
+}
+
 /// A process, or a thread of it, that writes a log.
 pub struct Writer {
     pipeline: Pipeline<KafkaSource>,
-    sink: KafkaSink,
+    sink: Arc<Mutex<KafkaSink>>,
     keeper: Keeper,
     health: Arc<Health>,
     owner: String,
@@ -53,6 +79,7 @@ impl Writer {
     ) -> anyhow::Result<Writer> {
         pipeline.lead()?;
         let (keeper, health, owner) = (setup.keeper()?, setup.health.clone(), setup.owner.clone());
+        let sink = Arc::new(Mutex::new(sink));
         let mut writer = Writer { pipeline, sink, keeper, health, owner, log: setup.log(), signs, told_lost: 0 };
         writer.tell_lost();
         writer.sign(false)?;
@@ -71,12 +98,30 @@ impl Writer {
         upload_max: Duration,
         mut on_turn: impl FnMut(&Turn) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        while !stop.load(Ordering::Acquire) {
-            let turn = self.turn(stop)?;
-            self.tell_lost();
-            on_turn(&turn)?;
-            self.keeper.turn(&self.pipeline);
-        }
+        std::thread::scope(|scope| {
+            let mut flight = None;
+            while !stop.load(Ordering::Acquire) {
+                // What is judged ahead is not in the log yet, so a snapshot waits until nothing is.
+                if self.keeper.is_due() || !flight.as_ref().is_some_and(Flight::leaves_a_backlog) {
+                    self.land(flight.take(), &mut on_turn)?;
+                    self.keeper.turn(&self.pipeline);
+                } else {
+                    self.keeper.look_after();
+                }
+                let wait = if flight.is_some() { Duration::ZERO } else { LOOK };
+                let judged = self.pipeline.judge(wait)?;
+                self.land(flight.take(), &mut on_turn)?;
+                match judged {
+                    Some(judged) => flight = Some(self.deliver(scope, judged, stop)),
+                    None => {
+                        self.sign(false)?;
+                        self.tell_lost();
+                        on_turn(&Turn { lost: self.pipeline.lost(), ..Turn::default() })?;
+                    }
+                }
+            }
+            self.land(flight, &mut on_turn)
+        })?;
         // In this order: the next process need not wait for the snapshot, which is of what is committed.
         self.pipeline.end()?;
         self.sign(true)?;
@@ -85,23 +130,42 @@ impl Writer {
         Ok(())
     }
 
-    /// One micro-batch: take, judge, act, deliver, commit.
-    fn turn(&mut self, stop: &AtomicBool) -> anyhow::Result<Turn> {
-        let Some(judged) = self.pipeline.judge(LOOK)? else {
-            self.sign(false)?;
-            return Ok(Turn { lost: self.pipeline.lost(), ..Turn::default() });
-        };
-        let pipeline = &mut self.pipeline;
-        let mut asked = None;
-        let mut wait = || {
-            pipeline.hold();
-            if stop.load(Ordering::Acquire) {
-                asked.get_or_insert_with(Instant::now);
+    /// Begins to deliver a batch.
+    fn deliver<'s, 'e>(&self, scope: &'s Scope<'s, 'e>, judged: Judged, stop: &'e AtomicBool) -> Flight {
+        let (sink, max, (sender, landed)) = (self.sink.clone(), self.pipeline.batch_max(), mpsc::sync_channel(1));
+        let is_full = judged.records >= max;
+        scope.spawn(move || {
+            let mut asked = None;
+            let mut wait = || {
+                if stop.load(Ordering::Acquire) {
+                    asked.get_or_insert_with(Instant::now);
+                }
+                asked.is_none_or(|asked| asked.elapsed() < STOP_PATIENCE)
+            };
+            let delivered = lock(&sink).deliver(&judged.messages, &judged.progress, &mut wait);
+            // Nobody waits any more after an error of his.
+            let _ = sender.send(delivered.map(|()| judged));
+        });
+        Flight { landed, is_full }
+    }
+
+    /// Waits until a batch is delivered, which is then done.
+    fn land(
+        &mut self,
+        flight: Option<Flight>,
+        on_turn: &mut impl FnMut(&Turn) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let Some(Flight { landed, .. }) = flight else { return Ok(()) };
+        let judged = loop {
+            match landed.recv_timeout(PATIENCE) {
+                Ok(judged) => break judged?,
+                Err(RecvTimeoutError::Timeout) => self.pipeline.hold(),
+                Err(RecvTimeoutError::Disconnected) => bail!("the delivery ended by a fault of the program"),
             }
-            asked.is_none_or(|asked| asked.elapsed() < STOP_PATIENCE)
         };
-        self.sink.deliver(&judged.messages, &judged.progress, &mut wait)?;
-        self.pipeline.done(judged)
+        let turn = self.pipeline.done(judged)?;
+        self.tell_lost();
+        on_turn(&turn)
     }
 
     fn tell_lost(&mut self) {
@@ -126,9 +190,9 @@ impl Writer {
                 };
                 let next = self.pipeline.number();
                 let sign = Sign { owner: self.owner.clone(), next, is_gone, is_candidate: false };
-                self.sink.sign(&sign, &mut { wait })?
+                lock(&self.sink).sign(&sign, &mut { wait })?
             }
-            Signs::NotWanted => self.sink.ask_when_due(),
+            Signs::NotWanted => lock(&self.sink).ask_when_due(),
         };
         match signed {
             Signed::NotDue => {}
