@@ -25,8 +25,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const TOPIC: &str = "report.transaction.v1";
-/// Of an open loop, not counted.
-const WARM_UP: Duration = Duration::from_secs(3);
+/// An open loop runs for so long before it counts: a broker that has just been started compiles itself first.
+const WARM_UP: Duration = Duration::from_secs(20);
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
@@ -144,7 +144,7 @@ fn open_loop(rate: usize, seconds: usize) {
     let mut client = corridor.client();
     client.set("linger.ms", "0");
     let producer: BaseProducer = client.create().unwrap();
-    let count = rate * seconds;
+    let count = rate * (seconds + usize::try_from(WARM_UP.as_secs()).unwrap());
     let lines: Vec<String> = few1(Few1 { events: count, ..Few1::default() }).map(|line| line.json).collect();
     let (control, progress) = (corridor.reader(TOPIC, "read_uncommitted"), corridor.reader(PROGRESS, "read_committed"));
     // One record before the clock starts: everybody is connected then.

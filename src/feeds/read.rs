@@ -156,7 +156,7 @@ impl<'a> Value<'_, 'a> {
 struct Compound<'v, 'a>(Value<'v, 'a>);
 
 impl Compound<'_, '_> {
-    fn is_of_another_type<E>(self) -> Result<(), E> {
+    fn note_type<E>(self) -> Result<(), E> {
         self.0.values.note(codes::TYPE, self.0.field);
         Ok(())
     }
@@ -194,23 +194,23 @@ impl<'de> Visitor<'de> for Compound<'_, 'de> {
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        self.is_of_another_type()
+        self.note_type()
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        self.is_of_another_type()
+        self.note_type()
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        self.is_of_another_type()
+        self.note_type()
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        self.is_of_another_type()
+        self.note_type()
     }
 
     fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        self.is_of_another_type()
+        self.note_type()
     }
 }
 
