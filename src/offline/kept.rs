@@ -8,6 +8,7 @@ use foreshock_compiler::batch::Tables;
 use foreshock_compiler::{Pack, feed_schema};
 use foreshock_core::Feed;
 use foreshock_log::seq;
+use std::num::NonZero;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 
@@ -84,7 +85,7 @@ impl Kept {
     /// # Errors
     /// What DataFusion says, with the rule.
     pub fn detections(&self, pack: &Pack) -> anyhow::Result<Net> {
-        let threads = std::thread::available_parallelism()?.get();
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
         let mut net = Net::of_tables_on(&self.runtime, threads, pack, &self.tables)?;
         let (from, to) = (self.span.0.unwrap_or(i64::MIN), self.span.1.unwrap_or(i64::MAX));
         net.rows.retain(|(time, _, _), _| (from..to).contains(time));

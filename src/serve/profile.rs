@@ -164,7 +164,7 @@ impl Profile {
         format!("= '{}'", self.subject.replace('\'', "''"))
     }
 
-    /// The rows of a query, where they are not more than are held, and their place in the pool.
+    /// The rows of a query and their place in the pool; `None` where they are more than are held, or the pool has no room.
     async fn held(
         &self,
         session: &dyn Session,
@@ -181,7 +181,9 @@ impl Profile {
             if rows > self.held_rows {
                 return Ok(None);
             }
-            memory.try_grow(batch.get_array_memory_size())?;
+            if memory.try_grow(batch.get_array_memory_size()).is_err() {
+                return Ok(None);
+            }
             batches.push(batch);
         }
         Ok(Some((MemTable::try_new(schema, vec![batches])?, memory)))

@@ -8,12 +8,11 @@ use crate::ops::health::Health;
 use crate::writer::keeper::Keeper;
 use crate::writer::pipeline::{Judged, Pipeline, Turn};
 use crate::writer::restore::Setup;
-use anyhow::bail;
 use foreshock_log::{Log, Sign};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread::Scope;
+use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 /// How long a turn waits for a first record.
@@ -31,18 +30,30 @@ pub(super) enum Signs {
     NotWanted,
 }
 
-/// What is delivered makes itself heard within this time, or the source is held.
+/// How often a delivery is looked at, and the source held where nothing was acknowledged.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// What the thread that delivers and the loop tell each other.
+#[derive(Debug, Default)]
+struct Radio {
+    /// Nothing was acknowledged for a while.
+    is_waiting: AtomicBool,
+    /// The process ends: the broker is not waited for without end.
+    ends: AtomicBool,
+}
+
 /// A batch on its way to the broker.
-struct Flight {
-    /// Says that it is there, or why not.
-    landed: Receiver<anyhow::Result<Judged>>,
+struct Flight<'s> {
+    /// The thread: the batch, or why it is not there.
+    thread: ScopedJoinHandle<'s, anyhow::Result<Judged>>,
+    /// Closed when it is over.
+    over: Receiver<()>,
+    radio: Arc<Radio>,
     /// It had as many records as a batch may have.
     is_full: bool,
 }
 
-impl Flight {
+impl Flight<'_> {
     /// Only then is the next one judged meanwhile: it would else be small, and what comes after it wait for both.
     fn leaves_a_backlog(&self) -> bool {
         self.is_full
@@ -109,9 +120,16 @@ impl Writer {
                     self.keeper.look_after();
                 }
                 let wait = if flight.is_some() { Duration::ZERO } else { LOOK };
-                let judged = self.pipeline.judge(wait)?;
+                let judged = self.pipeline.judge(wait);
+                if let (Err(error), Some(flight)) = (&judged, &flight) {
+                    tracing::error!(
+                        error = format!("{error:#}"),
+                        "the last batch is delivered, then this process ends"
+                    );
+                    flight.radio.ends.store(true, Ordering::Release);
+                }
                 self.land(flight.take(), &mut on_turn)?;
-                match judged {
+                match judged? {
                     Some(judged) => flight = Some(self.deliver(scope, judged, stop)),
                     None => {
                         self.sign(false)?;
@@ -131,38 +149,38 @@ impl Writer {
     }
 
     /// Begins to deliver a batch.
-    fn deliver<'s, 'e>(&self, scope: &'s Scope<'s, 'e>, judged: Judged, stop: &'e AtomicBool) -> Flight {
-        let (sink, max, (sender, landed)) = (self.sink.clone(), self.pipeline.batch_max(), mpsc::sync_channel(1));
-        let is_full = judged.records >= max;
-        scope.spawn(move || {
-            let mut asked = None;
+    fn deliver<'s>(&self, scope: &'s Scope<'s, '_>, judged: Judged, stop: &'s AtomicBool) -> Flight<'s> {
+        let (sink, radio, (is_over, over)) = (self.sink.clone(), Arc::new(Radio::default()), mpsc::sync_channel(0));
+        let (is_full, of_thread) = (judged.records >= self.pipeline.batch_max(), radio.clone());
+        let thread = scope.spawn(move || {
+            let (_closed_at_the_end, mut asked): (SyncSender<()>, _) = (is_over, None);
             let mut wait = || {
-                if stop.load(Ordering::Acquire) {
+                of_thread.is_waiting.store(true, Ordering::Release);
+                if stop.load(Ordering::Acquire) || of_thread.ends.load(Ordering::Acquire) {
                     asked.get_or_insert_with(Instant::now);
                 }
                 asked.is_none_or(|asked| asked.elapsed() < STOP_PATIENCE)
             };
-            let delivered = lock(&sink).deliver(&judged.messages, &judged.progress, &mut wait);
-            // Nobody waits any more after an error of his.
-            let _ = sender.send(delivered.map(|()| judged));
+            lock(&sink).deliver(&judged.messages, &judged.progress, &mut wait)?;
+            Ok(judged)
         });
-        Flight { landed, is_full }
+        Flight { thread, over, radio, is_full }
     }
 
     /// Waits until a batch is delivered, which is then done.
     fn land(
         &mut self,
-        flight: Option<Flight>,
+        flight: Option<Flight<'_>>,
         on_turn: &mut impl FnMut(&Turn) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let Some(Flight { landed, .. }) = flight else { return Ok(()) };
-        let judged = loop {
-            match landed.recv_timeout(PATIENCE) {
-                Ok(judged) => break judged?,
-                Err(RecvTimeoutError::Timeout) => self.pipeline.hold(),
-                Err(RecvTimeoutError::Disconnected) => bail!("the delivery ended by a fault of the program"),
+        let Some(Flight { thread, over, radio, .. }) = flight else { return Ok(()) };
+        while over.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            if radio.is_waiting.swap(false, Ordering::AcqRel) {
+                self.pipeline.hold();
             }
-        };
+        }
+        // The thread is gone after this: a snapshot is written by a copy of the process, which must not find it in its last steps.
+        let judged = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         let turn = self.pipeline.done(judged)?;
         self.tell_lost();
         on_turn(&turn)

@@ -58,8 +58,9 @@ pub fn check(seed: u64) -> Result<(), String> {
     // As `backtest` does: from files.
     let files = files.finish().map_err(|e| format!("{e:#}"))?;
     check_payments(&stream, &facts).map_err(|e| format!("seed {seed}: {e}"))?;
+    let threads = 1 + usize::try_from(seed % 3).expect("a small number");
     let rows = runtime
-        .block_on(batch::run_rule(&pack, &pack.rules[0], &files.tables, 1))
+        .block_on(batch::run_rule(&pack, &pack.rules[0], &files.tables, threads))
         .map_err(|e| format!("seed {seed}: batch: {e}\n{text}"))?;
     expected.extend(&pack.rules[0], rows);
     check_budget(&pack, &stream, &expected, limits(&mut random)).map_err(|e| format!("seed {seed}: {e}\n{text}"))?;
