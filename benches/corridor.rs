@@ -1,7 +1,7 @@
 //! The whole corridor, from a real broker to acknowledged results: `cargo bench --bench corridor -- drain 3000000`, how fast it
 //! takes what waits; `.. -- open 1000 60`, how long a record takes that comes at a steady rate (an open loop: records a second,
 //! seconds), beside a consumer that does nothing but read them. What it prints stands in docs/benchmarks.md with its conditions.
-//! `FORESHOCK_BINARY` names another binary to measure.
+//! `FORESHOCK_BINARY` names another binary to measure, `PROPERTIES` holds lines for its `[kafka.properties]`.
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss)] // a broken bench may panic; rates are for people
 
 #[path = "../tests/support/broker.rs"]
@@ -53,8 +53,9 @@ impl Corridor {
         let (path, rules) = (folder.path().join("foreshock.toml"), folder.path().join("sql"));
         put_in_force(&rules);
         let text_of = format!(
-            "[kafka]\nbrokers = \"{}\"\npartitions = {partitions}\n[engine]\nrefuse_future = false\n[http]\nlisten = \"\"\n[rules]\ndir = {:?}\n",
+            "[kafka]\nbrokers = \"{}\"\npartitions = {partitions}\n[engine]\nrefuse_future = false\n[kafka.properties]\n{}\n[http]\nlisten = \"\"\n[rules]\ndir = {:?}\n",
             broker.address(),
+            std::env::var("PROPERTIES").unwrap_or_default(),
             rules.display().to_string()
         );
         std::fs::write(&path, text_of).unwrap();

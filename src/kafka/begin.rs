@@ -33,6 +33,8 @@ impl KafkaSource {
             ("auto.offset.reset", "error"),
             ("fetch.wait.max.ms", "10"),
             ("queued.max.messages.kbytes", "16384"),
+            // A full queue is looked at again so soon. The client's own second is longer than a queue lasts.
+            ("fetch.queue.backoff.ms", "5"),
             ("isolation.level", "read_committed"),
         ];
         let consumer: BaseConsumer =
