@@ -7,6 +7,9 @@ use arrow_schema::SchemaRef;
 use foreshock_core::{Feed, ReportAction, Type};
 use std::sync::Arc;
 
+/// Most rows that there is room for before the first.
+const ROWS_AT_FIRST: usize = 256;
+
 /// The columns of a feed while they grow, row by row.
 #[derive(Debug)]
 pub struct Columns {
@@ -23,8 +26,10 @@ enum Column {
 }
 
 impl Columns {
-    /// Without a row, with room for some. Texts have none: most columns of a feed are empty.
+    /// Without a row, with room for so many, within bounds: most may be of others, and what is young is kept as it is. Texts have
+    /// none: most columns of a feed are empty.
     pub fn with_capacity(feed: Feed, rows: usize) -> Columns {
+        let rows = rows.min(ROWS_AT_FIRST);
         let column = |ty| match ty {
             Type::Text => Column::Text(StringBuilder::with_capacity(rows, 0)),
             Type::Bigint => Column::Int(Int64Builder::with_capacity(rows)),

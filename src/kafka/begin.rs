@@ -1,6 +1,6 @@
 //! How a source begins: which partitions it reads, and from where.
 
-use crate::kafka::client::{client_config, patiently};
+use crate::kafka::client::{QUEUE_LOOK, QUEUE_MAX, client_config, patiently};
 use crate::kafka::partition::Partition;
 use crate::kafka::settings::{Kafka, TopicMadeAnew};
 use crate::kafka::settle::{differs, ids};
@@ -32,9 +32,8 @@ impl KafkaSource {
             // Where the broker no longer has an offset, it must be known what is lost: see `settle`.
             ("auto.offset.reset", "error"),
             ("fetch.wait.max.ms", "10"),
-            ("queued.max.messages.kbytes", "16384"),
-            // A full queue is looked at again so soon. The client's own second is longer than a queue lasts.
-            ("fetch.queue.backoff.ms", "5"),
+            QUEUE_MAX,
+            QUEUE_LOOK,
             ("isolation.level", "read_committed"),
         ];
         let consumer: BaseConsumer =

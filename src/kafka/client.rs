@@ -9,6 +9,11 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// What a consumer holds that was fetched and not taken.
+pub(super) const QUEUE_MAX: (&str, &str) = ("queued.max.messages.kbytes", "16384");
+/// So soon a full queue is looked at again: the client's own second is longer than a queue lasts.
+pub(super) const QUEUE_LOOK: (&str, &str) = ("fetch.queue.backoff.ms", "5");
+
 /// Client settings from configuration: the operator's own properties win.
 pub fn client_config(kafka: &Kafka, defaults: &[(&str, &str)]) -> ClientConfig {
     let mut config = ClientConfig::new();

@@ -1,6 +1,6 @@
 //! Topics as they go on, for a process that only reads: some from a time on, partitions of others from an offset on.
 
-use crate::kafka::client::{client_config, patiently};
+use crate::kafka::client::{QUEUE_LOOK, QUEUE_MAX, client_config, patiently};
 use crate::kafka::settings::Kafka;
 use anyhow::{Context, bail};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -56,9 +56,8 @@ impl Subscription {
             // What is gone is gone: the batch tells how much was lost.
             ("auto.offset.reset", "earliest"),
             ("fetch.wait.max.ms", "50"),
-            ("queued.max.messages.kbytes", "16384"),
-            // A full queue is looked at again so soon. The client's own second is longer than a queue lasts.
-            ("fetch.queue.backoff.ms", "5"),
+            QUEUE_MAX,
+            QUEUE_LOOK,
             ("isolation.level", "read_committed"),
         ];
         let consumer: BaseConsumer =

@@ -3,6 +3,7 @@
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
 use foreshock_compiler::feed_schema;
+use foreshock_core::limits::BATCH_EVENTS_MAX;
 use foreshock_core::{Feed, ReportAction};
 use foreshock_feeds::{Columns, Counts, Event, Record, Reject, decode_into};
 use std::collections::BTreeMap;
@@ -38,9 +39,6 @@ fn times(rows: &RecordBatch) -> &[i64] {
     rows.column(1).as_primitive::<TimestampMicrosecondType>().values()
 }
 
-/// Room that a piece begins with.
-const ROWS: usize = 256;
-
 /// Events on their way into columns.
 #[derive(Debug, Default)]
 pub struct Builder {
@@ -57,7 +55,7 @@ impl Builder {
     pub fn decode(&mut self, record: &Record<'_>, counts: &mut Counts) -> Result<(), Reject> {
         let feeds = &mut self.feeds;
         let fact = decode_into(record, counts, |feed| {
-            feeds.entry(feed).or_insert_with(|| Columns::with_capacity(feed, ROWS))
+            feeds.entry(feed).or_insert_with(|| Columns::with_capacity(feed, BATCH_EVENTS_MAX))
         })?;
         self.note(fact.time);
         Ok(())
@@ -65,7 +63,10 @@ impl Builder {
 
     /// The next event of the file.
     pub fn push(&mut self, event: &Event) {
-        self.feeds.entry(event.feed).or_insert_with(|| Columns::with_capacity(event.feed, ROWS)).push_event(event);
+        self.feeds
+            .entry(event.feed)
+            .or_insert_with(|| Columns::with_capacity(event.feed, BATCH_EVENTS_MAX))
+            .push_event(event);
         self.note(event.time);
     }
 

@@ -18,9 +18,6 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Room that a feed's columns begin with.
-const ROWS: usize = 256;
-
 /// The rows of a batch.
 #[derive(Debug, Default)]
 pub struct Rows {
@@ -79,7 +76,7 @@ fn is_fact(judged: &Judged) -> bool {
 }
 
 fn versions(whole: &Whole, feed: Feed, intake: &Intake, rows: &mut Rows) {
-    let (mut columns, mut ends) = (Columns::with_capacity(feed, whole.records.len().min(ROWS)), Ends::default());
+    let (mut columns, mut ends) = (Columns::with_capacity(feed, whole.records.len()), Ends::default());
     let (mut fates, mut corrected) = (StringBuilder::new(), Vec::new());
     for judged in &whole.records {
         if judged.topic != feed.topic() || !is_fact(judged) {

@@ -30,9 +30,6 @@ pub(super) struct Decoder {
 /// How often the log says who makes whose events late.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
-/// Room that the columns of a partition and feed begin with: most of a batch may be of others, and what is young is kept as it is.
-const ROWS: usize = 256;
-
 /// The events of a step as columns.
 pub(super) struct Decoded<'a> {
     records: &'a [SourceRecord],
@@ -59,7 +56,7 @@ impl Decoder {
             let Kind::Event(feed) = record.kind else { continue };
             let rows = open
                 .entry((record.partition, feed))
-                .or_insert_with(|| (Columns::with_capacity(feed, records.len().min(ROWS)), Vec::new()));
+                .or_insert_with(|| (Columns::with_capacity(feed, records.len()), Vec::new()));
             let time = record.time_us.filter(|_| self.checks_future);
             let to = (&mut rows.0, &mut counts);
             match self.intake.row(feed, &record.bytes, record.source.as_deref(), time, to) {

@@ -49,15 +49,9 @@ struct Flight<'s> {
     /// Closed when it is over.
     over: Receiver<()>,
     radio: Arc<Radio>,
-    /// It had as many records as a batch may have.
+    /// It had as many records as a batch may have. Only then is the next one judged meanwhile: it would else be small, and what
+    /// comes after it wait for both.
     is_full: bool,
-}
-
-impl Flight<'_> {
-    /// Only then is the next one judged meanwhile: it would else be small, and what comes after it wait for both.
-    fn leaves_a_backlog(&self) -> bool {
-        self.is_full
-    }
 }
 
 fn lock(sink: &Mutex<KafkaSink>) -> MutexGuard<'_, KafkaSink> {
@@ -113,7 +107,7 @@ impl Writer {
             let mut flight = None;
             while !stop.load(Ordering::Acquire) {
                 // What is judged ahead is not in the log yet, so a snapshot waits until nothing is.
-                if self.keeper.is_due() || !flight.as_ref().is_some_and(Flight::leaves_a_backlog) {
+                if self.keeper.is_due() || !flight.as_ref().is_some_and(|flight: &Flight<'_>| flight.is_full) {
                     self.land(flight.take(), &mut on_turn)?;
                     self.keeper.turn(&self.pipeline);
                 } else {
