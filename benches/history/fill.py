@@ -19,9 +19,12 @@ def transactions(schema, day, number, rows, random):
     skewed = (random.random((2, rows)) ** 3 * ACCOUNTS).astype(numpy.int64)
     account = lambda side: pyarrow.array([f"acct-{n:08x}" for n in skewed[side]])
     choice = lambda values: pyarrow.array(random.choice(values, rows))
-    ids = pyarrow.array([f"tx:bank-a:H{number}-{n}" for n in range(rows)])
+    reporters = random.choice(BANKS, rows)
+    records = [f"H{number}-{n}" for n in range(rows)]
+    ids = [f"tx:{reporter}:{record}" for reporter, record in zip(reporters, records)]
     made = {
-        "event_id": ids, "event_time": pyarrow.array(times, pyarrow.timestamp("us", "UTC")), "reporter": choice(BANKS), "tx_id": ids,
+        "event_id": pyarrow.array(ids), "event_time": pyarrow.array(times, pyarrow.timestamp("us", "UTC")), "reporter": pyarrow.array(reporters),
+        "tx_id": pyarrow.array(records), "channel": pyarrow.array(["MOBILE_APP"] * rows),
         "kind": choice(["TRANSFER", "CARD_PURCHASE"]), "status": pyarrow.array(["ACSC"] * rows),
         "amount": pyarrow.array(random.integers(100, 5_000_000, rows)), "currency": pyarrow.array(["CNY"] * rows),
         "direction": pyarrow.array(["DEBIT"] * rows), "payer_account": account(0), "payee_account": account(1),

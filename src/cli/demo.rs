@@ -6,6 +6,7 @@ use crate::cli::stop::stop_flag;
 use crate::kafka::settings::Delivery;
 use crate::ops::config::{Config, DAYS_KEPT};
 use crate::ops::health::Health;
+use crate::ops::latency::Stage;
 use crate::rules::files::{Choice, origin};
 use crate::rules::work::Work;
 use crate::serve::follow::Followed;
@@ -28,6 +29,13 @@ use std::time::{Duration, Instant};
 
 /// The embedded broker keeps 5 MiB for each partition and drops the rest without a word: never be further ahead.
 const AHEAD_MAX: usize = 4_000;
+/// What the summary says of how long records took.
+const STAGES: [(&str, Stage); 4] = [
+    ("decoded", Stage::Decode),
+    ("judged", Stage::Judge),
+    ("delivered", Stage::Deliver),
+    ("record to committed", Stage::Record),
+];
 
 /// `foreshock demo`
 #[derive(Debug, clap::Args)]
@@ -264,6 +272,10 @@ impl Seen {
         }
         for (rule, count) in &self.by_rule {
             println!("  {rule:<10} {count} detections and revisions");
+        }
+        for (name, stage) in STAGES {
+            let Some(of) = health.latency.quantiles(stage) else { continue };
+            println!("  {name:<20} {of}");
         }
         println!("  late {}, refused {}", health.late.load(Ordering::Relaxed), health.rejected.load(Ordering::Relaxed));
         if let Some((address, postgres)) = answers {

@@ -5,17 +5,15 @@ use crate::cli::options::RuleOptions;
 use crate::cli::output::decided;
 use crate::offline::files::{Files, for_each_batch};
 use crate::offline::kept::Kept;
+use crate::offline::live::{Conditions, LiveRun, engine_for, run_live};
 use crate::offline::net::Net;
 use crate::offline::standing::{FactFiles, FactTables};
-use crate::ops::leaders::{Leader, Leaders};
 use crate::ops::pool::Pool;
 use crate::rules::currencies::Currencies;
 use anyhow::Context;
 use foreshock_compiler::Pack;
-use foreshock_core::Presence;
 use foreshock_core::time::{SECOND_US, parse_rfc3339};
-use foreshock_engine::{Engine, Output, PackPlan, Sizes, StepFacts};
-use hdrhistogram::Histogram;
+use foreshock_engine::PackPlan;
 use std::io::{BufWriter, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -24,8 +22,10 @@ use std::time::Instant;
 #[derive(Debug, clap::Args)]
 pub struct Replay {
     /// Event files: NDJSON, `.gz`, Parquet.
-    #[arg(required = true)]
+    #[arg(required_unless_present = "history", conflicts_with = "history")]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    history: HistoryOption,
     #[command(flatten)]
     rules: RuleOptions,
     /// Key ranges per window group, and threads.
@@ -51,7 +51,19 @@ pub struct Backtest {
     /// Event files: NDJSON, `.gz`, Parquet.
     #[arg(required_unless_present = "history", conflicts_with = "history")]
     files: Vec<PathBuf>,
-    /// In their place the history that `serve` keeps (`history.dir`).
+    #[command(flatten)]
+    history: HistoryOption,
+    #[command(flatten)]
+    rules: RuleOptions,
+    /// Write the result here, as NDJSON.
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+/// A history in place of files.
+#[derive(Debug, clap::Args)]
+struct HistoryOption {
+    /// In place of files the history that `serve` keeps (`history.dir`).
     #[arg(long, value_name = "DIR")]
     history: Option<String>,
     /// Detections from this event time on, such as 2026-11-01T00:00:00Z; what the windows need of before is read too.
@@ -60,147 +72,13 @@ pub struct Backtest {
     /// Detections before this event time.
     #[arg(long, value_name = "TIME", requires = "history", value_parser = time)]
     to: Option<i64>,
-    #[command(flatten)]
-    rules: RuleOptions,
-    /// Write the result here, as NDJSON.
-    #[arg(long)]
-    out: Option<PathBuf>,
 }
 
-/// What a live run over files gives.
-pub struct LiveRun {
-    /// Detections that stand at the end.
-    pub net: Net,
-    /// Counts.
-    pub facts: StepFacts,
-    /// Retractions published on the way.
-    pub retractions: u64,
-    /// Revisions published on the way.
-    pub revisions: u64,
-    /// Accepted events, for the batch, where they were asked for.
-    pub facts_that_count: Option<FactFiles>,
-    /// Microseconds from batch to verdicts, one entry for each event.
-    pub latency: Histogram<u64>,
-    /// Time spent in the engine.
-    pub engine_seconds: f64,
-    /// What the engine held after the last event.
-    pub sizes: Sizes,
-    /// Entries of all window logs then, and the bytes of the windows' state.
-    pub weight: (u64, usize),
-    /// Payments that no rule asks for.
-    pub currencies: Currencies,
-    /// Who made events late, by a leap: how many.
-    pub leaps: Vec<(Leader, u64)>,
-}
-
-/// How a live run is made.
-#[derive(Debug, Clone, Copy)]
-pub struct Conditions {
-    /// Key ranges and threads.
-    pub shards: usize,
-    /// Lateness in microseconds.
-    pub lateness_us: i64,
-    /// Keep the accepted events for a comparison.
-    pub keep_accepted: bool,
-}
-
-/// Runs the live engine over files.
-///
-/// # Errors
-/// When they cannot be read, or the accepted events not be kept.
-pub fn run_live(
-    pack: &Pack,
-    files: &Files,
-    conditions: Conditions,
-    mut progress: impl FnMut(u64),
-) -> anyhow::Result<LiveRun> {
-    let mut engine = engine_for(pack.plan.clone(), conditions.shards, files, conditions.lateness_us);
-    let pool = Pool { threads: conditions.shards };
-    let latency = Histogram::new_with_bounds(1, 60 * 1_000_000, 3).expect("fixed bounds are valid");
-    let mut run = LiveRun {
-        net: Net::default(),
-        facts: StepFacts::default(),
-        retractions: 0,
-        revisions: 0,
-        facts_that_count: conditions.keep_accepted.then(FactFiles::new).transpose()?,
-        latency,
-        engine_seconds: 0.0,
-        sizes: Sizes::default(),
-        weight: (0, 0),
-        currencies: Currencies::of(pack),
-        leaps: Vec::new(),
-    };
-    let mut leaders = Leaders::default();
-    for_each_batch(files, |batches, ended| {
-        let events: usize = batches.iter().map(|b| b.batch.num_rows()).sum();
-        let start = Instant::now();
-        let output = engine.step(&batches, &pool);
-        let taken = start.elapsed();
-        run.engine_seconds += taken.as_secs_f64();
-        let micros = u64::try_from(taken.as_micros()).unwrap_or(u64::MAX).max(1);
-        run.latency.saturating_record_n(micros, events as u64);
-        for batch in &batches {
-            leaders.note(batch);
-            run.currencies.note(batch);
-        }
-        for (batch, _, _) in &output.late {
-            note_leap(&mut run.leaps, leaders.of(batches[*batch].partition));
-        }
-        if let Some(facts) = &mut run.facts_that_count {
-            facts.take(&output)?;
-        }
-        take(pack, output, &mut run);
-        go_past_ended(&mut engine, &ended);
-        progress(events as u64);
-        Ok(())
-    })?;
-    (run.sizes, run.weight) = (engine.sizes(), engine.weigh_windows());
-    let output = engine.finish();
-    take(pack, output, &mut run);
-    Ok(run)
-}
-
-/// An engine whose horizon waits for no file that has not begun: its first event says how far back it reaches.
-fn engine_for(plan: PackPlan, shards: usize, files: &Files, lateness_us: i64) -> Engine {
-    let firsts = files.firsts();
-    let mut engine = Engine::new(plan, shards, &vec![Presence::Expected; firsts.len()], |_| lateness_us);
-    for (partition, first_us) in firsts.into_iter().enumerate() {
-        engine.raise(partition, first_us.saturating_sub(lateness_us));
+impl HistoryOption {
+    fn open(&self, pack: &Pack) -> anyhow::Result<Option<Kept>> {
+        let open = |place| Kept::open(place, pack.plan.reach_us(), (self.from, self.to)).context(Exit::Invalid);
+        self.history.as_deref().map(open).transpose()
     }
-    engine
-}
-
-/// Nothing waits for a file that is at its end.
-fn go_past_ended(engine: &mut Engine, ended: &[usize]) {
-    let Some(bound_us) = engine.tick(ended) else { return };
-    ended.iter().for_each(|partition| engine.raise(*partition, bound_us));
-}
-
-fn note_leap(leaps: &mut Vec<(Leader, u64)>, leader: Option<&Leader>) {
-    let Some(leader) = leader.filter(|leader| leader.is_a_leap()) else { return };
-    match leaps.iter_mut().find(|(known, _)| known == leader) {
-        Some((_, count)) => *count += 1,
-        None => leaps.push((leader.clone(), 1)),
-    }
-}
-
-fn take(pack: &Pack, output: Output, run: &mut LiveRun) {
-    for verdict in &output.verdicts {
-        match verdict.state {
-            foreshock_engine::State::Retracted => run.retractions += 1,
-            foreshock_engine::State::Detected => run.revisions += u64::from(verdict.revision > 1),
-        }
-        run.net.apply(pack, verdict);
-    }
-    run.facts.accepted += output.facts.accepted;
-    run.facts.duplicates += output.facts.duplicates;
-    run.facts.confirmations += output.facts.confirmations;
-    run.facts.payment_clashes += output.facts.payment_clashes;
-    run.facts.replaced += output.facts.replaced;
-    run.facts.withdrawn += output.facts.withdrawn;
-    run.facts.moved += output.facts.moved;
-    run.facts.late += output.facts.late;
-    run.facts.faults += output.facts.faults;
 }
 
 impl Replay {
@@ -211,6 +89,9 @@ impl Replay {
     pub fn run(&self) -> anyhow::Result<Exit> {
         let Some(pack) = self.rules.load()? else { return Ok(Exit::Invalid) };
         anyhow::ensure!(self.batch > 0 && self.shards > 0, "--batch and --shards must be at least 1");
+        if let Some(kept) = self.history.open(&pack)? {
+            return self.over_history(&pack, &kept);
+        }
         let files = Files::read(&self.files, self.batch)?;
         report_refused(&files);
         let bar = indicatif::ProgressBar::new(files.events);
@@ -230,15 +111,32 @@ impl Replay {
             return Ok(exit);
         };
         let batch = Net::of_tables(&pack, &facts.finish()?.tables)?;
-        let differences = run.net.differences(&batch);
-        let exit = decided(if differences.is_empty() { exit } else { Exit::Findings });
-        summary(&run);
-        for difference in differences.iter().take(50) {
-            println!("{difference}");
-        }
-        println!("compare: {} live, {} batch, {} differences", run.net.rows.len(), batch.rows.len(), differences.len());
-        Ok(exit)
+        compare(&run, &batch, exit)
     }
+
+    fn over_history(&self, pack: &Pack, kept: &Kept) -> anyhow::Result<Exit> {
+        let conditions = Conditions { shards: self.shards, lateness_us: 0, keep_accepted: false };
+        let run = kept.run_live(pack, conditions)?;
+        write_out(self.out.as_deref(), &run.net)?;
+        println!("{kept}");
+        if self.compare {
+            return compare(&run, &kept.detections(pack)?, Exit::Ok);
+        }
+        summary(&run);
+        Ok(Exit::Ok)
+    }
+}
+
+/// Says what the run gave and the batch did not, or the other way round.
+fn compare(run: &LiveRun, batch: &Net, exit: Exit) -> anyhow::Result<Exit> {
+    let differences = run.net.differences(batch);
+    let exit = decided(if differences.is_empty() { exit } else { Exit::Findings });
+    summary(run);
+    for difference in differences.iter().take(50) {
+        println!("{difference}");
+    }
+    println!("compare: {} live, {} batch, {} differences", run.net.rows.len(), batch.rows.len(), differences.len());
+    Ok(exit)
 }
 
 impl Backtest {
@@ -248,8 +146,8 @@ impl Backtest {
     /// When files cannot be read or written, or a rule fails.
     pub fn run(&self) -> anyhow::Result<Exit> {
         let Some(pack) = self.rules.load()? else { return Ok(Exit::Invalid) };
-        if let Some(place) = &self.history {
-            return self.over_history(&pack, place);
+        if let Some(kept) = self.history.open(&pack)? {
+            return self.over_history(&pack, &kept);
         }
         let files = Files::read(&self.files, foreshock_core::limits::BATCH_EVENTS_MAX)?;
         report_refused(&files);
@@ -268,14 +166,12 @@ impl Backtest {
 }
 
 impl Backtest {
-    fn over_history(&self, pack: &Pack, place: &str) -> anyhow::Result<Exit> {
+    fn over_history(&self, pack: &Pack, kept: &Kept) -> anyhow::Result<Exit> {
         let start = Instant::now();
-        let kept = Kept::open(place, pack.plan.reach_us(), (self.from, self.to)).context(Exit::Invalid)?;
         let net = kept.detections(pack)?;
         let seconds = start.elapsed().as_secs_f64();
         write_out(self.out.as_deref(), &net)?;
-        let batch = kept.batch.map_or("no batch".into(), |number| format!("batch {number}"));
-        println!("history up to {batch}, {} events in all, {} rules, {seconds:.2} s", kept.events, pack.rules.len());
+        println!("{kept}, {} rules, {seconds:.2} s", pack.rules.len());
         print_counts(&net);
         Ok(Exit::Ok)
     }
@@ -288,7 +184,7 @@ fn time(text: &str) -> Result<i64, String> {
 
 /// What counts when nothing is too late: an engine without rules settles duplicates and corrections.
 fn all_facts(files: &Files, currencies: &mut Currencies) -> anyhow::Result<FactTables> {
-    let mut engine = engine_for(PackPlan::default(), 1, files, i64::MAX);
+    let mut engine = engine_for(PackPlan::default(), 1, &files.firsts(), i64::MAX);
     let mut facts = FactFiles::new()?;
     for_each_batch(files, |batches, _| {
         for batch in &batches {

@@ -2,14 +2,19 @@
 
 use crate::cli::Exit;
 use crate::cli::options::ConfigOption;
+use crate::cli::stop::stop_flag;
 use crate::kafka::client::client_config;
 use crate::ops::config::Config;
+use crate::ops::latency::{Quantiles, histogram};
 use anyhow::Context;
 use foreshock_log as log;
+use hdrhistogram::Histogram;
 use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use std::fmt::{Display, Formatter};
 use std::io::IsTerminal;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime};
 
 /// `foreshock tail`
 #[derive(Debug, clap::Args)]
@@ -57,17 +62,60 @@ impl Tail {
             list.add_partition_offset(topic, partition.id(), rdkafka::Offset::Beginning)?;
         }
         consumer.assign(&list)?;
-        let is_terminal = std::io::stdout().is_terminal();
-        let wait = self.idle.map_or(Duration::from_secs(3_600), Duration::from_secs);
-        loop {
-            match consumer.poll(wait) {
-                Some(Ok(message)) => println!("{}", shown(message.payload().unwrap_or_default(), is_terminal)),
+        let (is_terminal, stop) = (std::io::stdout().is_terminal(), stop_flag()?);
+        let (idle, mut last) = (self.idle.map(Duration::from_secs), Instant::now());
+        let mut footer = Footer { start_ms: now_ms(), records: 0, delays: histogram() };
+        while !stop.load(Ordering::Acquire) && idle.is_none_or(|idle| last.elapsed() < idle) {
+            match consumer.poll(LOOK) {
+                Some(Ok(message)) => {
+                    footer.note(message.timestamp().to_millis());
+                    println!("{}", shown(message.payload().unwrap_or_default(), is_terminal));
+                    last = Instant::now();
+                }
                 Some(Err(error)) => eprintln!("{error}"),
-                None if self.idle.is_some() => return Ok(Exit::Ok),
                 None => {}
             }
         }
+        eprintln!("{footer}");
+        Ok(Exit::Ok)
     }
+}
+
+/// How often the end is looked for.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How many records came, and how long after their timestamps.
+struct Footer {
+    start_ms: i64,
+    records: u64,
+    /// Microseconds, of those that were written meanwhile.
+    delays: Histogram<u64>,
+}
+
+impl Footer {
+    fn note(&mut self, time_ms: Option<i64>) {
+        self.records += 1;
+        if let Some(time_ms) = time_ms.filter(|time_ms| *time_ms >= self.start_ms) {
+            self.delays.saturating_record((now_ms() - time_ms).unsigned_abs() * 1_000);
+        }
+    }
+}
+
+impl Display for Footer {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} records", self.records)?;
+        match Quantiles::of(&self.delays) {
+            Some(delays) => {
+                write!(f, "; {} were written meanwhile and came after their timestamps: {delays}", self.delays.len())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// What a terminal may see of a record: its producer must not steer it.

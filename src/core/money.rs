@@ -2,6 +2,7 @@
 
 use crate::decimal::Decimal;
 use crate::limits::AMOUNT_MINOR_MAX;
+use std::cmp::Ordering;
 
 /// ISO 4217 codes in use with their minor-unit digits, and XTS (the code for tests; two digits here by contract), five bytes
 /// each. ISO 4217 list one as of 2026-01-01 (XCG instead of ANG, EUR instead of BGN); codes of funds, metals and accounting
@@ -14,6 +15,9 @@ const CURRENCIES: &str = "AED2 AFN2 ALL2 AMD2 AOA2 ARS2 AUD2 AWG2 AZN2 BAM2 BBD2
     SYP2 SZL2 THB2 TJS2 TMT2 TND3 TOP2 TRY2 TTD2 TWD2 TZS2 UAH2 UGX0 USD2 UYU2 UZS2 VED2 VES2 VND0 VUV0 WST2 XAF0 XCD2 XCG2 XOF0 \
     XPF0 XTS2 YER2 ZAR2 ZMW2 ZWG2";
 
+/// Bytes of an entry with the space after it.
+const ENTRY: usize = 5;
+
 /// The currency codes, in order.
 pub fn currencies() -> impl Iterator<Item = &'static str> {
     CURRENCIES.split(' ').filter_map(|entry| entry.get(..3))
@@ -21,11 +25,18 @@ pub fn currencies() -> impl Iterator<Item = &'static str> {
 
 /// Digits after the point of a currency; `None` for a code that is not in the list.
 pub fn minor_digits(currency: &str) -> Option<u32> {
-    if currency.len() != 3 {
-        return None;
+    let wanted: [u8; 3] = currency.as_bytes().try_into().ok()?;
+    let (mut low, mut high) = (0, CURRENCIES.len().div_ceil(ENTRY));
+    while low < high {
+        let middle = low.midpoint(high);
+        let entry = &CURRENCIES.as_bytes()[middle * ENTRY..][..ENTRY - 1];
+        match entry[..3].cmp(&wanted) {
+            Ordering::Less => low = middle + 1,
+            Ordering::Greater => high = middle,
+            Ordering::Equal => return Some(u32::from(entry[3] - b'0')),
+        }
     }
-    let entry = CURRENCIES.as_bytes().chunks(5).find(|e| e.starts_with(currency.as_bytes()))?;
-    entry.get(3).map(|digit| u32::from(digit - b'0'))
+    None
 }
 
 /// Why an amount was refused.
@@ -62,6 +73,19 @@ pub fn format_minor(minor: i64, digits: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_currency_is_found_and_nothing_else() {
+        let codes: Vec<&str> = currencies().collect();
+        assert!(codes.is_sorted() && codes.len() > 150);
+        let digits = |code: &str| CURRENCIES.split(' ').find_map(|entry| entry.strip_prefix(code)?.parse().ok());
+        let letters = || b'A'..=b'Z';
+        for bytes in letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| [a, b, c]))) {
+            let code = std::str::from_utf8(&bytes).expect("ASCII");
+            assert_eq!(minor_digits(code), digits(code), "{code}");
+        }
+        assert_eq!(["", "CN", "CNY2", "cny", "\u{e9}Y"].map(minor_digits), [None; 5]);
+    }
 
     #[test]
     fn amounts_become_exact_minor_units() {

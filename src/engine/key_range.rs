@@ -7,12 +7,13 @@ use crate::key_log::{KeyLog, Spare};
 use crate::late::Late;
 use crate::layout::{Layout, Terms};
 use crate::live_keys::LiveKeys;
+use crate::pieces::Pieces;
 use std::hint::black_box;
 
 #[derive(Debug, Default)]
 pub(crate) struct KeyRange {
     pub(crate) index: Index,
-    pub(crate) logs: Vec<KeyLog>,
+    pub(crate) logs: Pieces<KeyLog>,
     free: Vec<u32>,
     /// Logs changed in this step.
     changed: Vec<Changed>,

@@ -2,8 +2,9 @@
 
 use crate::intern::Interner;
 use crate::plan::{AccumulatorPlan, CursorPlan, Frame, Function, GroupPlan, PackPlan, StreamPlan, ValueKind};
+use foreshock_core::Feed;
 use foreshock_core::time::SECOND_US;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Words of an entry before the arguments: time, row number, flags.
 pub(crate) const HEAD_WORDS: usize = 3;
@@ -137,6 +138,20 @@ impl PackPlan {
     /// How long before an event others can matter for it, in microseconds; `None` for ever.
     pub fn reach_us(&self) -> Option<i64> {
         self.streams.iter().map(StreamPlan::reach_us).try_fold(0, |most, reach| Some(most.max(reach?)))
+    }
+
+    /// The columns of a feed, by number, that rules or views look at.
+    pub fn columns_read(&self, feed: Feed) -> BTreeSet<usize> {
+        let mut read = BTreeSet::new();
+        for stream in &self.streams {
+            for branch in stream.branches.iter().filter(|branch| branch.feed == feed) {
+                let made = branch.columns.as_ref().unwrap_or(&stream.exprs);
+                let columns = branch.filter.iter().chain(made).flat_map(|expr| expr.columns()).copied();
+                // Those after a feed's are answers of windows.
+                read.extend(columns.filter(|column| *column < feed.columns().len()));
+            }
+        }
+        read
     }
 }
 

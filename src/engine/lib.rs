@@ -36,6 +36,7 @@ mod multiset;
 mod output;
 mod payment;
 mod payments;
+mod pieces;
 mod plan;
 mod published;
 mod readers;

@@ -5,6 +5,7 @@
 //! held is the ids of the lateness, of a while before, and of sources that are ahead, whatever the clocks of these sources say.
 
 use crate::index::{AHEAD, Index};
+use crate::pieces::Pieces;
 use foreshock_core::time::SECOND_US;
 use hashbrown::DefaultHashBuilder;
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ pub(crate) struct Seen {
     hasher: DefaultHashBuilder,
     index: Index,
     /// By number: where the id stands.
-    spots: Vec<Spot>,
+    spots: Pieces<Spot>,
     free: Vec<u32>,
     /// By second of event time.
     seconds: BTreeMap<i64, Second>,
@@ -196,7 +197,7 @@ impl Default for Seen {
         Seen {
             hasher: DefaultHashBuilder::default(),
             index: Index::default(),
-            spots: Vec::new(),
+            spots: Pieces::default(),
             free: Vec::new(),
             seconds: BTreeMap::new(),
             count: 0,

@@ -1,7 +1,7 @@
 //! Facts of one feed as Arrow columns.
 
 use crate::row::{Cell, Event, Value};
-use arrow_array::builder::{BooleanBuilder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
+use arrow_array::builder::{ArrayBuilder, BooleanBuilder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 use foreshock_core::{Feed, ReportAction, Type};
@@ -56,13 +56,21 @@ impl Columns {
 
     /// The next row: a value for each column, of its type.
     pub(crate) fn push<'a>(&mut self, action: ReportAction, values: impl IntoIterator<Item = Value<'a>>) {
+        let before = self.len();
         self.actions.push(action);
-        self.columns.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
+        for (column, value) in self.columns.iter_mut().zip(values) {
+            // Most values of a record are NULL: they are put in together, before the next that is not.
+            if value != Value::Null {
+                column.fill(before);
+                column.push(value);
+            }
+        }
     }
 
     /// The columns, in the order of the feed's table, and what each row does. `schema` is that table as Arrow sees it.
     pub fn finish(self, schema: SchemaRef) -> (RecordBatch, Vec<ReportAction>) {
-        let columns = self.columns.into_iter().map(Column::finish).collect();
+        let rows = self.len();
+        let columns = self.columns.into_iter().map(|column| column.finish(rows)).collect();
         let rows = RecordBatch::try_new(schema, columns);
         (rows.expect("a row has a value of the right type for every column"), self.actions)
     }
@@ -80,7 +88,19 @@ impl Column {
         }
     }
 
-    fn finish(self) -> ArrayRef {
+    /// NULL up to this row.
+    #[inline]
+    fn fill(&mut self, rows: usize) {
+        match self {
+            Column::Text(to) => to.append_nulls(rows - to.len()),
+            Column::Int(to) => to.append_nulls(rows - to.len()),
+            Column::Bool(to) => to.append_nulls(rows - to.len()),
+            Column::Time(to) => to.append_nulls(rows - to.len()),
+        }
+    }
+
+    fn finish(mut self, rows: usize) -> ArrayRef {
+        self.fill(rows);
         match self {
             Column::Text(mut column) => Arc::new(column.finish()),
             Column::Int(mut column) => Arc::new(column.finish()),

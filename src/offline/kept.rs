@@ -2,12 +2,15 @@
 
 use crate::history::facts::{Span, table};
 use crate::history::{Kind, Library};
+use crate::offline::live::{Conditions, LiveRun, Running};
 use crate::offline::net::Net;
+use crate::offline::ordered::Ordered;
 use anyhow::Context;
 use foreshock_compiler::batch::Tables;
 use foreshock_compiler::{Pack, feed_schema};
 use foreshock_core::Feed;
 use foreshock_log::seq;
+use std::fmt::{Display, Formatter};
 use std::num::NonZero;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -20,9 +23,9 @@ pub struct Kept {
     tables: Tables,
     span: Span,
     /// Number of the last batch of which all is in it.
-    pub batch: Option<u64>,
+    batch: Option<u64>,
     /// Versions of facts in it, in all.
-    pub events: u64,
+    events: u64,
     runtime: Runtime,
 }
 
@@ -49,6 +52,15 @@ fn kinds() -> Vec<Kind> {
     let seqs = vec![field("seq", arrow::datatypes::DataType::Int64)];
     let batches = Kind { name: BATCHES.into(), schema: ends(seqs), time: "ingest_time", about: String::new() };
     Feed::ALL.into_iter().flat_map(|feed| [kind(feed, false), kind(feed, true)]).chain([batches]).collect()
+}
+
+impl Display for Kept {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self.batch {
+            Some(number) => write!(f, "history up to batch {number}, {} events in all", self.events),
+            None => write!(f, "history without a batch"),
+        }
+    }
 }
 
 impl Kept {
@@ -86,9 +98,30 @@ impl Kept {
     /// What DataFusion says, with the rule.
     pub fn detections(&self, pack: &Pack) -> anyhow::Result<Net> {
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let mut net = Net::of_tables_on(&self.runtime, threads, pack, &self.tables)?;
+        Ok(self.within(Net::of_tables_on(&self.runtime, threads, pack, &self.tables)?))
+    }
+
+    /// What the engine says of it, which gets the facts in the order of their times.
+    ///
+    /// # Errors
+    /// What DataFusion says.
+    pub fn run_live(&self, pack: &Pack, conditions: Conditions) -> anyhow::Result<LiveRun> {
+        let conditions = Conditions { lateness_us: 0, ..conditions };
+        let mut running = Running::new(pack, &[i64::MIN; Feed::ALL.len()], conditions)?;
+        Ordered::new(&self.tables, &pack.plan, &self.runtime)?.for_each_batch(|batch, bound_us| {
+            running.raise(0..Feed::ALL.len(), bound_us);
+            running.step(&[batch]).map(drop)
+        })?;
+        let mut run = running.finish();
+        run.net = self.within(run.net);
+        Ok(run)
+    }
+
+    fn within(&self, mut net: Net) -> Net {
         let (from, to) = (self.span.0.unwrap_or(i64::MIN), self.span.1.unwrap_or(i64::MAX));
-        net.rows.retain(|(time, _, _), _| (from..to).contains(time));
-        Ok(net)
+        if (from, to) != (i64::MIN, i64::MAX) {
+            net.rows.retain(|(time, _, _), _| (from..to).contains(time));
+        }
+        net
     }
 }

@@ -3,7 +3,9 @@
 pub mod cases;
 pub mod files;
 pub mod kept;
+pub mod live;
 pub mod net;
+pub mod ordered;
 pub mod piece;
 pub mod reading;
 pub mod schemas;

@@ -1,5 +1,6 @@
 //! `/livez`, `/readyz`, `/metrics`: what operators and their tools look at.
 
+use crate::ops::latency::{self, Latency};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -94,6 +95,8 @@ pub struct Health {
     acts: Mutex<Tally>,
     /// Microseconds.
     pub horizon_us: AtomicI64,
+    /// How long records take.
+    pub latency: Latency,
 }
 
 impl Health {
@@ -210,7 +213,7 @@ impl Health {
     pub fn metrics(&self) -> String {
         let mut all: Vec<(String, Arc<Health>)> = Vec::new();
         for part in &self.parts {
-            all.push((format!("{{part=\"{}\"}}", part.key()), part.value().clone()));
+            all.push((format!("part=\"{}\"", part.key()), part.value().clone()));
         }
         all.sort_by(|a, b| a.0.cmp(&b.0));
         let mut text = String::new();
@@ -218,7 +221,7 @@ impl Health {
             let _ = writeln!(text, "# HELP foreshock_{name} {help}\n# TYPE foreshock_{name} {kind}");
             let _ = writeln!(text, "foreshock_{name} {}", self.values()[number].3);
             for (label, health) in &all {
-                let _ = writeln!(text, "foreshock_{name}{label} {}", health.values()[number].3);
+                let _ = writeln!(text, "foreshock_{name}{{{label}}} {}", health.values()[number].3);
             }
         }
         let _ = writeln!(
@@ -229,6 +232,14 @@ impl Health {
         late_of.sort();
         for (reporter, count) in late_of {
             let _ = writeln!(text, "foreshock_events_late_of_total{{reporter=\"{reporter}\"}} {count}");
+        }
+        let mut series = String::new();
+        self.latency.write("", &mut series);
+        all.iter().for_each(|(label, health)| health.latency.write(label, &mut series));
+        for (name, help) in latency::METRICS {
+            let _ = writeln!(text, "# HELP foreshock_{name} {help}\n# TYPE foreshock_{name} histogram");
+            let of_it = series.lines().filter(|line| line.starts_with(&format!("foreshock_{name}_")));
+            of_it.for_each(|line| text.extend([line, "\n"]));
         }
         text
     }

@@ -3,6 +3,7 @@
 pub mod config;
 pub mod health;
 pub mod intake;
+pub mod latency;
 pub mod leaders;
 pub mod pool;
 pub mod telemetry;

@@ -4,6 +4,7 @@
 
 use crate::ops::config::Config;
 use crate::ops::health::Health;
+use crate::ops::latency::Timing;
 use crate::ops::pool::Pool;
 use crate::rules::identity::{base_hash, rules_hash};
 use crate::rules::work::Work;
@@ -21,7 +22,7 @@ use foreshock_log::{
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Records in, messages out. The same batches give the same state and the same messages.
 pub struct Pipeline<S> {
@@ -43,6 +44,8 @@ pub struct Pipeline<S> {
     last_owner: String,
     /// Kafka's ids of the topics, as the log has them.
     topics: BTreeMap<String, String>,
+    /// How long the records of this batch were decoded.
+    decoding: Duration,
 }
 
 /// Where in the log a pipeline begins.
@@ -73,6 +76,8 @@ pub struct Judged {
     pub messages: Vec<Message>,
     /// Its record for the log.
     pub progress: Progress,
+    /// When what was done.
+    timing: Timing,
 }
 
 impl<S: Source> Pipeline<S> {
@@ -102,6 +107,7 @@ impl<S: Source> Pipeline<S> {
             owner,
             last_owner: String::new(),
             topics: BTreeMap::new(),
+            decoding: Duration::ZERO,
         }
     }
 
@@ -256,6 +262,7 @@ impl<S: Source> Pipeline<S> {
     pub fn judge(&mut self, wait: Duration) -> anyhow::Result<Option<Judged>> {
         self.flow.hold_back(&self.engine, &mut self.source);
         let records = self.source.take(self.config.engine.batch_events_max, wait);
+        let taken = Instant::now();
         if let Some(fault) = self.source.fault() {
             return Err(fault);
         }
@@ -279,6 +286,7 @@ impl<S: Source> Pipeline<S> {
         self.topics = self.source.topics();
         raise(&mut self.engine, &self.source, &ticks);
         let newest = self.engine.newest();
+        self.decoding = Duration::ZERO;
         let fates = self.process(&records, &mut messages);
         let (results, horizon) = (self.mark(&mut messages), self.engine.horizon());
         let (ranges, fates) = ranges(&records, &fates);
@@ -301,7 +309,10 @@ impl<S: Source> Pipeline<S> {
         };
         self.number += 1;
         self.last_owner.clone_from(&self.owner);
-        Ok(Some(Judged { records: records.len(), messages, progress }))
+        let record_times_us = records.iter().filter_map(|record| record.time_us).collect();
+        let (judged, count) = (Instant::now(), records.len() as u64);
+        let timing = Timing { taken, decoding: self.decoding, judged, record_times_us, records: count };
+        Ok(Some(Judged { records: records.len(), messages, progress, timing }))
     }
 
     /// While a delivery takes long.
@@ -326,6 +337,7 @@ impl<S: Source> Pipeline<S> {
         self.source.mark_done(&judged.progress.ranges);
         self.source.commit(false)?;
         self.health.lost.store(self.source.lost(), Ordering::Relaxed);
+        self.health.latency.note(&judged.timing);
         Ok(Turn { records: judged.records, messages: judged.messages, lost: self.source.lost() })
     }
 
@@ -365,7 +377,9 @@ impl<S: Source> Pipeline<S> {
     }
 
     fn step(&mut self, records: &[SourceRecord], messages: &mut Vec<Message>) -> Vec<Fate> {
+        let start = Instant::now();
         let decoded = self.decoder.decode(records, messages);
+        self.decoding += start.elapsed();
         let before = self.engine.horizon();
         let bounds: Vec<i64> = (0..self.engine.partition_count()).map(|p| self.engine.bound(p)).collect();
         let output = self.engine.step(&decoded.batches, &Pool { threads: self.config.engine.shards });
