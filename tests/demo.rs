@@ -63,7 +63,7 @@ fn the_history_tells_of_it(kept: &str) {
     let again = foreshock(&["backtest", "--history", kept, "--rule", "M03"]);
     assert!(text(&again.stdout).contains(&format!("M03        {}\n", stand[0])), "{}", text(&again.stdout));
     let live =
-        foreshock(&["replay", "--history", kept, "--rule", "M03", "--rule", "C02", "--shards", "2", "--compare"]);
+        foreshock(&["replay", "--history", kept, "--rule", "M03", "--rule", "T01", "--shards", "2", "--compare"]);
     assert!(text(&live.stdout).contains(&format!("M03        {}\n", stand[0])), "{}", text(&live.stdout));
     assert!(text(&live.stdout).contains(", 0 differences"), "{}", text(&live.stdout));
     let missing = foreshock(&["sql", "--history", kept, "SELECT * FROM explain_detection('none')"]);
