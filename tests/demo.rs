@@ -28,7 +28,10 @@ fn the_demo_leaves_a_blocking_draft_and_a_valid_warning_draft_for_another_client
         }
     }
     assert!(all.contains("late 0, refused 0"), "{all}");
-    let blocking = text(&foreshock(&["tail", "blocking", "--brokers", &broker, "--idle", "3"]).stdout);
+    let tailed = foreshock(&["tail", "blocking", "--brokers", &broker, "--idle", "3"]);
+    let blocking = text(&tailed.stdout);
+    let count = format!("{} records", blocking.lines().count());
+    assert!(text(&tailed.stderr).ends_with(&format!("{count}\n")), "{}", text(&tailed.stderr));
     let draft: serde_json::Value = serde_json::from_str(blocking.lines().next().expect("a blocking draft")).unwrap();
     assert_eq!(draft["measure"], "STOP_PAYMENT");
     assert!(draft["expiresAt"].is_string() && draft["evidence"]["detectionId"].is_string(), "{draft}");

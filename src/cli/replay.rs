@@ -32,10 +32,10 @@ pub struct Replay {
     #[arg(long, default_value_t = 1)]
     shards: usize,
     /// Events in a micro-batch.
-    #[arg(long, default_value_t = foreshock_core::limits::BATCH_EVENTS_MAX)]
+    #[arg(long, default_value_t = foreshock_core::limits::BATCH_EVENTS_MAX, conflicts_with = "history")]
     batch: usize,
     /// How late an event may come, in seconds.
-    #[arg(long, default_value_t = 120)]
+    #[arg(long, default_value_t = 120, conflicts_with = "history")]
     lateness: u32,
     /// Write the net result here, as NDJSON.
     #[arg(long)]
@@ -115,8 +115,7 @@ impl Replay {
     }
 
     fn over_history(&self, pack: &Pack, kept: &Kept) -> anyhow::Result<Exit> {
-        let conditions = Conditions { shards: self.shards, lateness_us: 0, keep_accepted: false };
-        let run = kept.run_live(pack, conditions)?;
+        let run = kept.run_live(pack, self.shards)?;
         write_out(self.out.as_deref(), &run.net)?;
         println!("{kept}");
         if self.compare {

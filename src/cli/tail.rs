@@ -96,7 +96,8 @@ impl Footer {
     fn note(&mut self, time_ms: Option<i64>) {
         self.records += 1;
         if let Some(time_ms) = time_ms.filter(|time_ms| *time_ms >= self.start_ms) {
-            self.delays.saturating_record((now_ms() - time_ms).unsigned_abs() * 1_000);
+            // A clock that goes ahead of ours wrote it now.
+            self.delays.saturating_record((now_ms() - time_ms).max(0).unsigned_abs() * 1_000);
         }
     }
 }

@@ -57,7 +57,8 @@ pub async fn table(
     Ok(Arc::new(Elsewhere { inner: view, runtime: runtime.clone() }))
 }
 
-fn bounds((from, to): Span) -> impl Iterator<Item = Expr> {
+/// What is true of the facts within a span only.
+pub fn bounds((from, to): Span) -> impl Iterator<Item = Expr> {
     let time = |us: i64| lit(ScalarValue::TimestampMicrosecond(Some(us), Some("UTC".into())));
     let from = from.map(|from| ident("event_time").gt_eq(time(from)));
     from.into_iter().chain(to.map(|to| ident("event_time").lt(time(to))))

@@ -2,13 +2,14 @@
 
 use crate::history::facts::{Span, table};
 use crate::history::{Kind, Library};
-use crate::offline::live::{Conditions, LiveRun, Running};
+use crate::offline::live::{LiveRun, Running};
 use crate::offline::net::Net;
 use crate::offline::ordered::Ordered;
 use anyhow::Context;
 use foreshock_compiler::batch::Tables;
 use foreshock_compiler::{Pack, feed_schema};
 use foreshock_core::Feed;
+use foreshock_engine::{Engine, Limits};
 use foreshock_log::seq;
 use std::fmt::{Display, Formatter};
 use std::num::NonZero;
@@ -101,15 +102,15 @@ impl Kept {
         Ok(self.within(Net::of_tables_on(&self.runtime, threads, pack, &self.tables)?))
     }
 
-    /// What the engine says of it, which gets the facts in the order of their times.
+    /// What the engine says of it, in so many threads. It gets the facts in the order of their times; they were admitted when they
+    /// came, so none is asked again whether it counts.
     ///
     /// # Errors
     /// What DataFusion says.
-    pub fn run_live(&self, pack: &Pack, conditions: Conditions) -> anyhow::Result<LiveRun> {
-        let conditions = Conditions { lateness_us: 0, ..conditions };
-        let mut running = Running::new(pack, &[i64::MIN; Feed::ALL.len()], conditions)?;
+    pub fn run_live(&self, pack: &Pack, threads: usize) -> anyhow::Result<LiveRun> {
+        let mut running = Running::new(pack, Engine::behind(pack.plan.clone(), threads, Limits::NONE), threads);
         Ordered::new(&self.tables, &pack.plan, &self.runtime)?.for_each_batch(|batch, bound_us| {
-            running.raise(0..Feed::ALL.len(), bound_us);
+            running.move_horizon(bound_us);
             running.step(&[batch]).map(drop)
         })?;
         let mut run = running.finish();

@@ -59,7 +59,9 @@ pub fn run_live(
     conditions: Conditions,
     mut progress: impl FnMut(u64),
 ) -> anyhow::Result<LiveRun> {
-    let mut running = Running::new(pack, &files.firsts(), conditions)?;
+    let engine = engine_for(pack.plan.clone(), conditions.shards, &files.firsts(), conditions.lateness_us);
+    let mut running = Running::new(pack, engine, conditions.shards);
+    running.run.facts_that_count = conditions.keep_accepted.then(FactFiles::new).transpose()?;
     for_each_batch(files, |batches, ended| {
         let events = running.step(&batches)?;
         running.go_past_ended(&ended);
@@ -79,18 +81,15 @@ pub struct Running<'a> {
 }
 
 impl Running<'_> {
-    /// One whose source partitions begin at these times.
-    ///
-    /// # Errors
-    /// When the accepted events cannot be kept.
-    pub fn new<'a>(pack: &'a Pack, firsts: &[i64], conditions: Conditions) -> anyhow::Result<Running<'a>> {
+    /// With an engine that has judged nothing, in so many threads.
+    pub fn new(pack: &Pack, engine: Engine, threads: usize) -> Running<'_> {
         let latency = Histogram::new_with_bounds(1, 60 * 1_000_000, 3).expect("fixed bounds are valid");
         let run = LiveRun {
             net: Net::default(),
             facts: StepFacts::default(),
             retractions: 0,
             revisions: 0,
-            facts_that_count: conditions.keep_accepted.then(FactFiles::new).transpose()?,
+            facts_that_count: None,
             latency,
             engine_seconds: 0.0,
             sizes: Sizes::default(),
@@ -98,8 +97,7 @@ impl Running<'_> {
             currencies: Currencies::of(pack),
             leaps: Vec::new(),
         };
-        let engine = engine_for(pack.plan.clone(), conditions.shards, firsts, conditions.lateness_us);
-        Ok(Running { pack, engine, pool: Pool { threads: conditions.shards }, leaders: Leaders::default(), run })
+        Running { pack, engine, pool: Pool { threads }, leaders: Leaders::default(), run }
     }
 
     /// Judges a micro-batch; how many events it had.
@@ -128,15 +126,15 @@ impl Running<'_> {
         Ok(events)
     }
 
-    /// No event before this time comes from these source partitions any more.
-    pub fn raise(&mut self, partitions: impl IntoIterator<Item = usize>, bound_us: i64) {
-        partitions.into_iter().for_each(|partition| self.engine.raise(partition, bound_us));
+    /// No event before this time comes any more, for an engine behind another one.
+    pub fn move_horizon(&mut self, horizon_us: i64) {
+        self.engine.move_horizon(horizon_us);
     }
 
     /// Nothing waits for a source partition that is at its end.
     fn go_past_ended(&mut self, ended: &[usize]) {
         let Some(bound_us) = self.engine.tick(ended) else { return };
-        self.raise(ended.iter().copied(), bound_us);
+        ended.iter().for_each(|partition| self.engine.raise(*partition, bound_us));
     }
 
     /// Nothing more comes.

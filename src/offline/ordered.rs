@@ -1,11 +1,11 @@
 //! The facts of a history in the order of their times, slice by slice, for the engine: what a live process would have judged had
 //! every fact come in time and in its last version.
 
+use crate::history::facts::bounds;
 use anyhow::Context;
 use arrow::array::{ArrayRef, AsArray, RecordBatch, new_null_array};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
-use datafusion::prelude::{SessionConfig, SessionContext, ident, lit};
-use datafusion::scalar::ScalarValue;
+use datafusion::prelude::{SessionConfig, SessionContext, ident};
 use foreshock_compiler::batch::Tables;
 use foreshock_compiler::feed_schema;
 use foreshock_core::Feed;
@@ -55,8 +55,7 @@ impl<'a> Ordered<'a> {
         Ok(Ordered { ctx, runtime, columns })
     }
 
-    /// Gives each micro-batch, whose source partition is its feed's place in [`Feed::ALL`], and a time before which none of the
-    /// facts that follow is. Another thread reads ahead.
+    /// Gives each micro-batch, and a time before which none of its facts and of those that follow is. Another thread reads ahead.
     ///
     /// # Errors
     /// What DataFusion says, and what the receiver says.
@@ -95,12 +94,13 @@ impl<'a> Ordered<'a> {
     }
 
     async fn slice(&self, (from_us, to_us): (i64, i64)) -> anyhow::Result<Slice> {
-        let time = |us: i64| lit(ScalarValue::TimestampMicrosecond(Some(us), Some("UTC".into())));
         let mut slice = Slice::new();
         for (feed, columns) in &self.columns {
-            let within = ident("event_time").gt_eq(time(from_us)).and(ident("event_time").lt(time(to_us)));
-            let facts = self.ctx.table(feed.table()).await?.filter(within)?.select_columns(columns)?;
-            let rows = facts.sort_by(vec![ident("event_time")])?.collect().await?;
+            let mut facts = self.ctx.table(feed.table()).await?;
+            for bound in bounds((Some(from_us), Some(to_us))) {
+                facts = facts.filter(bound)?;
+            }
+            let rows = facts.select_columns(columns)?.sort_by(vec![ident("event_time")])?.collect().await?;
             let filled = rows.iter().filter(|rows| rows.num_rows() > 0).map(|rows| with_nulls(*feed, rows));
             slice.push((*feed, filled.collect::<anyhow::Result<_>>()?));
         }
@@ -126,12 +126,8 @@ fn merge(mut slice: Slice, on_batch: &mut impl FnMut(FeedBatch, i64) -> anyhow::
         let waiting = slice.iter_mut().filter_map(|(feed, batches)| Some((first_us(batches.front()?), *feed, batches)));
         let Some((bound_us, feed, batches)) = waiting.min_by_key(|(first_us, ..)| *first_us) else { return Ok(()) };
         let batch = batches.pop_front().expect("it waits");
-        on_batch(FeedBatch { feed, partition: partition(feed), batch, actions: Vec::new() }, bound_us)?;
+        on_batch(FeedBatch { feed, partition: 0, batch, actions: Vec::new() }, bound_us)?;
     }
-}
-
-fn partition(feed: Feed) -> usize {
-    Feed::ALL.iter().position(|other| *other == feed).expect("all are there")
 }
 
 /// Spans of time that have all rows, in their order: from the first time on, before the second.

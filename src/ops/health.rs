@@ -405,6 +405,10 @@ mod tests {
             assert!(text.contains(&format!("\nforeshock_{name} {COUNT}\n")), "{name} is not shown: {text}");
         }
         assert!(text.contains("\nforeshock_horizon_seconds 42\n"), "{text}");
+        for (name, _) in latency::METRICS {
+            let (kind, none) = (format!("# TYPE foreshock_{name} histogram\n"), format!("foreshock_{name}_count"));
+            assert!(text.contains(&kind) && text.contains(&none), "{name}: {text}");
+        }
         for (name, help, _) in Tally::default().metrics() {
             let line = format!("# HELP foreshock_{name}_total {help}\n");
             assert!(text.contains(&line) && text.contains(&format!("\nforeshock_{name}_total 0\n")), "{name}: {text}");
