@@ -20,6 +20,8 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::types::RDKafkaErrorCode::QueueFull;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -43,6 +45,7 @@ fn main() {
 struct Corridor {
     broker: Broker,
     config: String,
+    metrics: u16,
     _folder: tempfile::TempDir,
 }
 
@@ -52,8 +55,9 @@ impl Corridor {
         let folder = tempfile::tempdir().unwrap();
         let (path, rules) = (folder.path().join("foreshock.toml"), folder.path().join("sql"));
         put_in_force(&rules);
+        let metrics = broker::free_port();
         let text_of = format!(
-            "[kafka]\nbrokers = \"{}\"\npartitions = {partitions}\n[engine]\nrefuse_future = false\n[kafka.properties]\n{}\n[http]\nlisten = \"\"\n[rules]\ndir = {:?}\n",
+            "[kafka]\nbrokers = \"{}\"\npartitions = {partitions}\n[engine]\nrefuse_future = false\n[kafka.properties]\n{}\n[http]\nlisten = \"127.0.0.1:{metrics}\"\n[rules]\ndir = {:?}\n",
             broker.address(),
             std::env::var("PROPERTIES").unwrap_or_default(),
             rules.display().to_string()
@@ -62,7 +66,7 @@ impl Corridor {
         let config = path.display().to_string();
         let made = foreshock(&["topics", "create", "--config", &config]);
         assert!(made.status.success(), "{}", text(&made.stderr));
-        Corridor { broker, config, _folder: folder }
+        Corridor { broker, config, metrics, _folder: folder }
     }
 
     fn run(&self) -> Running {
@@ -142,9 +146,8 @@ fn drain(events: usize) {
 fn open_loop(rate: usize, seconds: usize) {
     let corridor = Corridor::new(1);
     let mut running = corridor.run();
-    let mut client = corridor.client();
-    client.set("linger.ms", "0");
-    let producer: BaseProducer = client.create().unwrap();
+
+    let producer: BaseProducer = corridor.client().create().unwrap();
     let count = rate * (seconds + usize::try_from(WARM_UP.as_secs()).unwrap());
     let lines: Vec<String> = few1(Few1 { events: count, ..Few1::default() }).map(|line| line.json).collect();
     let (control, progress) = (corridor.reader(TOPIC, "read_uncommitted"), corridor.reader(PROGRESS, "read_committed"));
@@ -190,6 +193,7 @@ fn open_loop(rate: usize, seconds: usize) {
         (histogram, reads.join().unwrap())
     });
     let cpu = cpu_seconds(running.0.id());
+    println!("mean of a record, all of the run: {}", means(corridor.metrics).join(", "));
     running.stop();
     for (name, histogram) in [("control", others), ("foreshock", own)] {
         let ms = |quantile| histogram.value_at_quantile(quantile) as f64 / 1_000.0;
@@ -203,6 +207,28 @@ fn open_loop(rate: usize, seconds: usize) {
         );
     }
     println!("{cpu:.1} CPU seconds");
+}
+
+/// Mean times by stage, as the process itself tells them.
+fn means(port: u16) -> Vec<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(stream, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
+    let mean = |name: &str, labels: &str| {
+        let [sum, count] = ["sum", "count"].map(|of| value(&format!("foreshock_{name}_{of}{labels} ")).unwrap());
+        1_000.0 * sum / count
+    };
+    let stages = ["decode", "judge", "deliver"].map(|stage| (stage, "stage_seconds", format!("{{stage=\"{stage}\"}}")));
+    let whole = ["taken_to_committed", "record_to_committed"].map(|name| (name, name, String::new()));
+    let whole = whole.map(|(shown, name, labels)| (shown, format!("{name}_seconds"), labels));
+    let stages = stages.map(|(shown, name, labels)| (shown, name.to_owned(), labels));
+    stages
+        .into_iter()
+        .chain(whole)
+        .map(|(shown, name, labels)| format!("{shown} {:.1} ms", mean(&name, &labels)))
+        .collect()
 }
 
 /// User and system time of a process. Linux counts it in hundredths.
