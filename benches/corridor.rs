@@ -1,7 +1,7 @@
 //! The whole corridor, from a real broker to acknowledged results: `cargo bench --bench corridor -- drain 3000000`, how fast it
 //! takes what waits; `.. -- open 1000 60`, how long a record takes that comes at a steady rate (an open loop: records a second,
 //! seconds), beside a consumer that does nothing but read them, and beside a client that does nothing but pass on in
-//! transactions. What it prints stands in docs/benchmarks.md with its conditions.
+//! transactions; `.. -- beside 1000 60`, the same beside a reader that is asked for more than there is. What it prints stands in docs/benchmarks.md with its conditions.
 //! `FORESHOCK_BINARY` names another binary to measure, `PROPERTIES` holds lines for its `[kafka.properties]`.
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss)] // a broken bench may panic; rates are for people
 
@@ -11,6 +11,8 @@ mod broker;
 mod open_loop;
 #[path = "../tests/support/process.rs"]
 mod process;
+#[path = "../tests/support/statements.rs"]
+mod statements;
 
 use broker::Broker;
 use foreshock_generator::{Few1, few1};
@@ -33,8 +35,9 @@ fn main() {
     match words.first().map(String::as_str) {
         Some("drain") => drain(number(1).unwrap_or(3_000_000)),
         Some("open") => open_loop::run(number(1).unwrap_or(1_000), number(2).unwrap_or(60)),
+        Some("beside") => open_loop::beside_statements(number(1).unwrap_or(1_000), number(2).unwrap_or(60)),
         // `cargo test --benches` runs it so: there is nothing to measure.
-        _ => println!("say `drain EVENTS` or `open RATE SECONDS`"),
+        _ => println!("say `drain EVENTS`, `open RATE SECONDS` or `beside RATE SECONDS`"),
     }
 }
 
@@ -42,6 +45,8 @@ fn main() {
 struct Corridor {
     broker: Broker,
     config: String,
+    /// Where a reader answers.
+    sql: u16,
     _folder: tempfile::TempDir,
 }
 
@@ -51,8 +56,9 @@ impl Corridor {
         let folder = tempfile::tempdir().unwrap();
         let (path, rules) = (folder.path().join("foreshock.toml"), folder.path().join("sql"));
         put_in_force(&rules);
+        let sql = broker::free_port();
         let text_of = format!(
-            "[kafka]\nbrokers = \"{}\"\npartitions = {partitions}\n[engine]\nrefuse_future = false\n[kafka.properties]\n{}\n[http]\nlisten = \"\"\n[rules]\ndir = {:?}\n",
+            "[kafka]\nbrokers = \"{}\"\npartitions = {partitions}\n[engine]\nrefuse_future = false\n[kafka.properties]\n{}\n[http]\nlisten = \"\"\n[serve]\nlisten = \"127.0.0.1:{sql}\"\n[rules]\ndir = {:?}\n",
             broker.address(),
             std::env::var("PROPERTIES").unwrap_or_default(),
             rules.display().to_string()
@@ -61,7 +67,7 @@ impl Corridor {
         let config = path.display().to_string();
         let made = foreshock(&["topics", "create", "--config", &config]);
         assert!(made.status.success(), "{}", text(&made.stderr));
-        Corridor { broker, config, _folder: folder }
+        Corridor { broker, config, sql, _folder: folder }
     }
 
     fn run(&self) -> Running {

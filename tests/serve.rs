@@ -12,9 +12,11 @@ mod exactly_once;
 mod process;
 #[path = "support/single.rs"]
 mod single;
+#[path = "support/statements.rs"]
+mod statements;
 
 use broker::{Broker, free_port};
-use desk::{apply, desk, greedy_statements, me, payments, refused_statements, runtime, serve_http};
+use desk::{apply, desk, me, payments, runtime, serve_http};
 use exactly_once::{Input, committed, configure, produce, wait_until_taken};
 use foreshock::ops::config::Config;
 use foreshock::serve::assembly::{Assembly, Incoming};
@@ -22,6 +24,7 @@ use foreshock::serve::store::Store;
 use process::{Running, foreshock, text};
 use serde_json::Value;
 use single::{metric, ready, wait_until};
+use statements::{greedy_statements, refused_statements};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::sync::Arc;

@@ -8,14 +8,17 @@ mod desk;
 mod jars;
 #[path = "support/process.rs"]
 mod process;
+#[path = "support/statements.rs"]
+mod statements;
 
-use desk::{apply, desk, greedy_statements, payments, refused_statements, runtime};
+use desk::{apply, desk, payments, runtime};
 use foreshock::rights::users::{Secret, Users};
 use foreshock::serve::query::Desk;
 use foreshock::serve::store::Store;
 use foreshock::serve::wire::listener::{Listener, Tls};
 use foreshock::serve::wire::login::Access;
 use serde_json::{Value, json};
+use statements::{greedy_statements, refused_statements};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;

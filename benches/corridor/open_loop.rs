@@ -3,7 +3,8 @@
 //! consumer that only reads.
 
 use crate::process::{Running, wait_for};
-use crate::{Corridor, TOPIC, cpu_seconds, next_batch, send};
+use crate::statements::greedy_statements;
+use crate::{Corridor, TOPIC, cpu_seconds, next_batch, peak_mb, send};
 use foreshock_generator::{Few1, few1};
 use foreshock_log::PROGRESS;
 use hdrhistogram::Histogram;
@@ -11,8 +12,10 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use std::io::Write;
+use std::net::TcpStream;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// A load runs for so long before it counts: a broker that has just been started compiles itself first.
@@ -20,6 +23,8 @@ const WARM_UP: Duration = Duration::from_secs(20);
 /// What the client that only passes on writes.
 const PASSED: &str = "bench.passed";
 const ROUNDS: usize = 2;
+/// Those who ask the reader.
+const CLIENTS: usize = 4;
 const WAIT: Duration = Duration::from_secs(15);
 
 /// The records that were committed together, and those after them.
@@ -45,15 +50,69 @@ pub fn run(rate: usize, seconds: usize) {
         });
         let mut running = corridor.run();
         // What was passed on is judged before the load begins.
-        let mut judged = first;
-        while judged < first + length {
-            judged = next_ranges(&mut running, &progress).last().map_or(judged, |range| range.end);
-        }
+        judge_up_to(first + length, &mut running, &progress);
         let (pid, before) = (running.0.id(), cpu_seconds(running.0.id()));
         load(first + length).measure("foreshock", &mut || next_ranges(&mut running, &progress));
         println!("{:.1} CPU seconds of foreshock, warm-up included", cpu_seconds(pid) - before);
         running.stop();
     }
+}
+
+/// Two rounds: Foreshock beside a reader that nobody asks, and beside one that is asked by four clients at once for more than
+/// there is.
+pub fn beside_statements(rate: usize, seconds: usize) {
+    let corridor = Corridor::new(1);
+    let count = rate * (seconds + usize::try_from(WARM_UP.as_secs()).unwrap());
+    let mut lines = few1(Few1 { events: 2 * ROUNDS * (count + 1), ..Few1::default() }).map(|line| line.json);
+    let length = i64::try_from(count).unwrap() + 1;
+    let progress = corridor.reader("progress", PROGRESS, "read_committed");
+    let mut running = corridor.run();
+    let reader = Running::start(&["serve", "--config", &corridor.config]);
+    wait_for("the reader", || TcpStream::connect(("127.0.0.1", corridor.sql)).ok());
+    for half in 0..2 * ROUNDS {
+        let (is_over, answered) = (AtomicBool::new(half % 2 == 0), AtomicU64::new(0));
+        let name = if half % 2 == 0 { "beside a reader that rests" } else { "beside hostile statements" };
+        std::thread::scope(|scope| {
+            for client in 0..CLIENTS {
+                let (is_over, answered, sql) = (&is_over, &answered, corridor.sql);
+                scope.spawn(move || ask_again_and_again(sql, client, is_over, answered));
+            }
+            let first = i64::try_from(half).unwrap() * length;
+            let load = Load { corridor: &corridor, lines: lines.by_ref().take(count + 1).collect(), rate, first };
+            load.measure(name, &mut || next_ranges(&mut running, &progress));
+            is_over.store(true, Ordering::Release);
+        });
+        println!(
+            "{} statements ended; CPU seconds of the reader so far {:.1}, its most memory {} MB",
+            answered.into_inner(),
+            cpu_seconds(reader.0.id()),
+            peak_mb(reader.0.id())
+        );
+    }
+    running.stop();
+}
+
+/// One statement after the other, each client from another one on.
+fn ask_again_and_again(port: u16, client: usize, is_over: &AtomicBool, answered: &AtomicU64) {
+    let statements = greedy_statements();
+    for statement in statements.iter().cycle().skip(client * statements.len() / CLIENTS) {
+        if is_over.load(Ordering::Acquire) {
+            return;
+        }
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let head = format!(
+            "POST /v1/sql HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            statement.len()
+        );
+        // The reader may close before it has read all of a statement that is too long.
+        let _ = stream.write_all((head + statement).as_bytes());
+        let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        answered.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+fn judge_up_to(offset: i64, running: &mut Running, progress: &BaseConsumer) {
+    while next_ranges(running, progress).last().is_none_or(|range| range.end < offset) {}
 }
 
 fn create_passed(corridor: &Corridor) {

@@ -396,9 +396,9 @@ impl Source for KafkaSource {
         }
     }
 
-    fn mark_done(&mut self, ranges: &[Range]) {
+    fn mark_done(&mut self, ranges: &[Range], topics: &BTreeMap<String, String>) {
         for range in ranges {
-            if self.is_of_old(&range.topic) {
+            if differs(topics, &self.topics, &range.topic) {
                 continue;
             }
             if let Some(number) = self.numbers.get(&(range.topic.clone(), range.partition)) {

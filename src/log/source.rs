@@ -88,8 +88,8 @@ pub trait Source {
     fn hold(&mut self);
     /// Results are delivered again.
     fn go_on(&mut self);
-    /// Counts a batch as done.
-    fn mark_done(&mut self, ranges: &[Range]);
+    /// Counts a batch as done, whose topics had these ids.
+    fn mark_done(&mut self, ranges: &[Range], topics: &BTreeMap<String, String>);
     /// Every partition in the order of the engine, with the next offset to take.
     fn places(&self) -> Vec<Range>;
     /// Tells the source what is done, for tools that show the lag; waits for its answer when it is the last time.

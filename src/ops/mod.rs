@@ -6,4 +6,5 @@ pub mod intake;
 pub mod latency;
 pub mod leaders;
 pub mod pool;
+pub mod priority;
 pub mod telemetry;

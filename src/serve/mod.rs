@@ -25,6 +25,7 @@ pub mod questions;
 pub mod replace;
 pub mod restrict;
 pub mod rows;
+pub mod sections;
 pub mod session;
 pub mod store;
 pub mod stream;

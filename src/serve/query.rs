@@ -1,6 +1,7 @@
 //! A statement to its rows, within limits.
 
 use crate::ops::config::Serve;
+use crate::ops::priority::give_way;
 use crate::rights::audit::{Audit, Outcome};
 use crate::rights::grant::Person;
 use crate::rights::pseudonym::Pseudonyms;
@@ -185,6 +186,7 @@ impl Desk {
             .worker_threads(limits.at_once)
             .thread_name("statement")
             .thread_stack_size(STACK_BYTES)
+            .on_thread_start(give_way)
             // A history may be in an object store.
             .enable_all()
             .build()?;

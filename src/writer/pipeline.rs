@@ -134,7 +134,7 @@ impl<S: Source> Pipeline<S> {
         self.outcome.restore(&snapshot.actions, &snapshot.in_force).map_err(anyhow::Error::msg).with_context(place)?;
         self.source.topics_in_log(&snapshot.topics)?;
         self.topics.clone_from(&snapshot.topics);
-        self.source.mark_done(&snapshot.partitions);
+        self.source.mark_done(&snapshot.partitions, &snapshot.topics);
         self.number = snapshot.number + 1;
         self.last_owner.clone_from(&snapshot.owner);
         Ok(())
@@ -188,7 +188,7 @@ impl<S: Source> Pipeline<S> {
             raise(&mut self.engine, &self.source, &progress.ticks);
             // Said when it was done.
             self.process(&records, &mut Vec::new());
-            self.source.mark_done(&progress.ranges);
+            self.source.mark_done(&progress.ranges, &self.topics);
             self.number = progress.number + 1;
             self.last_owner.clone_from(&progress.owner);
         }
@@ -334,7 +334,7 @@ impl<S: Source> Pipeline<S> {
     pub fn done(&mut self, judged: Judged) -> anyhow::Result<Turn> {
         self.answered();
         self.source.go_on();
-        self.source.mark_done(&judged.progress.ranges);
+        self.source.mark_done(&judged.progress.ranges, &judged.progress.topics);
         self.source.commit(false)?;
         self.health.lost.store(self.source.lost(), Ordering::Relaxed);
         self.health.latency.note(&judged.timing);

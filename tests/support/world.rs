@@ -189,7 +189,7 @@ impl Source for SimSource {
 
     fn go_on(&mut self) {}
 
-    fn mark_done(&mut self, ranges: &[Range]) {
+    fn mark_done(&mut self, ranges: &[Range], _topics: &BTreeMap<String, String>) {
         for range in ranges {
             let number = self.number(&range.topic, range.partition).unwrap();
             self.done[number] = usize::try_from(range.to).unwrap();
