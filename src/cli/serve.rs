@@ -5,6 +5,7 @@ use crate::cli::options::{ConfigOption, load_pack};
 use crate::cli::stop::stop_flag;
 use crate::kafka::settings::Delivery;
 use crate::rules::files::Choice;
+use crate::serve::memory::goes_first;
 use crate::serve::process::{Reader, Since};
 use anyhow::Context;
 use std::sync::atomic::Ordering;
@@ -25,6 +26,7 @@ impl Serve {
     pub fn run(&self) -> anyhow::Result<Exit> {
         let config = self.config.read()?;
         crate::ops::telemetry::start();
+        goes_first();
         if config.spread.partitions > 0 {
             eprintln!("spread.partitions is set: `serve` cannot follow rules that several processes share yet");
             return Ok(Exit::Invalid);

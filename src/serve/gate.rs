@@ -42,7 +42,8 @@ pub const READ_ONLY: &str = "25006";
 pub const SYNTAX: &str = "42601";
 const TOO_COMPLEX: &str = "54001";
 const INTERNAL: &str = "XX000";
-const MEMORY: &str = "53200";
+/// Memory that there is not.
+pub const MEMORY: &str = "53200";
 /// A value that cannot be computed.
 pub const DATA: &str = "22000";
 

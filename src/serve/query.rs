@@ -10,6 +10,7 @@ use crate::serve::changes::wait_for;
 use crate::serve::floor;
 use crate::serve::gate::{self, Refused};
 use crate::serve::itself::{Itself, Ticket};
+use crate::serve::memory::Memory;
 use crate::serve::pg_catalog::PgCatalog;
 use crate::serve::pg_nothing;
 use crate::serve::restrict;
@@ -109,6 +110,9 @@ pub struct Seen {
 /// SQLSTATE of what was stopped.
 const CANCELLED: &str = "57014";
 
+/// What statements may take beside the memory that the pool counts: batches on their way, plans, what DataFusion does not count.
+const UNSEEN_BYTES: u64 = 1 << 30;
+
 /// Plans of long statements are walked by calls within calls.
 const STACK_BYTES: usize = 64 << 20;
 
@@ -119,6 +123,7 @@ pub struct Desk {
     limits: Limits,
     runtime: Arc<RuntimeEnv>,
     permits: Arc<Semaphore>,
+    memory: Memory,
     /// By role.
     pg_catalogs: DashMap<String, Arc<PgCatalog>>,
     seen: Seen,
@@ -182,6 +187,7 @@ impl Desk {
         let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).with_disk_manager_builder(disk).build_arc()?;
         let permits = Arc::new(Semaphore::new(limits.at_once));
+        let memory = Memory::new(limits.memory_bytes as u64 + UNSEEN_BYTES, limits.time);
         let threads = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(limits.at_once)
             .thread_name("statement")
@@ -198,6 +204,7 @@ impl Desk {
             limits,
             runtime,
             permits,
+            memory,
             pg_catalogs,
             seen,
             itself,
@@ -238,7 +245,11 @@ impl Desk {
         let note =
             Note { desk: self, person: ask.person.clone(), text: ask.text.clone(), is_written: AtomicBool::new(false) };
         let sees_sums = ask.person.grant.aggregates_only;
-        let mut answer = self.work(time, async move { desk.run(&ask, &ticket).await }).await;
+        // What waits for rows that come, or for others to end, takes no memory.
+        let runs = Arc::new(AtomicBool::new(false));
+        let of_work = runs.clone();
+        let work = async move { desk.run(&ask, &ticket, &of_work).await };
+        let mut answer = self.watched(time, || runs.load(Ordering::Acquire), work).await;
         if let Err(refused) = &mut answer
             && sees_sums
             && refused.state == gate::DATA
@@ -286,23 +297,40 @@ impl Desk {
         self.work(None, shape).await
     }
 
-    /// Does work on the threads of statements, within their time: they have the stack for deep trees.
+    /// Does work on the threads of statements, within their time and memory: they have the stack for deep trees.
     ///
     /// # Errors
-    /// Those of the work, or that its time is over.
+    /// Those of the work, that its time is over, or that the statements have taken too much memory.
     pub async fn work<T: Send + 'static>(
         &self,
         time: Option<Duration>,
         work: impl Future<Output = Result<T, Refused>> + Send + 'static,
     ) -> Result<T, Refused> {
+        self.watched(time, || true, work).await
+    }
+
+    /// The same; memory is looked at while it runs. By the thread of whoever asks: those of statements may all be at work.
+    async fn watched<T: Send + 'static>(
+        &self,
+        time: Option<Duration>,
+        runs: impl Fn() -> bool,
+        work: impl Future<Output = Result<T, Refused>> + Send + 'static,
+    ) -> Result<T, Refused> {
         let threads = self.threads.as_ref().expect("they are there until the end");
         let mut work = Work(threads.spawn(work));
         let time = time.unwrap_or(self.limits.time).min(self.limits.time);
-        match tokio::time::timeout(time, &mut work.0).await {
-            Ok(Ok(done)) => done,
-            Ok(Err(fault)) => Err(Refused { state: "XX000", message: format!("the statement failed inside: {fault}") }),
-            Err(_) => Err(Refused { state: CANCELLED, message: format!("stopped: it took more than {time:?}") }),
-        }
+        let stopped = tokio::select! {
+            done = &mut work.0 => {
+                return done.unwrap_or_else(|fault| {
+                    Err(Refused { state: "XX000", message: format!("the statement failed inside: {fault}") })
+                });
+            }
+            () = tokio::time::sleep(time) => (CANCELLED, format!("it took more than {time:?}")),
+            () = self.memory.exceeded(runs) => {
+                (gate::MEMORY, "all statements together took a gigabyte more than serve.memory_mb: ask for less".into())
+            }
+        };
+        Err(Refused { state: stopped.0, message: format!("stopped: {}", stopped.1) })
     }
 
     async fn session(&self, ask: &Ask) -> Result<(Arc<State>, SessionContext), Refused> {
@@ -343,7 +371,7 @@ impl Desk {
         Ok((state, ctx, plan))
     }
 
-    async fn run(&self, ask: &Ask, ticket: &Ticket) -> Result<Answer, Refused> {
+    async fn run(&self, ask: &Ask, ticket: &Ticket, runs: &AtomicBool) -> Result<Answer, Refused> {
         let fault = |e: datafusion::error::DataFusionError| gate::refused(&e);
         let (mut state, mut ctx, mut plan) = self.planned(ask).await?;
         if wait_for(&plan, &self.store, self.limits.time).await.map_err(fault)? {
@@ -351,6 +379,7 @@ impl Desk {
         }
         let _permit = self.permits.acquire().await.expect("never closed");
         ticket.run();
+        runs.store(true, Ordering::Release);
         let mut rows = ctx.execute_logical_plan(plan).await.map_err(fault)?.execute_stream().await.map_err(fault)?;
         let (schema, mut batches) = (rows.schema(), Vec::new());
         let held = MemoryConsumer::new("answer").register(&self.runtime.memory_pool);

@@ -12,6 +12,7 @@ use crate::serve::computed::{Computed, Rows};
 use crate::serve::explain::ExplainFunction;
 use crate::serve::floor::Opaque;
 use crate::serve::gate::Refused;
+use crate::serve::gathered::BoundGathered;
 use crate::serve::itself::{self, Itself};
 use crate::serve::profile::ProfileFunction;
 use crate::serve::replace::Replace;
@@ -24,6 +25,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, Session};
 use datafusion::datasource::{MemTable, TableProvider};
 use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -83,7 +85,8 @@ pub async fn session(
     itself: &Itself,
 ) -> Result<SessionContext> {
     let below = SessionContext::new_with_config_rt(config(), runtime.clone());
-    let public = SessionContext::new_with_config_rt(config(), runtime);
+    let public = SessionStateBuilder::new().with_config(config()).with_runtime_env(runtime).with_default_features();
+    let public = SessionContext::new_with_state(public.with_physical_optimizer_rule(Arc::new(BoundGathered)).build());
     below.register_udf(restrict::function(&seer.pseudonyms));
     let (person, views) = (&seer.person, Views { below: &below, public: &public, person: &seer.person });
     for (name, table) in &state.tables {
