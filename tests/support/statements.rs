@@ -84,6 +84,12 @@ pub fn greedy_statements() -> Vec<String> {
         "SELECT * FROM transactions".to_owned() + " UNION ALL SELECT * FROM transactions".repeat(20).as_str(),
         "SELECT arrow_cast(event_id, 'Dictionary(Int32, Utf8)') FROM transactions".into(),
         "SELECT (SELECT string_agg(event_id, ',') FROM transactions) AS t FROM transactions LIMIT 9000".into(),
+        "SELECT max(s) OVER () FROM (SELECT string_agg(event_id, ',') AS s FROM transactions UNION ALL SELECT event_id FROM transactions) x".into(),
+        "SELECT a.s FROM (SELECT currency, array_agg(event_id) AS s FROM transactions GROUP BY currency) a JOIN transactions t \
+         ON a.currency = t.currency"
+            .into(),
+        "WITH a AS (SELECT string_agg(event_id, ',') AS s FROM transactions) SELECT a.s || t.event_id FROM a, transactions t".into(),
+        format!("SELECT event_id || '{}' AS a, '{}' || event_id AS b FROM transactions", "x".repeat(30_000), "y".repeat(30_000)),
         nested("(", ")", 20_000),
         nested("abs(", ")", 5_000),
         nested("NOT ", "", 10_000),
