@@ -154,7 +154,8 @@ fn next_passed(passed: &BaseConsumer) -> Vec<Range<i64>> {
     let Some(message) = passed.poll(Duration::from_millis(100)) else { return Vec::new() };
     let message = message.unwrap();
     let (from, to) = std::str::from_utf8(message.payload().unwrap()).unwrap().split_once(' ').unwrap();
-    vec![from.parse().unwrap()..to.parse().unwrap()]
+    let range = from.parse().unwrap()..to.parse().unwrap();
+    vec![range]
 }
 
 fn next_ranges(running: &mut Running, progress: &BaseConsumer) -> Vec<Range<i64>> {
