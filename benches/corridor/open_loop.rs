@@ -3,12 +3,11 @@
 //! consumer that only reads.
 
 use crate::process::{Running, wait_for};
+use crate::setup::{Corridor, TOPIC, cpu_seconds, create_topic, next_batch, peak_mb, send};
 use crate::statements::greedy_statements;
-use crate::{Corridor, TOPIC, cpu_seconds, next_batch, peak_mb, send};
 use foreshock_generator::{Few1, few1};
 use foreshock_log::PROGRESS;
 use hdrhistogram::Histogram;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -37,7 +36,7 @@ pub fn run(rate: usize, seconds: usize) {
     let mut load =
         |first: i64| Load { corridor: &corridor, lines: lines.by_ref().take(count + 1).collect(), rate, first };
     let length = i64::try_from(count).unwrap() + 1;
-    create_passed(&corridor);
+    create_topic(&corridor, PASSED);
     let (passed, progress) =
         (corridor.reader("passed", PASSED, "read_committed"), corridor.reader("progress", PROGRESS, "read_committed"));
     for round in 0..ROUNDS {
@@ -113,13 +112,6 @@ fn ask_again_and_again(port: u16, client: usize, is_over: &AtomicBool, answered:
 
 fn judge_up_to(offset: i64, running: &mut Running, progress: &BaseConsumer) {
     while next_ranges(running, progress).last().is_none_or(|range| range.end < offset) {}
-}
-
-fn create_passed(corridor: &Corridor) {
-    let admin: AdminClient<_> = corridor.client().create().unwrap();
-    let topic = NewTopic::new(PASSED, 1, TopicReplication::Fixed(1));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(admin.create_topics(&[topic], &AdminOptions::new())).unwrap();
 }
 
 /// Reads on from an offset, and writes for all that came together one record, in a transaction.

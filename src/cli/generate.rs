@@ -46,6 +46,7 @@ impl Gen {
             zipf_permille: self.zipf,
             late_permille: self.late,
             hot_permille: self.hot,
+            ..Few1::default()
         }
     }
 

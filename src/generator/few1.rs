@@ -10,7 +10,8 @@ use foreshock_core::time::{SECOND_US, format_rfc3339};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-const SPAN_US: u64 = 20 * 60 * 1_000_000;
+/// Twenty minutes.
+const SPAN_S: u32 = 20 * 60;
 const LATE_US_MAX: i64 = 30 * SECOND_US;
 
 /// What the workload is made of.
@@ -28,15 +29,25 @@ pub struct Few1 {
     pub late_permille: u32,
     /// So many of a thousand events are paid by the first account, beside what it draws.
     pub hot_permille: u32,
+    /// Seconds of event time over which they are spread.
+    pub span_s: u32,
 }
 
 impl Default for Few1 {
     fn default() -> Self {
-        Few1 { seed: 1, events: 0, accounts: 1_000_000, zipf_permille: 1_000, late_permille: 0, hot_permille: 0 }
+        Few1 {
+            seed: 1,
+            events: 0,
+            accounts: 1_000_000,
+            zipf_permille: 1_000,
+            late_permille: 0,
+            hot_permille: 0,
+            span_s: SPAN_S,
+        }
     }
 }
 
-/// The workload FEW-1, spread evenly over 20 event-minutes at unique microseconds: the order of the iterator is the order
+/// The workload FEW-1, spread evenly over its event time (20 minutes, if nobody says otherwise) at unique microseconds: the order of the iterator is the order
 /// of arrival.
 pub fn few1(of: Few1) -> impl Iterator<Item = Line> {
     let accounts = of.accounts.max(1);
@@ -48,6 +59,7 @@ pub fn few1(of: Few1) -> impl Iterator<Item = Line> {
         hot_permille: u64::from(of.hot_permille),
         next: 0,
         events: u64::try_from(of.events).unwrap_or(u64::MAX),
+        span_us: u64::from(of.span_s) * SECOND_US.unsigned_abs(),
         late: BinaryHeap::new(),
     }
 }
@@ -60,6 +72,7 @@ struct Workload {
     hot_permille: u64,
     next: u64,
     events: u64,
+    span_us: u64,
     /// Events under way: (arrival, event time, json), the next to arrive on top.
     late: BinaryHeap<Reverse<(i64, i64, String)>>,
 }
@@ -92,9 +105,9 @@ fn line(time_us: i64, json: String) -> Line {
 }
 
 impl Workload {
-    /// Evenly spread; unique up to 1.2 billion events.
+    /// Evenly spread; unique up to 1.2 billion events in twenty minutes.
     fn time_of(&self, idx: u64) -> i64 {
-        let offset = u128::from(idx) * u128::from(SPAN_US) / u128::from(self.events);
+        let offset = u128::from(idx) * u128::from(self.span_us) / u128::from(self.events);
         day_start_us() + i64::try_from(offset).unwrap_or(0)
     }
 
