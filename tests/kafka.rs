@@ -69,7 +69,7 @@ fn every_good_event_is_judged_and_every_bad_one_refused_across_a_broker_restart(
     let refused = broker.consume("rejected.v1", 1_000);
     assert_eq!(refused.len(), 1_000, "each bad record has its reason");
     assert!(refused.iter().all(|l| l.contains("\"code\"") && l.contains("\"sha256\"")));
-    let detections = broker.consume("detection.v1", 2 * good);
+    let detections = broker.consume("detection.v1", 3 * good);
     let of_rule = |rule: &str| -> BTreeSet<String> {
         let all = detections.iter().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap());
         all.filter(|d| d["rule_id"] == rule).map(|d| d["event_id"].as_str().unwrap().to_owned()).collect()
@@ -77,8 +77,15 @@ fn every_good_event_is_judged_and_every_bad_one_refused_across_a_broker_restart(
     let expected = |leg: &str| -> BTreeSet<String> { (0..good).map(|n| format!("tx:bank-a:out{n}{leg}")).collect() };
     assert_eq!(of_rule("M03"), expected("#out"));
     assert_eq!(of_rule("M04"), expected(""));
-    let drafts = broker.consume("blocking.draft.v1", good);
-    assert_eq!(drafts.len(), good, "each mule account gets one draft of a blocking request");
+    assert_eq!(of_rule("M19"), expected(""));
+    let drafts = broker.consume("blocking.draft.v1", 2 * good);
+    let asked = |account: &str, amount: &str| {
+        let all = drafts.iter().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap());
+        let of = |d: &serde_json::Value| d["target"]["account"].as_str().is_some_and(|to| to.starts_with(account));
+        all.filter(|d| of(d) && d["amount"] == amount).count()
+    };
+    assert_eq!(asked("MULE", "110.00"), good, "what each mule account has left");
+    assert_eq!(asked("NEXT", "29900.00"), good, "what went on to the next one");
     assert_eq!(running.stop(), Some(0), "SIGTERM drains");
 }
 

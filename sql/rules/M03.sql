@@ -16,14 +16,16 @@ params:
   min_out:      { default: 80, unit: percent, min: 10, max: 100 }
   max_residual: { default: 5, unit: percent, min: 0, max: 100 }
 ---*/
--- Pattern: what came in leaves within 30 minutes. Looks alike: settlement accounts, card bill after salary.
+-- Pattern: what came in leaves within 30 minutes. What can still be stopped is what is left of it.
+-- Looks alike: settlement accounts; wages, and the card bill paid from them (what a company pays in does not count).
 SELECT event_id, event_time, account AS subject,
-       in_30m AS amount_at_risk, currency, institution, district,
+       greatest(least(in_30m, residual), 0) AS amount_at_risk, currency, institution, district,
        source_event_id, in_30m, out_30m, residual
 FROM (
   SELECT event_id, source_event_id, event_time, io, account, institution, district, currency,
          balance_before - amount                     AS residual,
-         sum(amount) FILTER (WHERE io = 'IN')  OVER half_hour AS in_30m,
+         sum(amount) FILTER (WHERE io = 'IN' AND counterparty_account_type <> 'BUSINESS')
+                                               OVER half_hour AS in_30m,
          sum(amount) FILTER (WHERE io = 'OUT') OVER half_hour AS out_30m
   FROM   legs
   WHERE  currency = param('currency', 'CNY') AND status <> 'RJCT'

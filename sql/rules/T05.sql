@@ -5,7 +5,7 @@ category: joint
 severity: high
 action:   block
 measure:  STOP_PAYMENT
-subject:  account
+subject:  payee_account
 fraud_type: OTHER
 legal_basis: [regulation-30]
 owner:    economic-crime-desk
@@ -16,13 +16,14 @@ params:
   min_call_s: { default: 300, unit: seconds, min: 30, max: 7200 }
 ---*/
 -- Pattern: a call with somebody who is no contact ended at most 30 minutes ago after 5 minutes or more, or has
--- started and not ended; then a payment to a payee never paid before. Looks alike: landlord or car seller on the line.
-SELECT event_id, event_time, account AS subject,
-       amount AS amount_at_risk, currency, institution, district,
-       counterparty, long_call_end, call_start, call_end
+-- started and not ended; then a transfer to a payee never paid before. The victim pays: what is asked for is a stop on
+-- the payee's account, at the payee's bank. Looks alike: landlord or car seller on the line; a shop (by card: left out).
+SELECT event_id, event_time, counterparty AS subject,
+       amount AS amount_at_risk, currency, counterparty_institution AS institution, district,
+       account AS victim, institution AS victim_institution, long_call_end, call_start, call_end
 FROM (
-  SELECT event_id, event_time, what, status, account, counterparty, amount, currency, institution, district,
-         first_time_payee,
+  SELECT event_id, event_time, what, kind, status, account, counterparty, amount, currency, institution, district,
+         counterparty_institution, counterparty_account_type, first_time_payee,
          max(event_time) FILTER (WHERE what IN ('CALL_END', 'CALL') AND coalesce(peer_grade, 'NONE') <> 'KNOWN'
                                    AND duration_s >= param('min_call_s', 300)) OVER last_half_hour AS long_call_end,
          max(event_time) FILTER (WHERE what = 'CALL_START' AND coalesce(peer_grade, 'NONE') <> 'KNOWN')
@@ -38,7 +39,8 @@ FROM (
          pair_before    AS (PARTITION BY coalesce(account, phone), coalesce(counterparty, phone) ORDER BY event_time
                             RANGE BETWEEN INTERVAL '90 days' PRECEDING AND INTERVAL '1 microsecond' PRECEDING)
 ) AS seen
-WHERE what = 'PAYMENT' AND account IS NOT NULL AND status <> 'RJCT'
+WHERE what = 'PAYMENT' AND kind = 'TRANSFER' AND counterparty IS NOT NULL AND status <> 'RJCT'
+  AND counterparty <> account AND counterparty_account_type <> 'INTERNAL'
   AND currency = param('currency', 'CNY') AND amount >= param('min_amount', 500000)
   AND coalesce(first_time_payee, last_paid IS NULL)
   AND (long_call_end IS NOT NULL OR (call_start IS NOT NULL AND (call_end IS NULL OR call_end < call_start)))

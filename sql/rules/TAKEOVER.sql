@@ -13,21 +13,25 @@ status:   live
 params:
   currency:  { default: CNY }
   drained:   { default: 95, unit: percent, min: 50, max: 100 }
-  tolerance: { default: 2, unit: percent, min: 0, max: 20 }
+  withdrawn: { default: 50, unit: percent, min: 10, max: 100 }
+  min_in:    { default: 500000, unit: minor, min: 100, max: 1000000000 }
 ---*/
--- Pattern: a transfer of nearly the whole balance reaches a payee that then withdraws about that amount in cash
--- within an hour. A transfer is filed under its payee, a withdrawal under its payer: one key, one window.
+-- Pattern: a transfer of nearly the whole balance reaches a payee that then withdraws half of it or more in cash
+-- within an hour. A transfer is filed under its payee, a withdrawal under its payer: one key, one window. What can still
+-- be stopped is what the payee has left of it: unknown where the bank sends no balance.
 -- Looks alike: own savings moved to pay cash for a car.
 SELECT event_id, event_time, payer_account AS subject,
-       amount AS amount_at_risk, currency, payer_institution AS institution, payer_district AS district,
+       greatest(least(drained_in, payer_balance_before - amount), 0) AS amount_at_risk, currency, payer_institution AS institution, payer_district AS district,
        drained_in, withdrawn, drained_at
 FROM (
   SELECT event_id, event_time, kind, payer_account, payer_institution, payer_district, amount, currency,
+         payer_balance_before,
          sum(amount)     FILTER (WHERE drain)                    OVER last_hour AS drained_in,
          max(event_time) FILTER (WHERE drain)                    OVER last_hour AS drained_at,
          sum(amount)     FILTER (WHERE kind = 'CASH_WITHDRAWAL') OVER last_hour AS withdrawn
   FROM (
     SELECT event_id, event_time, kind, payer_account, payer_institution, payer_district, amount, currency,
+           payer_balance_before,
            CASE WHEN kind = 'CASH_WITHDRAWAL' THEN payer_account ELSE payee_account END AS holder,
            kind = 'TRANSFER' AND payer_balance_before > 0
              AND 100 * amount >= param('drained', 95) * payer_balance_before AS drain
@@ -38,5 +42,5 @@ FROM (
                        RANGE BETWEEN INTERVAL '1 hour' PRECEDING AND CURRENT ROW)
 ) AS flow
 WHERE kind = 'CASH_WITHDRAWAL'
-  AND 100 * withdrawn >= (100 - param('tolerance', 2)) * drained_in
-  AND 100 * withdrawn <= (100 + param('tolerance', 2)) * drained_in
+  AND drained_in >= param('min_in', 500000)
+  AND 100 * withdrawn >= param('withdrawn', 50) * drained_in

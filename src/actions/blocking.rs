@@ -153,6 +153,11 @@ fn value<'a>(detection: &'a Detection, name: &str) -> Option<&'a Value> {
     detection.values.iter().find(|(column, _)| column == name).map(|(_, value)| value)
 }
 
+/// The rule says that nothing is left that a bank could stop: the alert is said, and nothing is asked for.
+pub(crate) fn is_gone(detection: &Detection) -> bool {
+    matches!(value(detection, "amount_at_risk"), Some(Value::Int(..=0)))
+}
+
 /// Minor units mean nothing without the currency, so without it there is no amount rather than a guess.
 fn amount_at_risk(detection: &Detection, currency: Option<&str>, tally: &mut Tally) -> Option<String> {
     let amount = value(detection, "amount_at_risk").filter(|value| !matches!(value, Value::Null))?;

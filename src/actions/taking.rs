@@ -72,7 +72,19 @@ impl Actions {
             return self.open(key, detection, finding);
         };
         self.add(alert, detection, finding);
-        self.change(alert, |episode| episode.say(AlertState::Updated))
+        let mut acts = self.change(alert, |episode| episode.say(AlertState::Updated));
+        acts.extend(self.draft_now(alert, finding));
+        acts
+    }
+
+    /// When its episode opened nothing was left to be stopped, and so nothing was asked for; now something is.
+    fn draft_now(&mut self, alert: u128, finding: &Finding) -> Option<Act> {
+        if finding.rule.follow_up != FollowUp::Block || self.is_in(alert, |episode| episode.draft.is_some()) {
+            return None;
+        }
+        let (draft, act) = self.draft(alert, finding)?;
+        self.episodes.get_mut(&alert)?.draft = Some(draft);
+        Some(act)
     }
 
     fn open(&mut self, key: Key, detection: u128, finding: &Finding) -> Vec<Act> {
@@ -99,6 +111,10 @@ impl Actions {
     fn draft(&mut self, alert: u128, finding: &Finding) -> Option<(Draft, Act)> {
         match finding.rule.follow_up {
             FollowUp::AlertOnly => None,
+            FollowUp::Block if blocking::is_gone(finding.detection) => {
+                self.tally.drafts_without_money += 1;
+                None
+            }
             FollowUp::Block => {
                 let draft = Box::new(blocking::draft(alert, finding, &mut self.tally));
                 Some((Draft::Blocking(draft.clone()), Act::BlockingDraft(draft)))

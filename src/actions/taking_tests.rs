@@ -2,6 +2,7 @@ use super::*;
 use crate::limits::EPISODES_PER_SUBJECT_MAX;
 use crate::testing::{MINUTE_US, START_US, actions, alert, detection, draft, rule, short, take};
 use crate::{AlertMessage, BlockingDraft, DraftState, detection_id};
+use foreshock_core::Value;
 
 /// Takes events given as (event, minute, detected) of one subject and says in short what followed.
 fn story(action: FollowUp, events: &[(&str, i64, bool)]) -> String {
@@ -88,6 +89,32 @@ fn a_withdrawal_names_the_request_it_withdraws_and_a_return_opens_it_again() {
     assert_eq!(draft(&opened).request_id, draft(&withdrawn).request_id);
     assert_eq!(draft(&withdrawn).state, DraftState::Withdrawn);
     assert_eq!(opened, again);
+}
+
+#[test]
+fn nothing_is_asked_for_where_nothing_is_left_and_it_is_as_soon_as_something_is() {
+    let (mut actions, rule) = (actions(), rule(FollowUp::Block));
+    let with = |event: &str, minute, amount| {
+        let mut detection = detection(event, minute, "acc-1");
+        detection.values[0].1 = Value::Int(amount);
+        detection
+    };
+    assert_eq!(short(&take(&mut actions, &rule, &with("1", 0, 0), true)), "Opened 1 (0..0)");
+    assert_eq!(short(&take(&mut actions, &rule, &with("2", 1, 0), true)), "Updated 2 (0..1)");
+    assert_eq!(actions.take_tally().drafts_without_money, 2);
+    let acts = take(&mut actions, &rule, &with("3", 2, 1_050), true);
+    assert_eq!(short(&acts), "Updated 3 (0..2), Draft");
+    assert_eq!(draft(&acts).amount.as_deref(), Some("10.50"));
+    assert_eq!(short(&take(&mut actions, &rule, &with("4", 3, 99), true)), "Updated 4 (0..3)", "it has its draft");
+}
+
+#[test]
+fn a_draft_whose_amount_nobody_knows_is_made_all_the_same() {
+    let (mut actions, rule) = (actions(), rule(FollowUp::Block));
+    let mut unknown = detection("1", 0, "acc-1");
+    unknown.values[0].1 = Value::Null;
+    let acts = take(&mut actions, &rule, &unknown, true);
+    assert_eq!((short(&acts).as_str(), draft(&acts).amount.clone()), ("Opened 1 (0..0), Draft", None));
 }
 
 #[test]

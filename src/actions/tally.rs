@@ -27,6 +27,7 @@ tally! {
     alerts_rule_changed: "Alerts closed because their rule is no longer in force.",
     drafts_rule_changed: "Drafts withdrawn because their rule is no longer in force.",
     drafts_retracted: "Drafts withdrawn because all their detections were taken back.",
+    drafts_without_money: "Detections for which nothing was drafted: the amount at risk was 0, so nothing was left that could be stopped.",
     drafts_forgotten: "Drafts of closed alerts that can no longer be withdrawn: there were too many.",
     warnings_withheld_text: "Warnings not drafted, or not withdrawn: title or fraud type of the rule fail the filter.",
     warnings_withheld_issuer: "Warnings not drafted, or not withdrawn: the settings of who warns make no valid message.",

@@ -54,6 +54,9 @@ fn of_blocking() -> Tally {
         take(actions, &block, &many, true);
         take(actions, &block, &many, false);
         take(actions, &block, &many, false);
+        let mut gone = detection("2", 0, "acc-2");
+        gone.values[0].1 = Value::Int(0);
+        take(actions, &block, &gone, true);
     })
 }
 
@@ -85,6 +88,7 @@ fn every_count_counts_what_its_line_says_and_is_shown() {
         ("alerts_rule_changed", 2),
         ("drafts_rule_changed", 2),
         ("drafts_retracted", 1),
+        ("drafts_without_money", 1),
         ("drafts_forgotten", u64::try_from(EPISODES_PER_SUBJECT_MAX).unwrap()),
         ("warnings_withheld_text", 1),
         ("warnings_withheld_issuer", 1),

@@ -70,6 +70,7 @@ fn sms_wave(world: &mut World, nth: u32) {
             let event = world.sms(&sms);
             case.event(event);
         }
+        case.subject(format!("{district}:{template}"));
         case.subject(district);
     }
     case.subject(sender);
