@@ -8,17 +8,21 @@ use std::collections::BTreeSet;
 use support::shipped;
 
 /// Of the commit that changed a rule last. A state that was kept goes on only under the same version.
-const VERSIONS: [(&str, &str); 17] = [
+const VERSIONS: [(&str, &str); 21] = [
     ("I02", "c7add984b0d2c934"),
     ("M01", "6a0035d58ec70bdd"),
     ("M02", "f3839a27d7231fe8"),
     ("M03", "22e8f19363578f4a"),
     ("M04", "705592a758816ba8"),
     ("M05", "dba5ce9279640059"),
+    ("M07", "738ee4ad422fdbdb"),
+    ("M08", "7a091135274eacdc"),
     ("M11", "4ca797a2dc02a915"),
     ("M12", "a0e5ed2207089074"),
     ("M14", "92d242c95094d11f"),
     ("M19", "2317df609de23ed4"),
+    ("M20", "cbbf2c9909759c90"),
+    ("M21", "16f77fdd18ce8bab"),
     ("T01", "6f64517961aef0b9"),
     ("T02", "96eb9787aac26477"),
     ("T05", "1dff3ad54723bc8b"),
