@@ -17,9 +17,10 @@ params:
 ---*/
 -- Pattern: a call with somebody who is no contact ended at most 30 minutes ago after 5 minutes or more, or has
 -- started and not ended; then a transfer to a payee never paid before. The victim pays: what is asked for is a stop on
--- the payee's account, at the payee's bank. Looks alike: landlord or car seller on the line; a shop (by card: left out).
+-- the payee's account, at the payee's bank. Who talks on the phone pays in parts: what the payee was paid in four hours adds up.
+-- Looks alike: landlord or car seller on the line; a shop (by card: left out).
 SELECT event_id, event_time, counterparty AS subject,
-       amount AS amount_at_risk, currency, counterparty_institution AS institution, district,
+       paid AS amount_at_risk, currency, counterparty_institution AS institution, district,
        account AS victim, institution AS victim_institution, long_call_end, call_start, call_end
 FROM (
   SELECT event_id, event_time, what, kind, status, account, counterparty, amount, currency, institution, district,
@@ -30,17 +31,23 @@ FROM (
                                                                                OVER last_hours     AS call_start,
          max(event_time) FILTER (WHERE what = 'CALL_END' AND coalesce(peer_grade, 'NONE') <> 'KNOWN')
                                                                                OVER last_hours     AS call_end,
-         max(event_time) FILTER (WHERE what = 'PAYMENT' AND status <> 'RJCT')  OVER pair_before    AS last_paid
+         sum(amount) FILTER (WHERE kind = 'TRANSFER' AND status <> 'RJCT' AND currency = param('currency', 'CNY'))
+                                                                               OVER pair_hours     AS paid,
+         earliest(first_time_payee, event_time, event_id) FILTER (WHERE what = 'PAYMENT' AND status <> 'RJCT')
+                                                                               OVER pair_hours     AS new_then,
+         max(event_time) FILTER (WHERE what = 'PAYMENT' AND status <> 'RJCT')  OVER pair_past      AS last_paid
   FROM   activity
   WINDOW last_half_hour AS (PARTITION BY phone ORDER BY event_time
                             RANGE BETWEEN INTERVAL '30 minutes' PRECEDING AND CURRENT ROW),
          last_hours     AS (PARTITION BY phone ORDER BY event_time
                             RANGE BETWEEN INTERVAL '4 hours' PRECEDING AND CURRENT ROW),
-         pair_before    AS (PARTITION BY coalesce(account, phone), coalesce(counterparty, phone) ORDER BY event_time
-                            RANGE BETWEEN INTERVAL '90 days' PRECEDING AND INTERVAL '1 microsecond' PRECEDING)
+         pair_hours     AS (PARTITION BY coalesce(account, phone), coalesce(counterparty, phone) ORDER BY event_time
+                            RANGE BETWEEN INTERVAL '4 hours' PRECEDING AND CURRENT ROW),
+         pair_past      AS (PARTITION BY coalesce(account, phone), coalesce(counterparty, phone) ORDER BY event_time
+                            RANGE BETWEEN INTERVAL '90 days' PRECEDING AND INTERVAL '4 hours 1 microsecond' PRECEDING)
 ) AS seen
 WHERE what = 'PAYMENT' AND kind = 'TRANSFER' AND counterparty IS NOT NULL AND status <> 'RJCT'
   AND counterparty <> account AND counterparty_account_type <> 'INTERNAL'
-  AND currency = param('currency', 'CNY') AND amount >= param('min_amount', 500000)
-  AND coalesce(first_time_payee, last_paid IS NULL)
+  AND currency = param('currency', 'CNY') AND paid >= param('min_amount', 500000)
+  AND coalesce(new_then, last_paid IS NULL)
   AND (long_call_end IS NOT NULL OR (call_start IS NOT NULL AND (call_end IS NULL OR call_end < call_start)))
