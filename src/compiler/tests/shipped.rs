@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use support::shipped;
 
 /// Of the commit that changed a rule last. A state that was kept goes on only under the same version.
-const VERSIONS: [(&str, &str); 21] = [
+const VERSIONS: [(&str, &str); 22] = [
     ("I02", "c7add984b0d2c934"),
     ("M01", "6a0035d58ec70bdd"),
     ("M02", "f3839a27d7231fe8"),
@@ -19,14 +19,15 @@ const VERSIONS: [(&str, &str); 21] = [
     ("M08", "7a091135274eacdc"),
     ("M11", "4ca797a2dc02a915"),
     ("M12", "a0e5ed2207089074"),
-    ("M14", "92d242c95094d11f"),
+    ("M14", "70c61311bed69448"),
     ("M19", "2317df609de23ed4"),
     ("M20", "cbbf2c9909759c90"),
     ("M21", "16f77fdd18ce8bab"),
+    ("M22", "4a128ca095129342"),
     ("T01", "6f64517961aef0b9"),
     ("T02", "96eb9787aac26477"),
-    ("T05", "1dff3ad54723bc8b"),
-    ("T06", "42d199aa816bab1b"),
+    ("T05", "c8a454c241f79ea2"),
+    ("T06", "7c91a5b27feffe43"),
     ("T08", "ecbc270ee7c638cd"),
     ("T09", "f1648308064fab4d"),
     ("TAKEOVER", "1746cc303159ab17"),
@@ -51,7 +52,6 @@ const GROUPS: [(&str, &[u128]); 4] = [
         "transactions",
         &[
             0xd352e18610d2ca6502ada54673d46c8d,
-            0x72e01422a8e8a5097e8612f3f15f42ae,
             0x38f7a0eea2b2cf0ae73bfcc3dfb0a712,
             0x467acd3b64c22ad8d842b15deced6bd6,
             0xa3088357b82db985a6d3ccd7bd5537f,
