@@ -219,7 +219,7 @@ impl Contest {
         let output = command.output().unwrap();
         assert!(output.status.success(), "{class}: {}", text(&output.stderr));
         let mut outcome = last_line(&output.stdout);
-        outcome.found = self.read(topic, topic, |payload| text(payload));
+        outcome.found = self.read(topic, topic, text);
         outcome
     }
 

@@ -297,7 +297,7 @@ fn the_program_works_from_any_folder_with_the_rules_that_are_built_in() {
     run(&["rules", "check"]).has(0, &["22 rules"]);
     run(&["rules", "test", "--rule", "M01"]).has(0, &["M01"]);
     let listed: serde_json::Value = serde_json::from_str(&run(&["rules", "list", "--output", "json"]).text).unwrap();
-    assert_eq!(listed.as_array().unwrap().len(), 16);
+    assert_eq!(listed.as_array().unwrap().len(), 22);
     assert!(
         listed.as_array().unwrap().iter().all(|rule| rule["status"] == "shadow" || rule["status"] == "live"),
         "{listed}"
