@@ -69,7 +69,7 @@ fn every_good_event_is_judged_and_every_bad_one_refused_across_a_broker_restart(
     let refused = broker.consume("rejected.v1", 1_000);
     assert_eq!(refused.len(), 1_000, "each bad record has its reason");
     assert!(refused.iter().all(|l| l.contains("\"code\"") && l.contains("\"sha256\"")));
-    let detections = broker.consume("detection.v1", 3 * good);
+    let detections = broker.consume("detection.v1", 4 * good);
     let of_rule = |rule: &str| -> BTreeSet<String> {
         let all = detections.iter().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap());
         all.filter(|d| d["rule_id"] == rule).map(|d| d["event_id"].as_str().unwrap().to_owned()).collect()
@@ -78,6 +78,7 @@ fn every_good_event_is_judged_and_every_bad_one_refused_across_a_broker_restart(
     assert_eq!(of_rule("M03"), expected("#out"));
     assert_eq!(of_rule("M04"), expected(""));
     assert_eq!(of_rule("M19"), expected(""));
+    assert_eq!(of_rule("M22"), expected("#out"));
     let drafts = broker.consume("blocking.draft.v1", 2 * good);
     let asked = |account: &str, amount: &str| {
         let all = drafts.iter().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap());

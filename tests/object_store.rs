@@ -43,13 +43,13 @@ fn a_process_on_another_machine_goes_on_from_the_object_store_and_detection_does
     let running = Running::start_in(&s3.environment(), &["run", "--config", &path], &first.path().join("log"));
     wait_until("ready", || ready(port).0);
     broker.produce(topic, &(0..10).flat_map(pass_through).collect::<Vec<_>>());
-    assert_eq!(broker.consume("detection.v1", 20).len(), 20);
+    assert_eq!(broker.consume("detection.v1", 40).len(), 40);
     wait_until("a snapshot in the object store", || newest(&objects).is_some());
 
     s3.stop();
     wait_until("/readyz says that the store is away", || ready(port).1.contains("object store: down"));
     broker.produce(topic, &(10..20).flat_map(pass_through).collect::<Vec<_>>());
-    assert_eq!(broker.consume("detection.v1", 40).len(), 40, "detection goes on");
+    assert_eq!(broker.consume("detection.v1", 80).len(), 80, "detection goes on");
     s3.start_again();
     wait_until("ready again", || ready(port).0);
     let written = newest(&first.path().join("state")).unwrap();
@@ -68,9 +68,9 @@ fn a_process_on_another_machine_goes_on_from_the_object_store_and_detection_does
     let from = whole["fields"]["snapshot"].as_u64();
     assert!(from >= Some(written), "from the store, for there is no other: {whole}");
     broker.produce(topic, &(20..30).flat_map(pass_through).collect::<Vec<_>>());
-    let found = broker.consume("detection.v1", 60);
+    let found = broker.consume("detection.v1", 120);
     let ids: BTreeSet<&String> = found.iter().collect();
-    assert_eq!((found.len(), ids.len()), (60, 60), "nothing lost, nothing doubled");
+    assert_eq!((found.len(), ids.len()), (120, 120), "nothing lost, nothing doubled");
     assert_eq!(running.stop(), Some(0));
     assert!(newest(&objects) > Some(written), "a last one at an orderly end");
 }
