@@ -148,7 +148,7 @@ fn snapshots_that_cannot_be_written_are_said_on_readyz_and_detection_goes_on() {
     });
     wait_until("/readyz says that snapshots fail", || ready(port).1.contains("snapshots: down"));
     broker.produce("report.transaction.v1", &pass_through(1));
-    assert_eq!(broker.consume("detection.v1", 4).len(), 4, "detection goes on");
+    assert_eq!(broker.consume("detection.v1", 8).len(), 8, "detection goes on");
     std::fs::remove_file(&state).unwrap();
     wait_until("snapshots again", || ready(port).0 && state.is_dir());
     assert_eq!(running.stop(), Some(0));
