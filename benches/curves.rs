@@ -152,7 +152,7 @@ fn curves() -> Vec<Curve> {
 fn rule(number: usize, key: &str, length: &str) -> RuleFile {
     let text = include_str!("few1/rules/FEW1.sql")
         .replace("id: FEW1", &format!("id: F{number}"))
-        .replace("event_time, payer_account,", "event_time, payer_account, payee_account, payer_institution, channel,")
+        .replace("event_time, payer_account,", "event_time, payer_account, payee_account, payer_account_type, channel,")
         .replace("PARTITION BY payer_account", &format!("PARTITION BY {key}"))
         .replace("10 minutes' PRECEDING", &format!("{length}' PRECEDING"))
         .replace("payments >= 50", &format!("payments >= {}", 50 + number));
@@ -161,7 +161,7 @@ fn rule(number: usize, key: &str, length: &str) -> RuleFile {
 
 /// As a site's rules are: they share keys, and each other one a window.
 fn of_its_own(number: usize) -> RuleFile {
-    const KEYS: [&str; 4] = ["payer_account", "payee_account", "payer_institution", "channel"];
+    const KEYS: [&str; 4] = ["payer_account", "payee_account", "payer_account_type", "channel"];
     rule(number, KEYS[number % 4], &format!("{} minutes", 1 + number / 4))
 }
 
