@@ -61,9 +61,9 @@ impl Actions {
         if !finding.detected {
             return self.take_back(&open, holder, detection, finding);
         }
-        if holder.is_some() {
+        if let Some(alert) = holder {
             self.tally.revisions_unsaid += 1; // the alert carries no values
-            return Vec::new();
+            return self.draft_now(alert, finding).into_iter().collect();
         }
         // The first event of an episode names it, also after its detection was taken back and the episode has shrunk.
         let own = ids::alert_id(&key.0, &key.1, &finding.detection.event_id);
@@ -77,7 +77,8 @@ impl Actions {
         acts
     }
 
-    /// When its episode opened nothing was left to be stopped, and so nothing was asked for; now something is.
+    /// When its episode opened nothing was left to be stopped, and so nothing was asked for; now something is, by another detection or by
+    /// new values of one that it has.
     fn draft_now(&mut self, alert: u128, finding: &Finding) -> Option<Act> {
         if finding.rule.follow_up != FollowUp::Block || self.is_in(alert, |episode| episode.draft.is_some()) {
             return None;

@@ -109,6 +109,19 @@ fn nothing_is_asked_for_where_nothing_is_left_and_it_is_as_soon_as_something_is(
 }
 
 #[test]
+fn a_revision_that_says_that_something_is_left_after_all_leads_to_the_draft_once() {
+    let (mut actions, rule) = (actions(), rule(FollowUp::Block));
+    let mut revised = detection("1", 0, "acc-1");
+    revised.values[0].1 = Value::Int(0);
+    assert_eq!(short(&take(&mut actions, &rule, &revised, true)), "Opened 1 (0..0)");
+    revised.values[0].1 = Value::Int(1_050);
+    let acts = take(&mut actions, &rule, &revised, true);
+    assert_eq!((short(&acts).as_str(), draft(&acts).amount.as_deref()), ("Draft", Some("10.50")));
+    revised.values[0].1 = Value::Int(2_000);
+    assert_eq!(take(&mut actions, &rule, &revised, true), [], "the draft keeps its first values");
+}
+
+#[test]
 fn a_draft_whose_amount_nobody_knows_is_made_all_the_same() {
     let (mut actions, rule) = (actions(), rule(FollowUp::Block));
     let mut unknown = detection("1", 0, "acc-1");
