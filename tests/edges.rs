@@ -294,10 +294,10 @@ fn elsewhere(folder: &Path, arguments: &[&str]) -> Said {
 fn the_program_works_from_any_folder_with_the_rules_that_are_built_in() {
     let folder = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str]| elsewhere(folder.path(), arguments);
-    run(&["rules", "check"]).has(0, &["22 rules"]);
+    run(&["rules", "check"]).has(0, &["32 rules"]);
     run(&["rules", "test", "--rule", "M01"]).has(0, &["M01"]);
     let listed: serde_json::Value = serde_json::from_str(&run(&["rules", "list", "--output", "json"]).text).unwrap();
-    assert_eq!(listed.as_array().unwrap().len(), 22);
+    assert_eq!(listed.as_array().unwrap().len(), 32);
     assert!(
         listed.as_array().unwrap().iter().all(|rule| rule["status"] == "shadow" || rule["status"] == "live"),
         "{listed}"
@@ -307,7 +307,7 @@ fn the_program_works_from_any_folder_with_the_rules_that_are_built_in() {
     run(&["config", "init"]).has(2, &["is there already"]);
     run(&["config", "show", "--origin"]).has(0, &["kafka.brokers", "default"]);
     run(&["rules", "init"]).has(0, &["sql"]);
-    run(&["rules", "check"]).has(0, &["22 rules"]);
+    run(&["rules", "check"]).has(0, &["32 rules"]);
     run(&["demo", "--for", "1时"]).has(2, &["--for"]);
     for (key, wrong) in [("at_once", 0), ("time_s", 0), ("rows_max", 0), ("memory_mb", 0), ("answer_mb", 1_i64 << 40)] {
         std::fs::write(folder.path().join("serve.toml"), format!("[serve]\n{key} = {wrong}\n")).unwrap();

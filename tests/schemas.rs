@@ -1,5 +1,6 @@
-//! The committed JSON Schemas are those of the code. That the decoder agrees with those of the events is a test of `feeds`.
+//! The committed JSON Schemas and the page about the rules are those of the code. That the decoder agrees with those of the events is a test of `feeds`.
 
+use foreshock::offline::rules_page::page;
 use foreshock::offline::schemas::{all, text};
 use std::path::Path;
 
@@ -15,4 +16,19 @@ fn the_committed_schemas_are_fresh() {
     assert_eq!(committed, text(&description), "openapi.json is stale: run `cargo run -- schemas`");
     let paths: Vec<&String> = description["paths"].as_object().unwrap().keys().collect();
     assert_eq!(paths, ["/livez", "/metrics", "/readyz", "/v1/changes/{table}", "/v1/sql"]);
+}
+
+#[test]
+fn the_committed_page_about_the_rules_is_fresh() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (rules, views) = foreshock::rules::files::read(&root.join("sql")).unwrap();
+    let pack = foreshock_compiler::compile(&rules, &views, &foreshock_compiler::Settings::default()).unwrap();
+    let committed = std::fs::read_to_string(root.join("docs/rules-shipped.md")).unwrap_or_default();
+    assert_eq!(committed, page(&pack), "stale: run `cargo run -- rules page > docs/rules-shipped.md`");
+    for rule in &pack.rules {
+        for part in ["**Pattern**", "**Looks alike**"] {
+            let section = committed.split(&format!("\n## {}\n", rule.header.id)).nth(1).unwrap();
+            assert!(section.split("\n## ").next().unwrap().contains(part), "{} says nothing of {part}", rule.header.id);
+        }
+    }
 }

@@ -18,9 +18,11 @@ params:
 ---*/
 -- Pattern: what came in leaves within 30 minutes. What can still be stopped is what is left of it.
 -- Looks alike: settlement accounts; wages, and the card bill paid from them (what a company pays in does not count).
+-- Published: 80 % out in 48 h (press); a flow-through of 0.7 in 48 h (public code). 30 minutes and 5 % are ours.
+-- To calibrate: max_residual; the accounts of settlement that the bank does not call INTERNAL.
 SELECT event_id, event_time, account AS subject,
        greatest(least(in_30m, residual), 0) AS amount_at_risk, currency, institution, district,
-       source_event_id, in_30m, out_30m, residual
+       source_event_id, in_30m, out_30m, residual AS balance_left
 FROM (
   SELECT event_id, source_event_id, event_time, io, account, institution, district, currency,
          balance_before - amount                     AS residual,

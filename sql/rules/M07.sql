@@ -16,6 +16,8 @@ params:
 -- Pattern: in 20 days an account is paid for the first time by several that were themselves paid for the first time, not long before, by
 -- one and the same account, or by few. Two levels: what reached the middle account last, and at the end how many middles share
 -- few sources. Looks alike: staff of one employer who pay one canteen or landlord (what a company pays its staff is left out).
+-- Published: 6 h (public code); 5 to 10 accounts in 10 to 30 days (AMLSim). The numbers were found on AMLSim.
+-- To calibrate: in the shadow: on ordinary payments everybody seems to scatter.
 SELECT event_id, event_time, payee_account AS subject,
        through AS amount_at_risk, currency, counterparty_institution AS institution, district,
        source_event_id, middles, sources, source

@@ -17,6 +17,8 @@ params:
 -- Pattern: dispersal, told by contacts alone, for feeds without balances (M02 asks for them). An own past of 30 days sets the measure: a day
 -- must bring at least so many times a usual day's new payees. Looks alike: festival gifts, a supplier's run; payroll and refunds
 -- (companies, shops and internal accounts are left out). A site calibrates: where payees are always new (mobile money), it speaks a lot.
+-- Published: none. The numbers were found on AMLSim.
+-- To calibrate: in the shadow, against payroll and refunds.
 SELECT event_id, event_time, payer_account AS subject,
        new_total AS amount_at_risk, currency, payer_institution AS institution, payer_district AS district,
        new_payees, past_payees

@@ -19,6 +19,8 @@ params:
 -- Pattern: a card in other hands: two large purchases within 24 h, each at least three times the mean of the month before. With less
 -- than five payments of past the amount alone counts. Refused ones count too: who tries cards is refused a lot.
 -- Looks alike: holiday travel, furniture, a shopping festival.
+-- Published: a mean and three standard deviations of one's own past (mojaloop). The numbers were found on Sparkov.
+-- To calibrate: min_amount by what cards pay for.
 SELECT event_id, event_time, payer_account AS subject,
        large_total AS amount_at_risk, currency, payer_institution AS institution, payer_district AS district,
        large_count, count_30d, sum_30d

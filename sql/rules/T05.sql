@@ -19,6 +19,8 @@ params:
 -- started and not ended; then a transfer to a payee never paid before. The victim pays: what is asked for is a stop on
 -- the payee's account, at the payee's bank. Who talks on the phone pays in parts: what the payee was paid in four hours adds up.
 -- Looks alike: landlord or car seller on the line; a shop (by card: left out).
+-- Published: on a call in less than 1 % of honest sessions; one alert of three is fraud (Vodafone, press). 30 minutes and 5 minutes are ours.
+-- To calibrate: min_amount; landlords whom one calls before the deposit.
 SELECT event_id, event_time, counterparty AS subject,
        paid AS amount_at_risk, currency, counterparty_institution AS institution, district,
        account AS victim, institution AS victim_institution, long_call_end, call_start, call_end

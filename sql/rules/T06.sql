@@ -17,6 +17,8 @@ params:
 -- Pattern: SIM swapped at most 72 h ago, then a transfer to a payee never paid before. The victim is the payer: what is
 -- asked for is a stop on the payee's account, at the payee's bank. A payee is new for as long as the swap is, and what
 -- it was paid in that time adds up: the thief pays in parts. Looks alike: lost phone, eSIM move, number porting, whose owners go on paying those whom they have always paid.
+-- Published: up to 240 h (CAMARA), 72 h for a step-up.
+-- To calibrate: min_amount; how many honest swaps a day there are.
 SELECT event_id, event_time, counterparty AS subject,
        paid AS amount_at_risk, currency, counterparty_institution AS institution, district,
        account AS victim, institution AS victim_institution, swapped_at, swapped_at >= event_time - INTERVAL '24 hours' AS within_24h

@@ -16,6 +16,8 @@ params:
 -- Pattern: one template reaches 200 numbers of a district in ten minutes, and does not come through the carrier's contract with one
 -- sender of application messages (A2P, OTP): from a plain number or an unknown route, or under several senders' names. Each template is
 -- a wave of its own: a lawful one hides none. Looks alike: public notices and parcel codes, which have one sender each.
+-- Published: more than 50 SMS a day of one number (TRAI). 200 numbers of a district in ten minutes are ours.
+-- To calibrate: which senders are registered: what comes through one of them is left out.
 SELECT event_id, event_time, wave AS subject, district,
        template, numbers, messages, plain_numbers, senders
 FROM (

@@ -5,7 +5,7 @@ category: flow
 severity: critical
 action:   block
 measure:  STOP_PAYMENT
-subject:  payer_account
+subject:  payee of the drain, who draws the cash
 fraud_type: OTHER
 legal_basis: [regulation-30]
 owner:    economic-crime-desk
@@ -20,9 +20,11 @@ params:
 -- within an hour. A transfer is filed under its payee, a withdrawal under its payer: one key, one window. What can still
 -- be stopped is what the payee has left of it: unknown where the bank sends no balance.
 -- Looks alike: own savings moved to pay cash for a car.
+-- Published: a drain with more than 95 % of the balance (mojaloop), cash withdrawal after it (mojaloop). The hour is ours.
+-- To calibrate: min_in by what a car costs.
 SELECT event_id, event_time, payer_account AS subject,
        greatest(least(drained_in, payer_balance_before - amount), 0) AS amount_at_risk, currency, payer_institution AS institution, payer_district AS district,
-       drained_in, withdrawn, drained_at
+       payer_balance_before - amount AS balance_left, drained_in, withdrawn, drained_at
 FROM (
   SELECT event_id, event_time, kind, payer_account, payer_institution, payer_district, amount, currency,
          payer_balance_before,

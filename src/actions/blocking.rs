@@ -1,9 +1,7 @@
 //! Drafts of blocking requests for `blocking.draft.v1`. An officer checks one, another approves it, elsewhere.
 
 use crate::message::{Bilingual, EndReason};
-use crate::{Finding, Tally, ids, limits};
-use foreshock_core::time::{SECOND_US, format_rfc3339};
-use foreshock_core::{Detection, Value, money};
+use foreshock_core::TargetKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
@@ -18,8 +16,8 @@ pub enum DraftState {
     Withdrawn,
 }
 
-/// The rule behind a draft.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// A rule in one version.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct RuleRef {
     /// Rule id.
     pub id: String,
@@ -27,54 +25,121 @@ pub struct RuleRef {
     pub version: String,
 }
 
-/// Whom the measure is for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Target {
-    /// Account token: the subject.
-    pub account: String,
+/// Whom the measure is for, as a token: exactly one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Target {
+    /// An account.
+    Account(String),
+    /// A card.
+    Card(String),
+    /// A number.
+    Phone(String),
+    /// A subscriber of a network.
+    Imsi(String),
+    /// A device.
+    Imei(String),
+    /// A SIM card.
+    Iccid(String),
+}
+
+impl Target {
+    /// The subject of a rule that is about this kind of thing.
+    pub fn new(kind: TargetKind, subject: &str) -> Self {
+        let token = subject.to_owned();
+        match kind {
+            TargetKind::Account => Target::Account(token),
+            TargetKind::Card => Target::Card(token),
+            TargetKind::Phone => Target::Phone(token),
+            TargetKind::Imsi => Target::Imsi(token),
+            TargetKind::Imei => Target::Imei(token),
+            TargetKind::Iccid => Target::Iccid(token),
+        }
+    }
+
+    /// Its token.
+    pub fn token(&self) -> &str {
+        let (Target::Account(token)
+        | Target::Card(token)
+        | Target::Phone(token)
+        | Target::Imsi(token)
+        | Target::Imei(token)
+        | Target::Iccid(token)) = self;
+        token
+    }
+}
+
+/// One detection behind a draft.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EvidenceOf {
+    /// The detection.
+    pub detection_id: String,
+    /// The rule that says it.
+    pub rule: RuleRef,
+    /// Code of the fraud type.
+    pub fraud_type: String,
+    /// The event that triggered it.
+    pub event_id: String,
+    /// Time of that event.
+    #[serde(with = "crate::message::rfc3339")]
+    #[schemars(with = "String")]
+    pub event_time: i64,
+    /// The values the rule selected; money in minor units.
+    pub values: Map<String, serde_json::Value>,
 }
 
 /// Why, for whoever decides.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
-    /// The detection that opened the episode.
+    /// The earliest detection that stands.
     pub detection_id: String,
-    /// The event that triggered it.
+    /// The events that triggered the detections, in the order of their times.
     pub event_ids: Vec<String>,
-    /// The values the rule selected; money in minor units.
+    /// The values of the earliest detection; money in minor units.
     pub values: Map<String, serde_json::Value>,
+    /// All detections that stand, in the order of their times, up to [`crate::limits::REASONS_MAX`].
+    #[serde(default)]
+    pub detections: Vec<EvidenceOf>,
+    /// How many more there are.
+    #[serde(default)]
+    pub further: u64,
 }
 
-/// A proposed blocking request.
+/// A proposed blocking request: one for a target, whatever number of rules ask for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BlockingDraft {
-    /// 32 hexadecimal digits; the same for the same episode.
+    /// 32 hexadecimal digits, named by the detection that came first.
     pub request_id: String,
     /// Whether it stands.
     pub state: DraftState,
-    /// The rule behind it.
+    /// The rule of the earliest detection.
     pub rule: RuleRef,
+    /// All rules that ask for it, in the order of their first detections.
+    #[serde(default)]
+    pub rules: Vec<RuleRef>,
     /// Proposed measure.
     pub measure: Option<String>,
     /// Whom it is for.
     pub target: Target,
-    /// Institution that holds the account, where the rule selects it.
+    /// Institution that can take the measure, where a rule selects it.
     pub institution: Option<String>,
-    /// Decimal text; only when the rule selects `amount_at_risk` and a `currency` that exists.
+    /// Decimal text: what was traced into the target and, by the last balance known, is still there. Only when a rule
+    /// selects `amount_at_risk` and a `currency` that exists.
     pub amount: Option<String>,
     /// ISO 4217.
     pub currency: Option<String>,
-    /// One sentence.
+    /// One sentence for each rule.
     pub reason: Bilingual,
     /// Articles and orders.
     pub legal_basis: Vec<String>,
-    /// Code of the fraud type.
+    /// Code of the fraud type of the earliest detection.
     pub fraud_type: String,
     /// Why.
     pub evidence: Evidence,
-    /// Event time of the detection.
+    /// Event time of the detection that came first.
     #[serde(with = "crate::message::rfc3339")]
     #[schemars(with = "String")]
     pub created_at: i64,
@@ -85,109 +150,23 @@ pub struct BlockingDraft {
     /// Why it is withdrawn; absent while it stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawn_because: Option<EndReason>,
-    /// Newest event time when its rule left force; only for the reason `rule_changed`.
+    /// Newest event time when its last rule left force; only for the reason `rule_changed`.
     #[serde(default, with = "crate::message::optional", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub withdrawn_at: Option<i64>,
-    /// The key of the topic; in the message it is `target.account`.
-    #[serde(skip)]
-    pub subject: String,
-}
-
-/// The draft that a new episode leads to.
-pub(crate) fn draft(alert: u128, finding: &Finding, tally: &mut Tally) -> BlockingDraft {
-    let (rule, detection) = (finding.rule, finding.detection);
-    let mut text = |name| text_value(detection, name, tally).map(str::to_owned);
-    let (institution, currency) = (text("institution"), text("currency"));
-    BlockingDraft {
-        request_id: ids::request_id(alert),
-        state: DraftState::Draft,
-        rule: RuleRef { id: rule.id.clone(), version: rule.version.clone() },
-        measure: rule.measure.clone(),
-        target: Target { account: detection.subject.clone() },
-        institution,
-        amount: amount_at_risk(detection, currency.as_deref(), tally),
-        currency,
-        reason: Bilingual {
-            zh: format!("规则 {} 命中：{}", rule.id, rule.title_zh),
-            en: format!("rule {} fired: {}", rule.id, rule.title_en),
-        },
-        legal_basis: first(&rule.legal_basis, limits::LEGAL_BASIS_MAX, &mut tally.legal_basis_cut).to_vec(),
-        fraud_type: rule.fraud_type.clone(),
-        evidence: Evidence {
-            detection_id: finding.detection_id.to_owned(),
-            event_ids: vec![detection.event_id.clone()],
-            values: evidence_values(detection, tally),
-        },
-        created_at: detection.event_time,
-        expires_at: detection.event_time.saturating_add(limits::BLOCKING_HOURS * 3_600 * SECOND_US),
-        withdrawn_because: None,
-        withdrawn_at: None,
-        subject: detection.subject.clone(),
-    }
 }
 
 impl BlockingDraft {
+    /// The key of the topic: the target's token.
+    pub fn key(&self) -> &str {
+        self.target.token()
+    }
+
     /// What is published when its reason is gone.
-    pub(crate) fn withdraw(mut self: Box<Self>, why: EndReason, at_us: Option<i64>) -> Box<Self> {
+    pub(crate) fn withdraw(mut self, why: EndReason, at_us: Option<i64>) -> Self {
         self.state = DraftState::Withdrawn;
         self.withdrawn_because = Some(why);
         self.withdrawn_at = at_us;
         self
-    }
-}
-
-/// A value of the detection that is text; NULL counts as absent, and so does anything else, which is counted.
-pub(crate) fn text_value<'a>(detection: &'a Detection, name: &str, tally: &mut Tally) -> Option<&'a str> {
-    match value(detection, name) {
-        Some(Value::Text(text)) if !text.is_empty() => Some(text),
-        None | Some(Value::Null) => None,
-        Some(_) => {
-            tally.columns_ignored += 1;
-            None
-        }
-    }
-}
-
-fn value<'a>(detection: &'a Detection, name: &str) -> Option<&'a Value> {
-    detection.values.iter().find(|(column, _)| column == name).map(|(_, value)| value)
-}
-
-/// The rule says that nothing is left that a bank could stop: the alert is said, and nothing is asked for.
-pub(crate) fn is_gone(detection: &Detection) -> bool {
-    matches!(value(detection, "amount_at_risk"), Some(Value::Int(..=0)))
-}
-
-/// Minor units mean nothing without the currency, so without it there is no amount rather than a guess.
-fn amount_at_risk(detection: &Detection, currency: Option<&str>, tally: &mut Tally) -> Option<String> {
-    let amount = value(detection, "amount_at_risk").filter(|value| !matches!(value, Value::Null))?;
-    let written = match (amount, currency.and_then(money::minor_digits)) {
-        (Value::Int(minor), Some(digits)) => Some(money::format_minor(*minor, digits)),
-        _ => None,
-    };
-    tally.amounts_omitted += u64::from(written.is_none());
-    written
-}
-
-fn evidence_values(detection: &Detection, tally: &mut Tally) -> Map<String, serde_json::Value> {
-    let kept = first(&detection.values, limits::EVIDENCE_VALUES_MAX, &mut tally.evidence_values_cut);
-    kept.iter().map(|(name, value)| (name.clone(), to_json(value))).collect()
-}
-
-/// The first ones; the others are counted.
-fn first<'a, T>(all: &'a [T], count_max: usize, left_out: &mut u64) -> &'a [T] {
-    let (first, others) = all.split_at(all.len().min(count_max));
-    *left_out += u64::try_from(others.len()).unwrap_or(u64::MAX);
-    first
-}
-
-fn to_json(value: &Value) -> serde_json::Value {
-    match value {
-        Value::Null => serde_json::Value::Null,
-        Value::Int(v) => (*v).into(),
-        Value::Text(v) => v.as_str().into(),
-        Value::Bool(v) => (*v).into(),
-        Value::Time(us) => format_rfc3339(*us).into(),
-        Value::Double(v) => (*v).into(),
     }
 }

@@ -1,9 +1,9 @@
 //! How episodes end: event time leaves them behind, their rule leaves force, or there are too many.
 
-use crate::drafts::Draft;
 use crate::limits::EPISODES_PER_SUBJECT_MAX;
 use crate::message::EndReason;
 use crate::taking::{Actions, Key};
+use crate::warning::WarningDraft;
 use crate::{Act, episode::Episode};
 
 impl Actions {
@@ -17,13 +17,15 @@ impl Actions {
             self.deadlines.remove(&(deadline, alert));
             acts.extend(self.close(alert, EndReason::Quiet, horizon_us));
         }
-        self.drafts.expire_before(horizon_us);
+        self.warnings.expire_before(horizon_us);
+        self.requests.expire_before(horizon_us);
         acts
     }
 
-    /// Closes the episodes of all rules but these (id, version), and withdraws their drafts, also those of closed episodes
-    /// that have not expired. `at_us` is the newest event time. The acts belong to the first batch under the new rules:
-    /// at most two for each open episode and one for each of those drafts, in the order of their ids.
+    /// Closes the episodes of all rules but these (id, version), and withdraws their warnings, also those of closed episodes
+    /// that have not expired; takes what they said out of the blocking drafts, and withdraws those that nothing else asks for.
+    /// `at_us` is the newest event time. The acts belong to the first batch under the new rules: at most two for each open episode, in the
+    /// order of their ids, one for each warning, and one for each blocking draft, in the order of their targets.
     #[must_use = "alerts and drafts of rules that are gone stay open for whoever reads the topics"]
     pub fn keep_rules(&mut self, at_us: i64, is_kept: impl Fn(&str, &str) -> bool) -> Vec<Act> {
         let of_others = |episode: &Episode| !is_kept(&episode.message.rule_id, &episode.message.rule_version);
@@ -33,12 +35,13 @@ impl Actions {
             self.tally.alerts_rule_changed += 1;
             acts.extend(self.close(alert, EndReason::RuleChanged, at_us));
         }
-        let of_others = |draft: &Draft| !is_kept(&draft.rule().id, &draft.rule().version);
-        let gone: Vec<u128> = self.drafts.iter().filter(|(_, d)| of_others(d)).map(|(alert, _)| *alert).collect();
+        let of_others = |draft: &WarningDraft| !is_kept(&draft.rule.id, &draft.rule.version);
+        let gone: Vec<u128> = self.warnings.iter().filter(|(_, d)| of_others(d)).map(|(alert, _)| *alert).collect();
         for alert in gone {
-            let draft = self.drafts.remove(alert);
-            acts.extend(draft.and_then(|draft| self.withdraw(draft, EndReason::RuleChanged, at_us)));
+            let draft = self.warnings.remove(alert);
+            acts.extend(draft.and_then(|draft| self.withdraw(&draft, EndReason::RuleChanged, at_us)));
         }
+        acts.extend(self.requests.keep_rules(at_us, is_kept, &mut self.tally));
         acts
     }
 
@@ -61,12 +64,12 @@ impl Actions {
         acts
     }
 
-    /// What is said of an episode that ends, and what becomes of its draft.
+    /// What is said of an episode that ends, and what becomes of its warning.
     pub(crate) fn close(&mut self, alert: u128, why: EndReason, at_us: i64) -> Vec<Act> {
         let Some(mut episode) = self.episodes.remove(&alert) else { return Vec::new() };
         self.deadlines.remove(&(episode.deadline(), alert));
         self.tracked_count -= episode.tracked_count();
-        let draft = episode.draft.take();
+        let warning = episode.warning.take();
         let is_rule_changed = why == EndReason::RuleChanged;
         let closed_at = is_rule_changed.then(|| at_us.max(episode.message.last));
         let message = episode.end(why, closed_at);
@@ -79,27 +82,21 @@ impl Actions {
         }
         debug_assert_eq!(self.episodes.len(), self.deadlines.len());
         let mut acts = vec![Act::Alert(Box::new(message))];
-        match (draft, why) {
-            (Some(draft), EndReason::Quiet | EndReason::Evicted) => {
-                self.tally.drafts_forgotten += u64::from(self.drafts.keep(alert, draft));
+        match (warning, why) {
+            (Some(warning), EndReason::Quiet | EndReason::Evicted) => {
+                self.tally.drafts_forgotten += u64::from(self.warnings.keep(alert, *warning));
             }
-            (Some(draft), EndReason::Retracted | EndReason::RuleChanged) => {
-                acts.extend(self.withdraw(draft, why, at_us));
+            (Some(warning), EndReason::Retracted | EndReason::RuleChanged | EndReason::Gone) => {
+                acts.extend(self.withdraw(&warning, why, at_us));
             }
             (None, _) => {}
         }
         acts
     }
 
-    fn withdraw(&mut self, draft: Draft, why: EndReason, at_us: i64) -> Option<Act> {
+    fn withdraw(&mut self, warning: &WarningDraft, why: EndReason, at_us: i64) -> Option<Act> {
+        let act = self.desk.withdraw(warning, at_us, why, &mut self.tally)?;
         let is_rule_changed = why == EndReason::RuleChanged;
-        let act = match draft {
-            Draft::Blocking(draft) => {
-                let withdrawn_at = is_rule_changed.then(|| at_us.max(draft.created_at));
-                Act::BlockingDraft(draft.withdraw(why, withdrawn_at))
-            }
-            Draft::Warning(draft) => self.desk.withdraw(&draft, at_us, why, &mut self.tally)?,
-        };
         let count =
             if is_rule_changed { &mut self.tally.drafts_rule_changed } else { &mut self.tally.drafts_retracted };
         *count += 1;

@@ -97,14 +97,14 @@ fn an_alert_that_was_closed_early_and_opens_again_has_one_draft() {
 #[test]
 fn beyond_their_limit_the_draft_that_expires_first_is_forgotten_and_counted() {
     let (mut actions, block) = (actions(), rule(FollowUp::Block));
-    actions.drafts.count_max = 2;
+    actions.requests.count_max = 2;
     for (event, minute) in [("1", 9), ("2", 3), ("3", 5)] {
         take(&mut actions, &block, &detection(event, minute, event), true);
     }
-    actions.close_before(AT_US);
     assert_eq!(actions.take_tally().drafts_forgotten, 1);
+    actions.close_before(AT_US);
     let subjects = keep(&mut actions, &[]).into_iter().map(|act| match act {
-        Act::BlockingDraft(draft) => draft.subject,
+        Act::BlockingDraft(draft) => draft.key().to_owned(),
         other => panic!("{other:?}"),
     });
     let mut subjects: Vec<String> = subjects.collect();

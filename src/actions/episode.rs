@@ -1,8 +1,8 @@
 //! One alert episode: which detections stand, from when to when.
 
-use crate::drafts::Draft;
 use crate::limits::{DETECTIONS_LISTED_MAX, DETECTIONS_TRACKED_MAX};
 use crate::message::{AlertMessage, AlertState, EndReason};
+use crate::warning::WarningDraft;
 use crate::{Act, RuleFacts, ids};
 use std::collections::BTreeSet;
 
@@ -20,8 +20,8 @@ pub(crate) struct Added {
 pub(crate) struct Episode {
     /// What is published of it, as it stands.
     pub message: AlertMessage,
-    /// What it led to.
-    pub draft: Option<Draft>,
+    /// The warning that it led to.
+    pub warning: Option<Box<WarningDraft>>,
     pub quiet_us: i64,
     /// Event time and key of the detections that are told apart. An event keeps its time, so both find it.
     pub tracked: BTreeSet<(i64, u128)>,
@@ -35,7 +35,7 @@ impl Episode {
     pub fn new(alert: u128, rule: &RuleFacts, subject: &str, at_us: i64) -> Self {
         Episode {
             message: AlertMessage::new(ids::uuid_text(alert), rule, subject, at_us),
-            draft: None,
+            warning: None,
             quiet_us: rule.quiet_us.max(0),
             tracked: BTreeSet::new(),
             untracked: None,

@@ -7,7 +7,7 @@
 pub mod areas;
 mod blocking;
 mod cap;
-mod drafts;
+
 mod ending;
 mod episode;
 #[cfg(test)]
@@ -18,18 +18,24 @@ mod issuer;
 pub mod limits;
 mod message;
 mod personal;
+mod reason;
 #[cfg(test)]
 mod replay_tests;
+mod request;
+mod requests;
 mod save;
 mod save_first;
+mod save_request;
 mod taking;
 mod tally;
 #[cfg(test)]
 mod testing;
 mod warning;
+mod warnings;
 mod xml;
 
-pub use blocking::{BlockingDraft, DraftState, Evidence, RuleRef, Target};
+pub use blocking::{BlockingDraft, DraftState, Evidence, EvidenceOf, RuleRef, Target};
+pub use foreshock_core::TargetKind;
 pub use ids::detection_id;
 pub use issuer::{Issuer, IssuerFault};
 pub use message::{AlertMessage, AlertState, Bilingual, EndReason};
@@ -56,6 +62,8 @@ pub struct RuleFacts {
     pub follow_up: FollowUp,
     /// Proposed measure, for [`FollowUp::Block`].
     pub measure: Option<String>,
+    /// What the subject is, for [`FollowUp::Block`].
+    pub target: TargetKind,
     /// Code of the fraud type.
     pub fraud_type: String,
     /// Articles and orders.

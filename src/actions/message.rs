@@ -28,6 +28,8 @@ pub enum EndReason {
     Evicted,
     /// Its rule is no longer in force in this version.
     RuleChanged,
+    /// By the last balance known nothing is left that could be stopped. Only of blocking drafts; it comes back when something is.
+    Gone,
 }
 
 /// A text in both languages.

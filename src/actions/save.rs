@@ -1,17 +1,20 @@
 //! The open episodes and the drafts that stand as bytes, and back. Times are integers: not every time has a text.
 
-use crate::drafts::Draft;
+use crate::blocking::Target;
 use crate::episode::Episode;
 use crate::identifiers::{Identifiers, Slot};
 use crate::message::{AlertMessage, AlertState, Bilingual};
+use crate::request::Request;
+use crate::save_request::{SavedBlocking, SavedRequest};
 use crate::taking::{Actions, Key};
 use crate::warning::WarningDraft;
-use crate::{BlockingDraft, DraftState, Evidence, RuleRef, Target, ids, save_first};
+use crate::{ids, save_first};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Raised whenever the form changes; the form before the last is read too. The first one had no number.
-const FORMAT: u32 = 2;
+/// Raised whenever the form changes; the forms before are read too. The first one had no number, the second one had the blocking
+/// drafts with their episodes.
+const FORMAT: u32 = 3;
 
 /// What says the form. Bytes of the first form have no number.
 #[derive(Deserialize)]
@@ -28,6 +31,8 @@ struct Saved {
     /// Of each rule and subject in the order they opened.
     episodes: Vec<(Key, Vec<SavedEpisode>)>,
     drafts: Vec<(u128, SavedDraft)>,
+    #[serde(default)]
+    requests: Vec<SavedRequest>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -53,32 +58,6 @@ enum SavedDraft {
     Warning(Box<WarningDraft>),
 }
 
-#[derive(Serialize, Deserialize)]
-struct SavedBlocking {
-    request_id: String,
-    rule: RuleRef,
-    measure: Option<String>,
-    account: String,
-    institution: Option<String>,
-    amount: Option<String>,
-    currency: Option<String>,
-    reason: Bilingual,
-    legal_basis: Vec<String>,
-    fraud_type: String,
-    detection_id: String,
-    event_ids: Vec<String>,
-    values: Vec<(String, SavedValue)>,
-    created_at: i64,
-    expires_at: i64,
-}
-
-/// A value of the evidence. A float goes by its bits: read from its decimal text it may be another one.
-#[derive(Serialize, Deserialize)]
-enum SavedValue {
-    Plain(serde_json::Value),
-    Double(u64),
-}
-
 impl Actions {
     /// The open episodes with all that is told apart in them, and the drafts that stand.
     pub fn save(&self) -> Vec<u8> {
@@ -90,12 +69,13 @@ impl Actions {
             identifiers,
             forgotten,
             episodes: self.by_subject.iter().map(of_subject).collect(),
-            drafts: self.drafts.iter().map(|(alert, draft)| (*alert, SavedDraft::of(draft))).collect(),
+            drafts: self.warnings.iter().map(|(alert, draft)| (*alert, SavedDraft::of(draft))).collect(),
+            requests: self.requests.iter().map(|(target, request)| SavedRequest::of(target, request)).collect(),
         };
         serde_json::to_vec(&saved).expect("episodes are plain data")
     }
 
-    /// Puts saved episodes and drafts in the place of those there are. Reads this form and the one before.
+    /// Puts saved episodes and drafts in the place of those there are. Reads this form and those before.
     ///
     /// # Errors
     /// When the bytes are of a newer program, or no saved episodes: nothing is changed then.
@@ -107,20 +87,39 @@ impl Actions {
                 "saved alerts: form {format} is of a newer program than this one, which reads {FORMAT}; use the newer one"
             ));
         }
-        if format < FORMAT {
+        if format < 2 {
             return save_first::load(self, bytes);
         }
         let saved: Saved = serde_json::from_slice(bytes).map_err(fault)?;
-        let of_subject = |(key, episodes): (Key, Vec<SavedEpisode>)| {
-            episodes.into_iter().map(move |saved| (saved.alert, saved.into_episode(&key)))
-        };
-        self.put(saved.episodes.into_iter().flat_map(of_subject))?;
-        self.desk.identifiers = Identifiers::load(saved.identifiers, saved.forgotten);
-        self.drafts.clear();
-        for (alert, draft) in saved.drafts {
-            self.tally.drafts_forgotten += u64::from(self.drafts.keep(alert, draft.into_draft()));
+        let mut requests: Vec<(Target, Request)> = saved.requests.into_iter().map(SavedRequest::into_request).collect();
+        let mut episodes = Vec::new();
+        for (key, of_subject) in saved.episodes {
+            for mut episode in of_subject {
+                let (alert, draft) = (episode.alert, episode.draft.take());
+                let detections =
+                    episode.untracked_count.saturating_add(u64::try_from(episode.tracked.len()).unwrap_or(u64::MAX));
+                let warning = draft.and_then(|draft| draft.warning_or(alert, detections, &mut requests));
+                episodes.push((alert, episode.into_episode(&key, warning)));
+            }
         }
+        self.put(episodes.into_iter())?;
+        self.desk.identifiers = Identifiers::load(saved.identifiers, saved.forgotten);
+        self.warnings.clear();
+        for (alert, draft) in saved.drafts {
+            let warning = draft.warning_or(alert, 1, &mut requests);
+            let is_full = warning.is_some_and(|warning| self.warnings.keep(alert, *warning));
+            self.tally.drafts_forgotten += u64::from(is_full);
+        }
+        self.put_requests(requests);
         Ok(())
+    }
+
+    /// Takes in requests in the place of those there are.
+    pub(crate) fn put_requests(&mut self, requests: Vec<(Target, Request)>) {
+        self.requests.clear();
+        for (target, request) in requests {
+            self.requests.keep(target, request, &mut self.tally);
+        }
     }
 
     /// Takes in episodes, those of one subject in the order they opened. All that follows from them is made anew.
@@ -159,7 +158,7 @@ impl SavedEpisode {
             first: message.first,
             last: message.last,
             detection_ids: message.detection_ids,
-            draft: episode.draft.as_ref().map(SavedDraft::of),
+            draft: episode.warning.as_deref().map(SavedDraft::of),
             quiet_us: episode.quiet_us,
             tracked: episode.tracked.iter().copied().collect(),
             untracked: episode.untracked,
@@ -167,7 +166,7 @@ impl SavedEpisode {
         }
     }
 
-    fn into_episode(self, (rule_id, subject): &Key) -> Episode {
+    fn into_episode(self, (rule_id, subject): &Key, warning: Option<Box<WarningDraft>>) -> Episode {
         let message = AlertMessage {
             alert_id: ids::uuid_text(self.alert),
             state: AlertState::Opened,
@@ -186,7 +185,7 @@ impl SavedEpisode {
         };
         Episode {
             message,
-            draft: self.draft.map(SavedDraft::into_draft),
+            warning,
             quiet_us: self.quiet_us.max(0),
             tracked: self.tracked.into_iter().collect(),
             untracked: self.untracked,
@@ -196,75 +195,23 @@ impl SavedEpisode {
 }
 
 impl SavedDraft {
-    fn of(draft: &Draft) -> Self {
-        match draft {
-            Draft::Blocking(draft) => SavedDraft::Blocking(Box::new(SavedBlocking::of(draft))),
-            Draft::Warning(draft) => SavedDraft::Warning(draft.clone()),
-        }
+    fn of(warning: &WarningDraft) -> Self {
+        SavedDraft::Warning(Box::new(warning.clone()))
     }
 
-    fn into_draft(self) -> Draft {
+    /// The warning; a blocking draft of an episode of so many detections, which only the second form has here, goes to the requests.
+    fn warning_or(
+        self,
+        alert: u128,
+        detections: u64,
+        requests: &mut Vec<(Target, Request)>,
+    ) -> Option<Box<WarningDraft>> {
         match self {
-            SavedDraft::Blocking(draft) => Draft::Blocking(Box::new(draft.into_draft())),
-            SavedDraft::Warning(draft) => Draft::Warning(draft),
-        }
-    }
-}
-
-impl SavedBlocking {
-    /// Only drafts that stand are saved, so nothing is kept of a withdrawal.
-    fn of(draft: &BlockingDraft) -> Self {
-        let draft = draft.clone();
-        let save = |value: serde_json::Value| match value.as_f64().filter(|_| value.is_f64()) {
-            Some(double) => SavedValue::Double(double.to_bits()),
-            None => SavedValue::Plain(value),
-        };
-        SavedBlocking {
-            request_id: draft.request_id,
-            rule: draft.rule,
-            measure: draft.measure,
-            account: draft.subject,
-            institution: draft.institution,
-            amount: draft.amount,
-            currency: draft.currency,
-            reason: draft.reason,
-            legal_basis: draft.legal_basis,
-            fraud_type: draft.fraud_type,
-            detection_id: draft.evidence.detection_id,
-            event_ids: draft.evidence.event_ids,
-            values: draft.evidence.values.into_iter().map(|(name, value)| (name, save(value))).collect(),
-            created_at: draft.created_at,
-            expires_at: draft.expires_at,
-        }
-    }
-
-    fn into_draft(self) -> BlockingDraft {
-        let load = |value| match value {
-            SavedValue::Plain(value) => value,
-            SavedValue::Double(bits) => f64::from_bits(bits).into(),
-        };
-        BlockingDraft {
-            request_id: self.request_id,
-            state: DraftState::Draft,
-            rule: self.rule,
-            measure: self.measure,
-            target: Target { account: self.account.clone() },
-            institution: self.institution,
-            amount: self.amount,
-            currency: self.currency,
-            reason: self.reason,
-            legal_basis: self.legal_basis,
-            fraud_type: self.fraud_type,
-            evidence: Evidence {
-                detection_id: self.detection_id,
-                event_ids: self.event_ids,
-                values: self.values.into_iter().map(|(name, value)| (name, load(value))).collect(),
-            },
-            created_at: self.created_at,
-            expires_at: self.expires_at,
-            withdrawn_because: None,
-            withdrawn_at: None,
-            subject: self.account,
+            SavedDraft::Warning(draft) => Some(draft),
+            SavedDraft::Blocking(draft) => {
+                requests.push(draft.into_request(alert, detections));
+                None
+            }
         }
     }
 }

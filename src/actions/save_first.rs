@@ -1,9 +1,9 @@
 //! Reads the first form of saved episodes. It had no number, times as text, and no drafts of closed episodes; of warnings
 //! it had the identifiers alone.
 
-use crate::drafts::Draft;
 use crate::episode::Episode;
 use crate::identifiers::{Identifiers, Slot};
+use crate::save_request::SavedBlocking;
 use crate::taking::{Actions, Key};
 use crate::{AlertMessage, BlockingDraft};
 use serde::Deserialize;
@@ -31,17 +31,23 @@ pub(crate) fn load(actions: &mut Actions, bytes: &[u8]) -> Result<(), String> {
     let saved: Saved = serde_json::from_slice(bytes).map_err(|error| format!("saved alerts: {error}"))?;
     let mut left: BTreeMap<u128, SavedEpisode> = saved.episodes.into_iter().collect();
     let order = saved.by_subject.into_iter().flat_map(|(_, alerts)| alerts);
-    let episodes: Vec<(u128, Episode)> =
-        order.filter_map(|alert| Some((alert, left.remove(&alert)?.into_episode()))).collect();
+    let (mut episodes, mut requests) = (Vec::new(), Vec::new());
+    for (alert, mut episode) in order.filter_map(|alert| Some((alert, left.remove(&alert)?))).collect::<Vec<_>>() {
+        let detections =
+            episode.untracked_count.saturating_add(u64::try_from(episode.tracked.len()).unwrap_or(u64::MAX));
+        requests.extend(episode.draft.take().map(|draft| SavedBlocking::of(*draft).into_request(alert, detections)));
+        episodes.push((alert, episode.into_episode()));
+    }
     if let Some(alert) = left.into_keys().next() {
         return Err(format!("saved alerts: alert {} is of no subject", crate::ids::uuid_text(alert)));
     }
     actions.put(episodes.into_iter())?;
     actions.desk.identifiers = Identifiers::load(saved.identifiers.iter().map(|(slot, _)| *slot), None);
-    actions.drafts.clear();
+    actions.warnings.clear();
+    actions.put_requests(requests);
     for (slot, alert) in saved.identifiers {
-        if let Some(episode) = actions.episodes.get_mut(&alert).filter(|episode| episode.draft.is_none()) {
-            episode.draft = actions.desk.of_before(&episode.message, slot).map(|draft| Draft::Warning(Box::new(draft)));
+        if let Some(episode) = actions.episodes.get_mut(&alert) {
+            episode.warning = actions.desk.of_before(&episode.message, slot).map(Box::new);
         }
     }
     Ok(())
@@ -49,13 +55,9 @@ pub(crate) fn load(actions: &mut Actions, bytes: &[u8]) -> Result<(), String> {
 
 impl SavedEpisode {
     fn into_episode(self) -> Episode {
-        let draft = self.draft.map(|mut draft| {
-            draft.subject.clone_from(&draft.target.account);
-            Draft::Blocking(draft)
-        });
         Episode {
             message: self.message,
-            draft,
+            warning: None,
             quiet_us: self.quiet_us.max(0),
             tracked: self.tracked.into_iter().collect(),
             untracked: self.untracked,

@@ -4,12 +4,13 @@
 //! leaves force, or when a limit is reached. So a detection that comes late, but before the horizon, still finds its episode, and where an
 //! episode ends does not depend on how the stream was cut into batches.
 
-use crate::drafts::{Draft, Drafts};
 use crate::episode::{Added, Episode};
 use crate::limits::{DETECTIONS_TRACKED_TOTAL_MAX, EPISODES_OPEN_MAX};
 use crate::message::{AlertState, EndReason};
-use crate::warning::Desk;
-use crate::{Act, Finding, FollowUp, Issuer, Tally, blocking, ids};
+use crate::requests::Requests;
+use crate::warning::{Desk, WarningDraft};
+use crate::warnings::Warnings;
+use crate::{Act, Finding, FollowUp, Issuer, Tally, ids};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rule id and subject: what an episode is of.
@@ -24,7 +25,8 @@ pub struct Actions {
     /// Open episodes of one rule and subject, in the order they opened.
     pub(crate) by_subject: BTreeMap<Key, Vec<u128>>,
     pub(crate) deadlines: BTreeSet<(i64, u128)>,
-    pub(crate) drafts: Drafts,
+    pub(crate) warnings: Warnings,
+    pub(crate) requests: Requests,
     pub(crate) tracked_count: usize,
     tracked_max: usize,
     pub(crate) open_max: usize,
@@ -39,7 +41,8 @@ impl Actions {
             episodes: BTreeMap::new(),
             by_subject: BTreeMap::new(),
             deadlines: BTreeSet::new(),
-            drafts: Drafts::default(),
+            warnings: Warnings::default(),
+            requests: Requests::default(),
             tracked_count: 0,
             tracked_max: DETECTIONS_TRACKED_TOTAL_MAX,
             open_max: EPISODES_OPEN_MAX,
@@ -53,6 +56,19 @@ impl Actions {
 
     /// What follows from a finding.
     pub fn take(&mut self, finding: &Finding) -> Vec<Act> {
+        let mut acts = self.alert(finding);
+        if finding.rule.follow_up == FollowUp::Block {
+            let said = match finding.detected {
+                true => self.requests.take(finding, &mut self.tally),
+                false => self.requests.take_back(finding, &mut self.tally),
+            };
+            acts.extend(said);
+        }
+        acts
+    }
+
+    /// What follows for the alert, and for the warning it leads to.
+    fn alert(&mut self, finding: &Finding) -> Vec<Act> {
         let key = (finding.rule.id.clone(), finding.detection.subject.clone());
         let open = self.by_subject.get(&key).cloned().unwrap_or_default();
         let detection = ids::member_key(finding.detection_id);
@@ -61,9 +77,9 @@ impl Actions {
         if !finding.detected {
             return self.take_back(&open, holder, detection, finding);
         }
-        if let Some(alert) = holder {
-            self.tally.revisions_unsaid += 1; // the alert carries no values
-            return self.draft_now(alert, finding).into_iter().collect();
+        if holder.is_some() {
+            self.tally.revisions_unsaid += u64::from(finding.rule.follow_up != FollowUp::Block);
+            return Vec::new();
         }
         // The first event of an episode names it, also after its detection was taken back and the episode has shrunk.
         let own = ids::alert_id(&key.0, &key.1, &finding.detection.event_id);
@@ -72,20 +88,7 @@ impl Actions {
             return self.open(key, detection, finding);
         };
         self.add(alert, detection, finding);
-        let mut acts = self.change(alert, |episode| episode.say(AlertState::Updated));
-        acts.extend(self.draft_now(alert, finding));
-        acts
-    }
-
-    /// When its episode opened nothing was left to be stopped, and so nothing was asked for; now something is, by another detection or by
-    /// new values of one that it has.
-    fn draft_now(&mut self, alert: u128, finding: &Finding) -> Option<Act> {
-        if finding.rule.follow_up != FollowUp::Block || self.is_in(alert, |episode| episode.draft.is_some()) {
-            return None;
-        }
-        let (draft, act) = self.draft(alert, finding)?;
-        self.episodes.get_mut(&alert)?.draft = Some(draft);
-        Some(act)
+        self.change(alert, |episode| episode.say(AlertState::Updated))
     }
 
     fn open(&mut self, key: Key, detection: u128, finding: &Finding) -> Vec<Act> {
@@ -94,11 +97,11 @@ impl Actions {
         let alert = ids::alert_id(&key.0, &key.1, &at.event_id);
         debug_assert!(!self.episodes.contains_key(&alert), "`take` found no open episode of this name");
         let mut episode = Episode::new(alert, finding.rule, &at.subject, at.event_time);
-        let (draft, act) = match self.drafts.remove(alert) {
-            Some(draft) => (Some(draft), None), // it was closed early, and what it drafted stands
-            None => self.draft(alert, finding).unzip(),
+        let (warning, act) = match self.warnings.remove(alert) {
+            Some(warning) => (Some(warning), None), // it was closed early, and what it drafted stands
+            None => self.warning(finding).unzip(),
         };
-        episode.draft = draft;
+        episode.warning = warning.map(Box::new);
         self.deadlines.insert((episode.deadline(), alert));
         self.episodes.insert(alert, episode);
         self.by_subject.entry(key).or_default().push(alert);
@@ -108,23 +111,9 @@ impl Actions {
         acts
     }
 
-    /// What a new episode leads to besides its alert.
-    fn draft(&mut self, alert: u128, finding: &Finding) -> Option<(Draft, Act)> {
-        match finding.rule.follow_up {
-            FollowUp::AlertOnly => None,
-            FollowUp::Block if blocking::is_gone(finding.detection) => {
-                self.tally.drafts_without_money += 1;
-                None
-            }
-            FollowUp::Block => {
-                let draft = Box::new(blocking::draft(alert, finding, &mut self.tally));
-                Some((Draft::Blocking(draft.clone()), Act::BlockingDraft(draft)))
-            }
-            FollowUp::Warn => {
-                let (draft, act) = self.desk.draft(finding, &mut self.tally)?;
-                Some((Draft::Warning(Box::new(draft)), act))
-            }
-        }
+    /// The public warning that a new episode leads to.
+    fn warning(&mut self, finding: &Finding) -> Option<(WarningDraft, Act)> {
+        (finding.rule.follow_up == FollowUp::Warn).then(|| self.desk.draft(finding, &mut self.tally))?
     }
 
     fn take_back(&mut self, open: &[u128], holder: Option<u128>, detection: u128, finding: &Finding) -> Vec<Act> {

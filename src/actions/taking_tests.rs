@@ -40,9 +40,9 @@ fn a_gap_longer_than_the_quiet_time_makes_two_episodes_even_when_nobody_closed_t
     assert_eq!(short(&second), "Opened 1 (61..61), Draft");
     assert_ne!(alert(&first).alert_id, alert(&second).alert_id);
     let late = take(&mut actions, &rule, &detection("3", -30, "acc-1"), true);
-    assert_eq!(short(&late), "Updated 2 (-30..0)");
+    assert_eq!(short(&late), "Updated 2 (-30..0), Draft");
     let back = take(&mut actions, &rule, &detection("2", 61, "acc-1"), false);
-    assert_eq!(short(&back), "Closed 0 (61..61) Retracted, Withdrawn", "the younger episode alone");
+    assert_eq!(short(&back), "Closed 0 (61..61) Retracted, Draft", "the younger episode alone");
     assert_eq!(short(&actions.close_before(i64::MAX)), "Closed 2 (-30..0) Quiet");
 }
 
@@ -73,9 +73,9 @@ fn one_retraction_of_several_shrinks_the_episode_and_the_last_one_closes_it() {
 }
 
 #[test]
-fn a_blocking_draft_is_made_once_and_withdrawn_with_its_last_detection() {
+fn a_blocking_draft_says_what_stands_and_is_withdrawn_with_its_last_detection() {
     let events = [("1", 0, true), ("2", 5, true), ("1", 0, false), ("2", 5, false)];
-    let expected = "Opened 1 (0..0), Draft, Updated 2 (0..5), Updated 1 (5..5), Closed 0 (5..5) Retracted, Withdrawn";
+    let expected = "Opened 1 (0..0), Draft, Updated 2 (0..5), Draft, Updated 1 (5..5), Draft, Closed 0 (5..5) Retracted, Withdrawn";
     assert_eq!(story(FollowUp::Block, &events), expected);
 }
 
@@ -105,11 +105,12 @@ fn nothing_is_asked_for_where_nothing_is_left_and_it_is_as_soon_as_something_is(
     let acts = take(&mut actions, &rule, &with("3", 2, 1_050), true);
     assert_eq!(short(&acts), "Updated 3 (0..2), Draft");
     assert_eq!(draft(&acts).amount.as_deref(), Some("10.50"));
-    assert_eq!(short(&take(&mut actions, &rule, &with("4", 3, 99), true)), "Updated 4 (0..3)", "it has its draft");
+    let acts = take(&mut actions, &rule, &with("4", 3, 99), true);
+    assert_eq!((short(&acts).as_str(), draft(&acts).amount.as_deref()), ("Updated 4 (0..3), Draft", Some("10.50")));
 }
 
 #[test]
-fn a_revision_that_says_that_something_is_left_after_all_leads_to_the_draft_once() {
+fn a_revision_that_says_that_something_is_left_after_all_leads_to_the_draft_and_a_further_one_changes_it() {
     let (mut actions, rule) = (actions(), rule(FollowUp::Block));
     let mut revised = detection("1", 0, "acc-1");
     revised.values[0].1 = Value::Int(0);
@@ -118,7 +119,9 @@ fn a_revision_that_says_that_something_is_left_after_all_leads_to_the_draft_once
     let acts = take(&mut actions, &rule, &revised, true);
     assert_eq!((short(&acts).as_str(), draft(&acts).amount.as_deref()), ("Draft", Some("10.50")));
     revised.values[0].1 = Value::Int(2_000);
-    assert_eq!(take(&mut actions, &rule, &revised, true), [], "the draft keeps its first values");
+    let acts = take(&mut actions, &rule, &revised, true);
+    assert_eq!((short(&acts).as_str(), draft(&acts).amount.as_deref()), ("Draft", Some("20.00")));
+    assert_eq!(take(&mut actions, &rule, &revised, true), [], "nothing is new");
 }
 
 #[test]
@@ -143,11 +146,17 @@ fn a_blocking_draft_has_the_fields_of_the_contract() {
     let (mut actions, rule) = (actions(), rule(FollowUp::Block));
     let acts = take(&mut actions, &rule, &detection("1", 0, "acc-1"), true);
     let json = serde_json::to_value(draft(&acts)).unwrap();
-    assert_eq!(draft(&acts).subject, "acc-1");
+    assert_eq!(draft(&acts).key(), "acc-1");
+    let id = detection_id("M05", "v1", "tx:bank-a:1", "acc-1");
+    let values = serde_json::json!({
+        "amount_at_risk": 1_234_550, "currency": "CNY", "institution": "bank-a",
+        "drained_at": "2026-01-01T00:00:00.000000Z", "district": null,
+    });
     let expected = serde_json::json!({
         "requestId": draft(&acts).request_id,
         "state": "draft",
         "rule": { "id": "M05", "version": "v1" },
+        "rules": [{ "id": "M05", "version": "v1" }],
         "measure": "STOP_PAYMENT",
         "target": { "account": "acc-1" },
         "institution": "bank-a",
@@ -157,12 +166,18 @@ fn a_blocking_draft_has_the_fields_of_the_contract() {
         "legalBasis": ["regulation-30"],
         "fraudType": "OTHER",
         "evidence": {
-            "detectionId": detection_id("M05", "v1", "tx:bank-a:1", "acc-1"),
+            "detectionId": id,
             "eventIds": ["tx:bank-a:1"],
-            "values": {
-                "amount_at_risk": 1_234_550, "currency": "CNY", "institution": "bank-a",
-                "drained_at": "2026-01-01T00:00:00.000000Z", "district": null,
-            },
+            "values": values,
+            "detections": [{
+                "detectionId": id,
+                "rule": { "id": "M05", "version": "v1" },
+                "fraudType": "OTHER",
+                "eventId": "tx:bank-a:1",
+                "eventTime": "2026-01-01T00:00:00.000000Z",
+                "values": values,
+            }],
+            "further": 0,
         },
         "createdAt": "2026-01-01T00:00:00.000000Z",
         "expiresAt": "2026-01-03T00:00:00.000000Z",
@@ -274,7 +289,7 @@ fn an_event_that_named_an_open_episode_comes_back_to_it_though_the_episode_has_s
     let found = [("e1", 0), ("e2", 60), ("e3", 120)].map(|(event, minute)| detection(event, minute, "acc-1"));
     found.iter().for_each(|found| drop(take(&mut actions, &rule, found, true)));
     found[..2].iter().for_each(|found| drop(take(&mut actions, &rule, found, false)));
-    assert_eq!(short(&take(&mut actions, &rule, &found[0], true)), "Updated 2 (0..120)");
+    assert_eq!(short(&take(&mut actions, &rule, &found[0], true)), "Updated 2 (0..120), Draft");
     assert_eq!(short(&actions.close_before(i64::MAX)), "Closed 2 (0..120) Quiet");
     assert_eq!((actions.episodes.len(), actions.deadlines.len()), (0, 0));
 }

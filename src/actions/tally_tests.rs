@@ -2,7 +2,7 @@
 
 use crate::limits::{
     DETECTIONS_LISTED_MAX, DETECTIONS_TRACKED_MAX, EPISODES_PER_SUBJECT_MAX, EVIDENCE_VALUES_MAX, LEGAL_BASIS_MAX,
-    WARNING_IDENTIFIERS_MAX,
+    REASONS_MAX, WARNING_IDENTIFIERS_MAX,
 };
 use crate::testing::{MINUTE_US, START_US, actions, detection, in_district, rule, take};
 use crate::{Actions, FollowUp, Issuer, RuleFacts, Tally};
@@ -56,7 +56,13 @@ fn of_blocking() -> Tally {
         take(actions, &block, &many, false);
         let mut gone = detection("2", 0, "acc-2");
         gone.values[0].1 = Value::Int(0);
+        let block = rule(FollowUp::Block);
         take(actions, &block, &gone, true);
+        take(actions, &block, &detection("3", 0, "acc-2"), true);
+        take(actions, &block, &detection("3", 0, "acc-2"), false);
+        for i in 0..=REASONS_MAX {
+            take(actions, &block, &detection(&i.to_string(), 0, "acc-3"), true);
+        }
     })
 }
 
@@ -67,7 +73,10 @@ fn of_episodes() -> Tally {
         for i in 0..gaps {
             take(actions, &block, &detection(&i.to_string(), i * 100, "acc-1"), true);
         }
-        actions.drafts.count_max = 0;
+        actions.warnings.count_max = 0;
+        actions.requests.count_max = 0;
+        take(actions, &rule(FollowUp::Warn), &detection("1", 0, "440304"), true);
+        take(actions, &rule(FollowUp::Warn), &detection("1", 0, "440304"), true);
         actions.close_before(START_US + gaps * 100 * MINUTE_US);
         for i in 0..=DETECTIONS_TRACKED_MAX {
             take(actions, &alert, &detection(&i.to_string(), gaps * 100, "acc-2"), true);
@@ -89,7 +98,9 @@ fn every_count_counts_what_its_line_says_and_is_shown() {
         ("drafts_rule_changed", 2),
         ("drafts_retracted", 1),
         ("drafts_without_money", 1),
-        ("drafts_forgotten", u64::try_from(EPISODES_PER_SUBJECT_MAX).unwrap()),
+        ("drafts_gone", 1),
+        ("drafts_forgotten", 1),
+        ("reasons_unlisted", 1),
         ("warnings_withheld_text", 1),
         ("warnings_withheld_issuer", 1),
         ("warnings_withheld_time", 1),
@@ -103,10 +114,10 @@ fn every_count_counts_what_its_line_says_and_is_shown() {
         ("detections_unlisted", u64::try_from(unlisted).unwrap()),
         ("revisions_unsaid", 1),
         ("retractions_unmatched", 1),
-        ("evidence_values_cut", 5),
-        ("legal_basis_cut", 1),
-        ("amounts_omitted", 1),
-        ("columns_ignored", 1),
+        ("evidence_values_cut", 10),
+        ("legal_basis_cut", 2),
+        ("amounts_omitted", 2),
+        ("columns_ignored", 2),
     ];
     let shown: Vec<(&str, u64)> = tally.metrics().into_iter().map(|(name, _, value)| (name, value)).collect();
     assert_eq!(shown, expected);

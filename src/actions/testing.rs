@@ -1,7 +1,8 @@
 //! What the tests of this room share.
 
 use crate::{
-    Act, Actions, AlertMessage, AlertState, BlockingDraft, Finding, FollowUp, Issuer, RuleFacts, detection_id,
+    Act, Actions, AlertMessage, AlertState, BlockingDraft, Finding, FollowUp, Issuer, RuleFacts, TargetKind,
+    detection_id,
 };
 use foreshock_core::{Detection, Value};
 
@@ -22,6 +23,7 @@ pub(crate) fn rule(follow_up: FollowUp) -> RuleFacts {
         severity: "high".into(),
         follow_up,
         measure: Some("STOP_PAYMENT".into()),
+        target: TargetKind::Account,
         fraud_type: "OTHER".into(),
         legal_basis: vec!["regulation-30".into()],
         quiet_us: 60 * MINUTE_US,

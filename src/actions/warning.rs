@@ -4,11 +4,12 @@
 //! withhold the whole draft; each is counted.
 
 use crate::areas::{self, Area};
-use crate::blocking::{RuleRef, text_value};
+use crate::blocking::RuleRef;
 use crate::cap::{Content, Head, local};
 use crate::identifiers::{Identifiers, Slot};
 use crate::limits::WARNING_HOURS;
 use crate::message::EndReason;
+use crate::reason::text_value;
 use crate::{Act, Bilingual, Finding, Issuer, Tally};
 use foreshock_core::time::SECOND_US;
 use serde::{Deserialize, Serialize};

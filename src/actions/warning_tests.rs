@@ -16,6 +16,7 @@ fn rule() -> RuleFacts {
         severity: "high".into(),
         follow_up: FollowUp::Warn,
         measure: None,
+        target: crate::TargetKind::Account,
         fraud_type: "OTHER".into(),
         legal_basis: vec![],
         quiet_us: 3_600_000_000,

@@ -1,10 +1,10 @@
-//! `rules list`, `rules check`, `rules explain`.
+//! `rules list`, `rules check`, `rules page`, `rules explain`.
 
 use crate::cli::Exit;
 use crate::cli::explain::explain;
 use crate::cli::options::RuleOptions;
 use crate::cli::output::{Output, OutputOption, print, print_json};
-use crate::offline::cases;
+use crate::offline::{cases, rules_page};
 use crate::rules::files::write_built_in;
 use clap::Subcommand;
 use foreshock_compiler::{Pack, Rule};
@@ -37,6 +37,8 @@ enum Action {
     Check(RuleOptions),
     /// Runs each rule's cases as a stream and as a batch.
     Test(RuleOptions),
+    /// Prints a page (Markdown) about the rules of a folder.
+    Page(RuleOptions),
     /// Shows a rule's windows, which rules share them, and what they cost in memory.
     Explain(RuleOptions),
 }
@@ -64,6 +66,11 @@ impl RulesCommand {
                 Ok(Exit::Ok)
             }
             Action::Test(options) => test(options),
+            Action::Page(options) => {
+                let Some(pack) = options.load()? else { return Ok(Exit::Findings) };
+                print!("{}", rules_page::page(&pack));
+                Ok(Exit::Ok)
+            }
             Action::Explain(options) => explain(options),
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::problem::Problem;
 use crate::yaml;
+use foreshock_core::{TargetKind, measure};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -133,6 +134,8 @@ pub struct Header {
     pub fraud_type: String,
     /// For `action: block`: the measure asked for.
     pub measure: Option<String>,
+    /// For `action: block`: what the subject is, where the measure fits several things.
+    pub target: Option<String>,
     /// Articles.
     pub legal_basis: Vec<String>,
     /// Desk that answers for it.
@@ -158,6 +161,13 @@ pub struct Header {
 }
 
 impl Header {
+    /// What a blocking request of this rule is for: what the header says, else what the measure is usually taken against.
+    pub fn target(&self) -> TargetKind {
+        let said = self.target.as_deref().and_then(TargetKind::parse);
+        let usual = || self.measure.as_deref().and_then(measure::targets).and_then(|targets| targets.first().copied());
+        said.or_else(usual).unwrap_or(TargetKind::Account)
+    }
+
     /// Event time in microseconds after which an alert of this rule closes.
     pub fn quiet_us(&self) -> i64 {
         self.quiet.as_deref().and_then(parse_span).unwrap_or(3_600 * 1_000_000)
@@ -204,6 +214,7 @@ fn check(header: &Header) -> Result<(), (&str, String, &'static str)> {
     if header.action == Action::Block && header.measure.is_none() {
         return Err(("action", "`action: block` needs a `measure`".into(), "for example STOP_PAYMENT"));
     }
+    check_target(header)?;
     if header.quiet.as_deref().is_some_and(|q| parse_span(q).is_none_or(|us| us <= 0)) {
         return Err(("quiet", "`quiet` is no span of time".into(), "write for example 90s, 30m, 1h, 2d"));
     }
@@ -211,6 +222,21 @@ fn check(header: &Header) -> Result<(), (&str, String, &'static str)> {
         check_range(name, param, &param.default).map_err(|(message, hint)| (name.as_str(), message, hint))?;
     }
     Ok(())
+}
+
+/// A measure that exists, taken against something that it can be taken against: the subject goes out as a token of that kind.
+fn check_target(header: &Header) -> Result<(), (&str, String, &'static str)> {
+    let Some(measure) = &header.measure else { return Ok(()) };
+    let Some(targets) = measure::targets(measure) else {
+        return Err(("measure", format!("`{measure}` is no measure"), "docs/rules.md lists the measures"));
+    };
+    let Some(target) = &header.target else { return Ok(()) };
+    if TargetKind::parse(target).is_some_and(|kind| targets.contains(&kind)) {
+        return Ok(());
+    }
+    let names: Vec<&str> = targets.iter().map(|kind| kind.name()).collect();
+    let message = format!("`{measure}` cannot be taken against `{target}`, only against {}", names.join(", "));
+    Err(("target", message, "change `target` or `measure`"))
 }
 
 /// Line of a key, or of a parameter.

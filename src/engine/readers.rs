@@ -4,8 +4,10 @@
 use crate::expr::{downcast, evaluate};
 use crate::plan::{ExprIdx, GroupPlan, StreamPlan};
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use std::collections::BTreeMap;
 
-/// Rules from this number on share a bit.
+/// Rules from this number on share a bit, which is set where the condition of one of them holds: the others then ask for windows that they
+/// do not need, and find nothing more by them.
 const LAST_BIT: usize = 63;
 
 /// The bit of a rule.
@@ -15,16 +17,20 @@ pub(crate) fn bit(rule: usize) -> u64 {
 
 /// Of each row of a batch: the rules that it can be a detection of, by bits.
 pub(crate) fn candidates(plan: &StreamPlan, batch: &RecordBatch, faults: &mut u64) -> Vec<u64> {
-    let always = |(number, rule): &(usize, &crate::plan::RulePlan)| rule.condition.is_none() || *number >= LAST_BIT;
-    let rules = || plan.rules.iter().enumerate();
-    let mut masks = vec![rules().filter(always).fold(0, |mask, (number, _)| mask | bit(number)); batch.num_rows()];
-    for (number, rule) in rules().filter(|r| !always(r)) {
-        let expr = plan.exprs[rule.condition.expect("those without one are always meant")].as_ref();
+    let mut always = 0;
+    // By their conditions: rules of one pattern often share one, which is then asked once.
+    let mut meant: BTreeMap<ExprIdx, u64> = BTreeMap::new();
+    for (number, rule) in plan.rules.iter().enumerate() {
+        *rule.condition.map_or(&mut always, |condition| meant.entry(condition).or_default()) |= bit(number);
+    }
+    let mut masks = vec![always; batch.num_rows()];
+    for (condition, rules) in meant {
+        let expr = plan.exprs[condition].as_ref();
         let columns: Vec<ArrayRef> = expr.columns().iter().map(|c| batch.column(*c).clone()).collect();
         let holds = evaluate(expr, &columns, batch.num_rows(), faults);
         let holds: &BooleanArray = downcast(&holds);
         for (_, mask) in masks.iter_mut().enumerate().filter(|(at, _)| holds.is_valid(*at) && holds.value(*at)) {
-            *mask |= bit(number);
+            *mask |= rules;
         }
     }
     masks

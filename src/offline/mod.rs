@@ -8,6 +8,7 @@ pub mod net;
 pub mod ordered;
 pub mod piece;
 pub mod reading;
+pub mod rules_page;
 pub mod schemas;
 pub mod standing;
 pub mod writer;

@@ -254,7 +254,8 @@ impl Explain {
     }
 }
 
-/// Columns after each PARTITION BY of a text, as far as they are plain columns.
+/// Columns after each PARTITION BY of a text, as far as they are plain columns. A window without a beginning is left out: it tells since when
+/// something is known (`docs/rules.md`), and all there ever was would be its events.
 fn keys(sql: &str) -> BTreeSet<Vec<String>> {
     let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize() else { return BTreeSet::new() };
     let words: Vec<&Token> = tokens.iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
@@ -262,6 +263,14 @@ fn keys(sql: &str) -> BTreeSet<Vec<String>> {
     let mut all = BTreeSet::new();
     for at in 0..words.len().saturating_sub(2) {
         if !(is(words[at], "PARTITION") && is(words[at + 1], "BY")) {
+            continue;
+        }
+        let mut depth = 0;
+        let mut of_window = words[at..].iter().take_while(|token| {
+            depth += i32::from(matches!(token, Token::LParen)) - i32::from(matches!(token, Token::RParen));
+            depth >= 0
+        });
+        if of_window.any(|token| is(token, "UNBOUNDED")) {
             continue;
         }
         let mut columns = Vec::new();
@@ -334,6 +343,9 @@ mod tests {
             "SELECT sum(x) OVER (PARTITION BY a, b ORDER BY t), count(*) OVER w FROM t WINDOW w AS (partition by c)";
         let expected = [vec!["a".to_owned(), "b".to_owned()], vec!["c".to_owned()]];
         assert_eq!(keys(sql), BTreeSet::from(expected));
+        let since = "SELECT min(t) OVER (PARTITION BY r ORDER BY t RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW), \
+                     count(*) OVER (PARTITION BY coalesce(k, m), n ORDER BY t), sum(x) OVER (PARTITION BY q ORDER BY t)";
+        assert_eq!(keys(since), BTreeSet::from([vec!["coalesce".to_owned()], vec!["q".to_owned()]]));
         assert_eq!(keys("-- PARTITION BY nothing\nSELECT 1"), BTreeSet::new());
     }
 }

@@ -48,7 +48,7 @@ pub(super) fn act_message(act: Act, health: &Health) -> Message {
         }
         Act::BlockingDraft(draft) => {
             health.blocking_drafts.fetch_add(1, Ordering::Relaxed);
-            let (key, payload) = (draft.subject.clone(), json(serde_json::to_vec(&draft)));
+            let (key, payload) = (draft.key().to_owned(), json(serde_json::to_vec(&draft)));
             Message::new(BLOCKING_DRAFTS, key, payload)
         }
         Act::WarningDraft { key, xml } => {
@@ -87,6 +87,7 @@ pub(super) fn rule_facts(rule: &foreshock_compiler::Rule) -> RuleFacts {
             header::Action::Block => FollowUp::Block,
         },
         measure: h.measure.clone(),
+        target: h.target(),
         fraud_type: h.fraud_type.clone(),
         legal_basis: h.legal_basis.clone(),
         quiet_us: h.quiet_us(),

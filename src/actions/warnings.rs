@@ -1,59 +1,39 @@
-//! Drafts that wait for a person, and those among them whose episode is closed: they stand until they expire, and are
-//! withdrawn when their rule leaves force.
+//! Warnings of warnings whose episode is closed: they stand until they expire, and are withdrawn when their rule leaves force.
 
-use crate::limits::{DRAFTS_STANDING_MAX, WARNING_HOURS};
+use crate::limits::{WARNING_HOURS, WARNINGS_STANDING_MAX};
 use crate::warning::WarningDraft;
-use crate::{BlockingDraft, RuleRef};
 use foreshock_core::time::SECOND_US;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What an episode led to.
-#[derive(Debug, Clone)]
-pub(crate) enum Draft {
-    Blocking(Box<BlockingDraft>),
-    Warning(Box<WarningDraft>),
-}
-
-impl Draft {
-    /// The rule behind it.
-    pub fn rule(&self) -> &RuleRef {
-        match self {
-            Draft::Blocking(draft) => &draft.rule,
-            Draft::Warning(draft) => &draft.rule,
-        }
-    }
-
+impl WarningDraft {
     /// Event time at which nobody waits for it any more.
     pub fn expires_us(&self) -> i64 {
-        match self {
-            Draft::Blocking(draft) => draft.expires_at,
-            Draft::Warning(draft) => draft.sent_s.saturating_add(WARNING_HOURS * 3_600).saturating_mul(SECOND_US),
-        }
+        self.sent_s.saturating_add(WARNING_HOURS * 3_600).saturating_mul(SECOND_US)
     }
 }
 
-/// The drafts of closed episodes, by episode.
+/// The warnings of closed episodes, by episode.
 #[derive(Debug)]
-pub(crate) struct Drafts {
-    by_alert: BTreeMap<u128, Draft>,
+pub(crate) struct Warnings {
+    by_alert: BTreeMap<u128, WarningDraft>,
     by_expiry: BTreeSet<(i64, u128)>,
     pub count_max: usize,
 }
 
-impl Default for Drafts {
+impl Default for Warnings {
     fn default() -> Self {
-        Drafts { by_alert: BTreeMap::new(), by_expiry: BTreeSet::new(), count_max: DRAFTS_STANDING_MAX }
+        Warnings { by_alert: BTreeMap::new(), by_expiry: BTreeSet::new(), count_max: WARNINGS_STANDING_MAX }
     }
 }
 
-impl Drafts {
+impl Warnings {
     /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = (&u128, &Draft)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&u128, &WarningDraft)> {
         self.by_alert.iter()
     }
 
     /// The episode is closed and its draft stands. Says whether another one had to be forgotten.
-    pub fn keep(&mut self, alert: u128, draft: Draft) -> bool {
+    pub fn keep(&mut self, alert: u128, draft: WarningDraft) -> bool {
         self.remove(alert);
         self.by_expiry.insert((draft.expires_us(), alert));
         self.by_alert.insert(alert, draft);
@@ -71,7 +51,7 @@ impl Drafts {
     }
 
     /// The episode is open again, or its draft is withdrawn.
-    pub fn remove(&mut self, alert: u128) -> Option<Draft> {
+    pub fn remove(&mut self, alert: u128) -> Option<WarningDraft> {
         let draft = self.by_alert.remove(&alert)?;
         self.by_expiry.remove(&(draft.expires_us(), alert));
         Some(draft)
