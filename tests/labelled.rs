@@ -8,8 +8,9 @@ mod labelled;
 mod process;
 
 use foreshock_core::time::{DAY_US, parse_rfc3339};
-use labelled::{detections, import, table};
+use labelled::{detections, evaluated, import, table};
 use process::shared_data;
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -25,7 +26,8 @@ fn word<'a>(row: &'a serde_json::Value, name: &str) -> &'a str {
 fn paysim_take_overs_are_found_at_the_transfer_and_again_at_the_cash_out_and_nowhere_else() {
     let Some(data) = shared_data() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let rows = detections(&import(&data, "paysim", folder.path()), &["M19", "TAKEOVER"], "XTS");
+    let events = import(&data, "paysim", folder.path());
+    let rows = detections(&events, &["M19", "TAKEOVER"], "XTS");
     let incidents = table(&data, "paysim/incidents");
     let column = |at: usize| -> BTreeSet<String> { incidents.iter().map(|i| format!("tx:paysim:{}", i[at])).collect() };
     for (rule, at) in [("M19", 1), ("TAKEOVER", 6)] {
@@ -47,6 +49,11 @@ fn paysim_take_overs_are_found_at_the_transfer_and_again_at_the_cash_out_and_now
     };
     let lost: i64 = incidents.iter().map(|i| minor(&i[5])).sum();
     assert_eq!(asked, lost, "all of it is still there when M19 speaks");
+    let report = evaluated(&data, "paysim", "incidents", &events, None);
+    let kind = &report["frauds"]["account taken over"];
+    assert_eq!((&kind["cases"], &kind["acted"], &kind["in_time"]), (&json!(125), &json!(125), &json!([125, 125])));
+    assert_eq!(kind["money"], json!([lost, lost]));
+    assert_eq!(report["rules"]["M19"], json!({ "said": 125, "right": 125, "decoys": 0, "cases": 125 }));
 }
 
 /// An alert of AMLSim: it is a fraud, or a decoy of the same shape.
@@ -88,7 +95,9 @@ fn amlsim_patterns_are_found_once_the_feed_is_thirty_days_old() {
     let Some(data) = shared_data() else { return };
     let folder = tempfile::tempdir().unwrap();
     let kinds = [("M01", "fan_in"), ("M20", "fan_out"), ("M07", "scatter_gather"), ("M08", "gather_scatter")];
-    let rows = detections(&import(&data, "amlsim", folder.path()), &kinds.map(|(rule, _)| rule), "USD");
+    let events = import(&data, "amlsim", folder.path());
+    let rows = detections(&events, &kinds.map(|(rule, _)| rule), "USD");
+    let report = evaluated(&data, "amlsim", "alerts", &events, Some("2025-01-31T00:00:00Z"));
     let alerts = amlsim_alerts(&data);
     let start = parse_rfc3339("2025-01-01T00:00:00Z").unwrap();
     for (rule, kind) in kinds {
@@ -115,6 +124,12 @@ fn amlsim_patterns_are_found_once_the_feed_is_thirty_days_old() {
         println!("{rule}, {kind}: {hit} of {all} alerts, {right} account days right, {wrong} wrong");
         assert!(100 * hit >= 95 * all, "{rule} finds {hit} of {all} {kind}");
         assert!(100 * right >= 80 * (right + wrong), "{rule} is right {right} times and wrong {wrong} times");
+        let number = |part: &str, name: &str, of: &str| report[part][name][of].as_u64().unwrap();
+        let (found, cases) = (number("frauds", kind, "found"), number("frauds", kind, "cases"));
+        assert!(100 * found >= 95 * cases, "evaluate: {found} of {cases} {kind}");
+        let (said, right) =
+            (number("rules", rule, "said") - number("rules", rule, "decoys"), number("rules", rule, "right"));
+        assert!(100 * right >= 80 * said, "evaluate: {rule} is right in {right} of {said}");
     }
 }
 
@@ -122,7 +137,8 @@ fn amlsim_patterns_are_found_once_the_feed_is_thirty_days_old() {
 fn sparkov_cards_in_other_hands_are_found() {
     let Some(data) = shared_data() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let rows = detections(&import(&data, "sparkov", folder.path()), &["M21"], "USD");
+    let events = import(&data, "sparkov", folder.path());
+    let rows = detections(&events, &["M21"], "USD");
     let is_fraud: BTreeSet<String> = table(&data, "sparkov/labels")
         .into_iter()
         .filter(|row| row[1] == "1")
@@ -133,4 +149,34 @@ fn sparkov_cards_in_other_hands_are_found() {
     let episodes = table(&data, "sparkov/episodes").len();
     println!("M21: {} of {episodes} accounts, {} rows right, {} wrong", found.len(), right.len(), wrong.len());
     assert!(100 * found.len() >= 95 * episodes && 100 * right.len() >= 85 * rows.len());
+    let report = evaluated(&data, "sparkov", "episodes", &events, None);
+    let kind = &report["frauds"]["card in other hands"];
+    assert!(100 * kind["found"].as_u64().unwrap() >= 95 * kind["cases"].as_u64().unwrap(), "{kind}");
+}
+
+#[test]
+fn a_hard_city_is_judged_live_and_in_batch_alike_and_evaluated_with_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    let (dir, city, truth) = (place(""), place("city.ndjson"), place("truth.ndjson"));
+    let (out, svg) = (place("out.ndjson"), place("pictures"));
+    let run = |arguments: &[&str]| {
+        let done = process::foreshock(arguments);
+        assert!(done.status.success(), "{}{}", process::text(&done.stdout), process::text(&done.stderr));
+        process::text(&done.stdout)
+    };
+    run(&["gen", "--seed", "3", "--hard", "36", "--customers", "300", "--out", &dir]);
+    assert!(run(&["replay", &city, "--compare", "--out", &out]).contains(", 0 differences"));
+    let evaluate = ["evaluate", &out, "--truth", &truth];
+    let table = run(&[&evaluate[..], &["--svg", &svg]].concat());
+    assert!(table.contains("by rules that act: ") && table.contains("(honest) "), "{table}");
+    let report: serde_json::Value =
+        serde_json::from_str(&run(&[&evaluate[..], &["--output", "json"]].concat())).unwrap();
+    let frauds = report["frauds"].as_object().unwrap();
+    assert!(!frauds.is_empty(), "{report}");
+    let picture = |name: &str| std::fs::read_to_string(Path::new(&svg).join(name)).unwrap();
+    assert!(frauds.keys().all(|kind| picture("found.svg").contains(kind.as_str())));
+    assert!(picture("delay.svg").starts_with("<svg"));
+    let later = run(&[&evaluate[..], &["--from", "2026-02-03T16:00:00Z", "--min-recall", "0"]].concat());
+    assert_ne!(later, table, "the first days can be left out");
 }

@@ -18,7 +18,7 @@ params:
 ---*/
 -- Pattern: layering: each account sends on 80 % or more, within two hours, of what the account before it sent. A transfer out of an account that
 -- passes on is told again on the payee's side by the event that both legs have in common: four such steps, one window above the other, are
--- five hops. The subject is the last account: the money is there. Needs no balance.
+-- five hops. The subject is the last account: the money is there. Needs no balance; looks at transfers alone, as seven levels are dear.
 -- Published: Brazil's MED 2.0 follows up to five hops; two hours a hop is ours. Looks alike: a marketplace that pays its traders, who pay
 -- their suppliers (companies, shops and internal accounts pass nothing on here), flatmates who settle their bills.
 -- To calibrate: min_hops; what a hop may keep back.
@@ -72,11 +72,11 @@ FROM (
                     FROM (
                       SELECT event_id, source_event_id, event_time, account, counterparty, counterparty_institution,
                              counterparty_account_type, district, amount, currency,
-                             io = 'OUT' AND account_type NOT IN ('BUSINESS', 'MERCHANT', 'INTERNAL') AND kind = 'TRANSFER' AS is_out,
-                             sum(amount) FILTER (WHERE io = 'IN')                         OVER hop AS in_1,
-                             sum(amount) FILTER (WHERE io = 'OUT' AND kind = 'TRANSFER') OVER hop AS out_1
+                             io = 'OUT' AND account_type NOT IN ('BUSINESS', 'MERCHANT', 'INTERNAL') AS is_out,
+                             sum(amount) FILTER (WHERE io = 'IN')  OVER hop AS in_1,
+                             sum(amount) FILTER (WHERE io = 'OUT') OVER hop AS out_1
                       FROM   legs
-                      WHERE  currency = param('currency', 'CNY') AND status <> 'RJCT' AND account <> counterparty
+                      WHERE  currency = param('currency', 'CNY') AND kind = 'TRANSFER' AND status <> 'RJCT' AND account <> counterparty
                       WINDOW hop AS (PARTITION BY account ORDER BY event_time
                                      RANGE BETWEEN INTERVAL '2 hours' PRECEDING AND CURRENT ROW)
                     ) AS first_sums

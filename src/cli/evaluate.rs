@@ -1,11 +1,16 @@
-//! `evaluate`: detections against the truth of a generated day.
+//! `evaluate`: detections against labels: the truth of a generated day, or those of others by a mapping.
 
 use crate::cli::Exit;
+use crate::cli::options::RuleOptions;
+use crate::cli::output::{Output, OutputOption, print, print_json};
+use crate::offline::quality::judge::{Report, RuleFacts, judge};
+use crate::offline::quality::labels::{LabelMapping, of_truth};
+use crate::offline::quality::{By, Case, Row, plot, table};
 use crate::offline::reading::open;
-use anyhow::Context;
-use foreshock_core::time::{SECOND_US, parse_rfc3339};
-use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use anyhow::{Context, bail};
+use foreshock_compiler::{Pack, header};
+use foreshock_core::time::parse_rfc3339;
+use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
@@ -15,109 +20,84 @@ pub struct Evaluate {
     /// Net detections: `--out` of replay or backtest.
     detections: PathBuf,
     /// Truth: truth.ndjson of `gen`.
-    #[arg(long)]
-    truth: PathBuf,
-    /// Least share of fraud stories found, in percent; below it the command exits 1.
+    #[arg(long, conflicts_with_all = ["labels", "mapping"])]
+    truth: Option<PathBuf>,
+    /// Labels of others: CSV, packed with gzip or not.
+    #[arg(long, requires = "mapping")]
+    labels: Option<PathBuf>,
+    /// What the columns of the labels are (docs/mappings.md).
+    #[arg(long, requires = "labels")]
+    mapping: Option<PathBuf>,
+    /// Detections before this time do not count, nor cases that end before it: the first days of a feed.
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Least share of frauds found, in percent; below it the command exits 1.
     #[arg(long, default_value_t = 0)]
     min_recall: usize,
-}
-
-#[derive(Debug, Deserialize)]
-struct Story {
-    scenario: String,
-    fraud: bool,
-    event_ids: Vec<String>,
-    first: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Row {
-    rule_id: String,
-    event_id: String,
-    event_time: String,
-    values: BTreeMap<String, serde_json::Value>,
-}
-
-impl Row {
-    /// The event itself, also where a view made two rows of it.
-    fn source(&self) -> &str {
-        let named = self.values.get("source_event_id").and_then(serde_json::Value::as_str);
-        named.unwrap_or_else(|| self.event_id.split('#').next().unwrap_or_default())
-    }
-}
-
-#[derive(Debug, Default)]
-struct Tally {
-    stories: usize,
-    found: usize,
-    delays_s: Vec<i64>,
-    rules: BTreeSet<String>,
+    /// Writes found.svg and delay.svg into this folder.
+    #[arg(long, value_name = "DIR")]
+    svg: Option<PathBuf>,
+    #[command(flatten)]
+    rules: RuleOptions,
+    #[command(flatten)]
+    output: OutputOption,
 }
 
 impl Evaluate {
     /// Runs the command.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// When a file cannot be read or written.
     pub fn run(&self) -> anyhow::Result<Exit> {
-        let stories: Vec<Story> = read(&self.truth)?;
-        let rows: Vec<Row> = read(&self.detections)?;
-        let mut by_event: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
-        for row in &rows {
-            by_event.entry(row.source()).or_default().push(row);
+        let (by, cases) = self.cases()?;
+        let from_us = match &self.from {
+            Some(text) => parse_rfc3339(text).with_context(|| format!("--from {text}: write 2026-03-02T10:00:00Z"))?,
+            None => i64::MIN,
+        };
+        let Some(pack) = self.rules.load()? else { return Ok(Exit::Findings) };
+        let facts = facts(&pack);
+        let report = judge(by, &cases, &rows(&self.detections)?, &facts, from_us);
+        if let Some(dir) = &self.svg {
+            plot::write(&report, dir)?;
         }
-        let mut tallies: BTreeMap<(bool, &str), Tally> = BTreeMap::new();
-        let mut fraud_events = BTreeSet::new();
-        for story in &stories {
-            let tally = tallies.entry((!story.fraud, &story.scenario)).or_default();
-            tally.stories += 1;
-            let hits: Vec<&Row> =
-                story.event_ids.iter().filter_map(|id| by_event.get(id.as_str())).flatten().copied().collect();
-            tally.rules.extend(hits.iter().map(|r| r.rule_id.clone()));
-            let first_hit = hits.iter().filter_map(|r| parse_rfc3339(&r.event_time)).min();
-            if let (Some(hit), Some(first)) = (first_hit, parse_rfc3339(&story.first)) {
-                tally.found += 1;
-                tally.delays_s.push((hit - first) / SECOND_US);
-            }
-            if story.fraud {
-                fraud_events.extend(story.event_ids.iter().map(String::as_str));
-            }
-        }
-        print_stories(&tallies);
-        print_rules(&rows, &fraud_events);
-        let fraud = tallies.iter().filter(|((honest, _), _)| !honest);
-        let (found, all) = fraud.fold((0, 0), |(f, a), (_, t)| (f + t.found, a + t.stories));
-        println!("fraud stories found: {found} of {all}");
+        let (found, all) = report.frauds.values().fold((0, 0), |(f, a), kind| (f + kind.found, a + kind.cases));
+        show(self.output.output, &report, &facts, (found, all));
         Ok(if found * 100 < self.min_recall * all { Exit::Findings } else { Exit::Ok })
     }
-}
 
-fn print_stories(tallies: &BTreeMap<(bool, &str), Tally>) {
-    println!("{:<22} {:>7} {:>6} {:>16}  rules that spoke", "story", "told", "hit", "median seconds");
-    for ((honest, scenario), tally) in tallies {
-        let mut delays = tally.delays_s.clone();
-        delays.sort_unstable();
-        let median = delays.get(delays.len() / 2).map_or("-".into(), ToString::to_string);
-        let name = if *honest { format!("(honest) {scenario}") } else { (*scenario).to_owned() };
-        let rules: Vec<&str> = tally.rules.iter().map(String::as_str).collect();
-        println!("{name:<22} {:>7} {:>6} {median:>16}  {}", tally.stories, tally.found, rules.join(" "));
+    fn cases(&self) -> anyhow::Result<(By, Vec<Case>)> {
+        match (&self.truth, &self.labels, &self.mapping) {
+            (Some(truth), ..) => Ok((By::Event, of_truth(truth)?)),
+            (None, Some(labels), Some(mapping)) => LabelMapping::read(mapping)?.cases(labels),
+            _ => bail!("name what is right: --truth of `gen`, or --labels with --mapping"),
+        }
     }
 }
 
-fn print_rules(rows: &[Row], fraud_events: &BTreeSet<&str>) {
-    let mut rules: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-    for row in rows {
-        let entry = rules.entry(&row.rule_id).or_default();
-        entry.1 += 1;
-        entry.0 += usize::from(fraud_events.contains(row.source()));
-    }
-    println!("{:<10} {:>10} {:>10} {:>10}", "rule", "detections", "in fraud", "precision");
-    for (rule, (right, all)) in rules {
-        println!("{rule:<10} {all:>10} {right:>10} {:>9}%", right * 100 / all);
-    }
+/// What is known of the rules.
+fn facts(pack: &Pack) -> BTreeMap<String, RuleFacts> {
+    let of = |rule: &foreshock_compiler::Rule| {
+        let h = &rule.header;
+        let acts = h.status == header::Status::Live && h.action != header::Action::Detect;
+        (h.id.clone(), RuleFacts { status: format!("{:?}", h.status).to_lowercase(), acts })
+    };
+    pack.rules.iter().map(of).collect()
 }
 
-fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> anyhow::Result<Vec<T>> {
+fn show(output: Output, report: &Report, facts: &BTreeMap<String, RuleFacts>, (found, all): (usize, usize)) {
+    if output == Output::Json {
+        return print_json(report);
+    }
+    let (names, rows) = table::kinds(report);
+    print(output, &names, &rows);
+    println!();
+    let (names, rows) = table::rules(report, facts);
+    print(output, &names, &rows);
+    let acted: usize = report.frauds.values().map(|kind| kind.acted).sum();
+    println!("\nfrauds found: {found} of {all}; by rules that act: {acted}");
+}
+
+fn rows(path: &Path) -> anyhow::Result<Vec<Row>> {
     let parse = |(n, line): (usize, std::io::Result<String>)| {
         serde_json::from_str(&line?).with_context(|| format!("{}:{}", path.display(), n + 1))
     };

@@ -1,9 +1,9 @@
-//! `gen`: a labelled city's day in files.
+//! `gen`: a labelled city in files.
 
 use crate::cli::Exit;
 use anyhow::Context;
 use foreshock_core::time::format_rfc3339;
-use foreshock_generator::{Few1, Line, Truth, few1, generate};
+use foreshock_generator::{Few1, HardCity, Line, Truth, few1, generate};
 use serde_json::json;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -17,6 +17,12 @@ pub struct Gen {
     /// A bigger city.
     #[arg(long, default_value_t = 1)]
     scale: u32,
+    /// Instead of a day: so many days of a city that is hard, in city.ndjson and truth.ndjson.
+    #[arg(long, value_name = "DAYS", conflicts_with = "few1")]
+    hard: Option<u32>,
+    /// The hard city: persons.
+    #[arg(long, default_value_t = 2_000)]
+    customers: u32,
     /// Instead of a city: so many events of workload FEW-1, in few1.ndjson.
     #[arg(long, value_name = "EVENTS")]
     few1: Option<usize>,
@@ -32,7 +38,7 @@ pub struct Gen {
     /// FEW-1: events per thousand that the first account pays beside what it draws.
     #[arg(long, default_value_t = 0)]
     hot: u32,
-    /// Folder for history.ndjson, day.ndjson, truth.ndjson.
+    /// Folder for history.ndjson, day.ndjson, truth.ndjson (the hard city: city.ndjson, truth.ndjson).
     #[arg(long)]
     out: PathBuf,
 }
@@ -64,8 +70,15 @@ impl Gen {
             file.flush()?;
             return Ok(Exit::Ok);
         }
-        let city = generate(self.seed, self.scale);
         let lines = |lines: &[Line]| lines.iter().map(|l| l.json.clone()).collect::<Vec<_>>();
+        if let Some(days) = self.hard {
+            let city = HardCity { seed: self.seed, customers: self.customers, days }.generate();
+            write(&self.out.join("city.ndjson"), &lines(&city.lines))?;
+            write(&self.out.join("truth.ndjson"), &city.truth.iter().map(truth_line).collect::<Vec<_>>())?;
+            println!("{} events, {} stories", city.lines.len(), city.truth.len());
+            return Ok(Exit::Ok);
+        }
+        let city = generate(self.seed, self.scale);
         write(&self.out.join("history.ndjson"), &lines(&city.history))?;
         write(&self.out.join("day.ndjson"), &lines(&city.day))?;
         write(&self.out.join("truth.ndjson"), &city.truth.iter().map(truth_line).collect::<Vec<_>>())?;
@@ -89,6 +102,8 @@ fn truth_line(truth: &Truth) -> String {
         "first": format_rfc3339(truth.first_us),
         "last": format_rfc3339(truth.last_us),
         "rules": truth.rules,
+        "amount": truth.amount,
+        "stop_before": truth.stop_before_us.map(format_rfc3339),
     })
     .to_string()
 }

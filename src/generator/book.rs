@@ -79,23 +79,15 @@ impl Case {
     }
 
     pub(crate) fn honest(scenario: &'static str, nth: u32) -> Self {
-        let (instance, rules) = (format!("{scenario}-{}", nth + 1), Vec::new());
-        let (subjects, event_ids) = (Vec::new(), Vec::new());
-        let (first_us, last_us) = (i64::MAX, i64::MIN);
-        Case { truth: Truth { scenario, fraud: false, instance, subjects, event_ids, first_us, last_us, rules } }
+        Case { truth: Truth::new(scenario, false, format!("{scenario}-{}", nth + 1)) }
     }
 
     pub(crate) fn subject(&mut self, subject: impl Into<String>) {
-        let subject = subject.into();
-        if !self.truth.subjects.contains(&subject) {
-            self.truth.subjects.push(subject);
-        }
+        self.truth.subject(subject.into());
     }
 
-    pub(crate) fn event(&mut self, (event_id, time): (String, i64)) {
-        self.truth.event_ids.push(event_id);
-        self.truth.first_us = self.truth.first_us.min(time);
-        self.truth.last_us = self.truth.last_us.max(time);
+    pub(crate) fn event(&mut self, told: (String, i64)) {
+        self.truth.event(told);
     }
 }
 

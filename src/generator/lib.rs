@@ -7,6 +7,7 @@ mod book;
 mod city;
 mod few1;
 mod flow;
+mod hard;
 mod joint;
 mod json;
 mod lookalikes;
@@ -17,6 +18,7 @@ mod telecom;
 mod tests;
 
 pub use few1::{Few1, few1};
+pub use hard::{HardCity, HardGenerated};
 
 use foreshock_core::{Feed, time};
 
@@ -57,8 +59,42 @@ pub struct Truth {
     pub first_us: i64,
     /// Time of its last event.
     pub last_us: i64,
-    /// Rules that should find it; empty for a look-alike.
+    /// Rules that should find it; empty for a look-alike and where nobody knows.
     pub rules: Vec<&'static str>,
+    /// Minor units that were stolen, where that is told.
+    pub amount: Option<i64>,
+    /// When the first of it left the account that the victim had paid.
+    pub stop_before_us: Option<i64>,
+}
+
+impl Truth {
+    /// Without events yet.
+    pub(crate) fn new(scenario: &'static str, fraud: bool, instance: String) -> Self {
+        Truth {
+            scenario,
+            fraud,
+            instance,
+            subjects: Vec::new(),
+            event_ids: Vec::new(),
+            first_us: i64::MAX,
+            last_us: i64::MIN,
+            rules: Vec::new(),
+            amount: None,
+            stop_before_us: None,
+        }
+    }
+
+    pub(crate) fn subject(&mut self, subject: String) {
+        if !self.subjects.contains(&subject) {
+            self.subjects.push(subject);
+        }
+    }
+
+    pub(crate) fn event(&mut self, (event_id, time_us): (String, i64)) {
+        self.event_ids.push(event_id);
+        self.first_us = self.first_us.min(time_us);
+        self.last_us = self.last_us.max(time_us);
+    }
 }
 
 /// A generated city: lines sorted by (time, json).

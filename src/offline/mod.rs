@@ -7,6 +7,7 @@ pub mod live;
 pub mod net;
 pub mod ordered;
 pub mod piece;
+pub mod quality;
 pub mod reading;
 pub mod rules_page;
 pub mod schemas;

@@ -20,10 +20,24 @@ pub fn table(data: &Path, name: &str) -> Vec<Vec<String>> {
     text(&unpacked.stdout).lines().skip(1).map(|line| line.split(',').map(str::to_owned).collect()).collect()
 }
 
+/// What `evaluate` says of the detections by the shipped mapping of a set's labels.
+pub fn evaluated(data: &Path, set: &str, labels: &str, events: &str, from: Option<&str>) -> serde_json::Value {
+    let labels = data.join(set).join(format!("{labels}.csv.gz")).display().to_string();
+    let (mapping, out) = (format!("mappings/{set}.labels.toml"), detections_file(events));
+    let mut arguments = vec!["evaluate", &out, "--labels", &labels, "--mapping", &mapping, "--output", "json"];
+    arguments.extend(from.iter().flat_map(|from| ["--from", from]));
+    let done = foreshock(&arguments);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    serde_json::from_slice(&done.stdout).unwrap()
+}
+
+fn detections_file(events: &str) -> String {
+    events.replace(".parquet", ".ndjson")
+}
+
 /// What these rules say of the events, live and in batch alike.
 pub fn detections(events: &str, rules: &[&str], currency: &str) -> Vec<serde_json::Value> {
-    let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().join("out.ndjson").display().to_string();
+    let out = detections_file(events);
     let currency = format!("currency={currency}");
     let mut arguments = vec!["replay", events, "--set", &currency, "--compare", "--out", &out];
     arguments.extend(rules.iter().flat_map(|rule| ["--rule", rule]));

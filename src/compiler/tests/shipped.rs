@@ -18,7 +18,7 @@ const VERSIONS: [(&str, &str); 32] = [
     ("M05", "c2ab52901f18cee5"),
     ("M07", "19eb63f101943bcc"),
     ("M08", "da4b1ff7c6f1b7c8"),
-    ("M09", "0d83174123bcaad4"),
+    ("M09", "12d0889b54eaa3af"),
     ("M11", "5b60b11b7fbfba68"),
     ("M12", "dffae57a37c4a115"),
     ("M13", "f3c2f0586afa2cd6"),
