@@ -146,7 +146,7 @@ fn cities(page: &mut String) {
     let _ = write!(page, "\nPer 100,000 customers and day there are {} frauds.\n", stolen * 100_000 / days);
     for (what, [all, wrong]) in alerts {
         let per = |count: u64| count * 100_000 / days;
-        let _ = write!(page, "Alerts of {what}: {}, of which {} are in no fraud.\n", per(all), per(wrong));
+        let _ = writeln!(page, "Alerts of {what}: {}, of which {} are in no fraud.", per(all), per(wrong));
     }
 }
 
@@ -170,7 +170,7 @@ fn row(page: &mut String, name: &str, kind: &mut Kind) {
 }
 
 fn percent(part: u64, whole: u64) -> String {
-    if whole == 0 { "-".to_owned() } else { format!("{} %", part * 100 / whole) }
+    (part * 100).checked_div(whole).map_or("-".to_owned(), |share| format!("{share} %"))
 }
 
 fn add(kinds: &mut BTreeMap<String, Kind>, report: &Value) {

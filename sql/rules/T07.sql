@@ -9,7 +9,7 @@ subject:  payee_account
 fraud_type: OTHER
 legal_basis: [regulation-30]
 owner:    economic-crime-desk
-status:   shadow
+status:   live
 params:
   currency:   { default: CNY }
   min_amount: { default: 500000, unit: minor, min: 100, max: 1000000000 }

@@ -150,6 +150,13 @@ fn an_error_of_a_header_has_its_line_and_the_key_that_was_meant() {
         ("id: R", "id: 'a b'", "R.sql:2:1: `a b` is no rule id"),
         ("status: draft", "status: draft\nquiet: 1时", "R.sql:12:1: `quiet` is no span of time"),
         ("status: draft", "status: draft\nquiet: 0s", "`quiet` is no span of time"),
+        ("status: draft", "status: draft\nmeasure: STOP", "R.sql:12:1: `STOP` is no measure"),
+        (
+            "status: draft",
+            "status: draft\nmeasure: NUMBER_SUSPEND\ntarget: account",
+            "R.sql:13:1: `NUMBER_SUSPEND` cannot be taken against `account`, only against phone, imsi",
+        ),
+        ("status: draft", "status: draft\nmeasure: FREEZE\ntarget: acount", "cannot be taken against `acount`"),
         ("status: draft", "status: draft\nquiet: -1h", "`quiet` is no span of time"),
         ("default: 8", "default: 80", "R.sql:13:1: parameter `n`: 80 is outside 1 to 9"),
         ("title: {", "title: [", "R.sql:3:"),

@@ -133,5 +133,5 @@ fn side(account: &Account, time: i64) -> Object {
 /// The night of a day.
 pub(super) fn is_night(time: i64, day_us: i64) -> bool {
     let hour = (time - day_us) / HOUR_US;
-    hour >= 20 || hour < 4
+    !(4..20).contains(&hour)
 }

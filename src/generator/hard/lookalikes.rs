@@ -5,9 +5,12 @@ use crate::hard::life::send;
 use crate::hard::world::{Role, Sum, Tx, World};
 use foreshock_core::time::SECOND_US;
 
+/// Tells a case that begins on a day.
+type Story = fn(&mut World, i64);
+
 /// One day of the city; the numbers are thousandths of a case a day and 2,000 customers.
 pub(super) fn day(world: &mut World, day: i64) {
-    let all: [(i64, fn(&mut World, i64)); 14] = [
+    let all: [(i64, Story); 14] = [
         (500, deposit),
         (60, house),
         (150, charity),
