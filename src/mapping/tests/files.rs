@@ -70,6 +70,9 @@ fn every_mapping_that_is_shipped_is_right() {
     let mut count = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        if path.to_string_lossy().ends_with(".labels.toml") {
+            continue; // of `evaluate`, which has a test of its own
+        }
         Mapping::read(&path).unwrap_or_else(|problems| panic!("{problems}"));
         count += 1;
     }

@@ -57,3 +57,14 @@ fn what_is_wrong_is_told_with_its_place() {
         assert!(told.contains(expected), "{told}");
     }
 }
+
+#[test]
+fn every_mapping_of_labels_that_is_shipped_is_right() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings");
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let of_labels: Vec<_> = paths.filter(|path| path.to_string_lossy().ends_with(".labels.toml")).collect();
+    assert!(of_labels.len() >= 3);
+    for path in of_labels {
+        LabelMapping::read(&path).unwrap();
+    }
+}
