@@ -197,7 +197,10 @@ fn events_sent_to_fill_the_memory_through_a_few_accounts_are_shed_and_their_acco
         }
         output.verdicts.iter().for_each(|verdict| take(&pack, verdict, &mut net, &mut marked));
     }
-    let before = |event: &str| event.rsplit(':').next().unwrap().parse::<u64>().unwrap() < 2_000;
+    let before = |event: &str| {
+        let own = event.split('#').next().unwrap();
+        own.rsplit(':').next().unwrap().parse::<u64>().unwrap() < 2_000
+    };
     println!(
         "{flood} events, {entries_max} entries allowed in each of {groups} groups: {:?}, {shed} rows shed, {shed_later} later; {} detections, {} marked",
         engine.sizes(),
