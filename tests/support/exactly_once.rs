@@ -155,12 +155,14 @@ fn net(detections: &[Value]) -> BTreeMap<(String, String), Value> {
     stands.map(|d| (key(d), d["values"].clone())).collect()
 }
 
-/// A draft that is there is withdrawn before it comes again, as when its detection is taken back and holds again.
+/// A draft is said again only when it has changed, and is withdrawn only when it stood.
 fn check_drafts(drafts: &[Value]) {
     let mut last: BTreeMap<String, &Value> = BTreeMap::new();
     for draft in drafts {
         let before = last.insert(draft["requestId"].to_string(), draft);
-        assert!(before.is_none_or(|before| before["state"] != draft["state"]), "a draft is doubled: {draft}");
+        assert!(before.is_none_or(|before| before != draft), "a draft is doubled: {draft}");
+        let is_standing = before.is_some_and(|before| before["state"] == "draft");
+        assert!(draft["state"] == "draft" || is_standing, "a draft is lost: {draft}");
     }
 }
 
