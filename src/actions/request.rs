@@ -48,12 +48,15 @@ impl Request {
         self.reasons.iter().position(|reason| reason.detection == detection && !self.is_stale)
     }
 
-    /// Takes in a detection, or new values of one.
-    pub fn put(&mut self, reason: Reason, is_room_left: bool) {
+    /// Takes in a detection, or new values of one that is known. One that was counted only is named from then on, if there is room.
+    pub fn put(&mut self, reason: Reason, is_known: bool, is_room_left: bool) {
         if std::mem::take(&mut self.is_stale) {
             self.reasons.clear();
         }
         let known = self.position(reason.detection).map(|at| self.reasons.remove(at));
+        if known.is_none() && is_known {
+            self.further = self.further.saturating_sub(1);
+        }
         let has_room = self.reasons.is_empty() || (is_room_left && self.reasons.len() < REASONS_MAX);
         if known.is_some() || has_room {
             let at = self.reasons.partition_point(|other| order(other) < order(&reason));
@@ -87,6 +90,11 @@ impl Request {
     /// Has nobody left who asks for it.
     pub fn is_empty(&self) -> bool {
         self.reasons.is_empty()
+    }
+
+    /// By all that is known nothing is left that could be stopped.
+    pub fn is_gone(&self) -> bool {
+        self.asked().0.is_some_and(|minor| minor <= 0)
     }
 
     /// What is published while it stands; `None` when nothing is left that could be stopped, or nobody asks for it.

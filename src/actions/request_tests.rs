@@ -23,7 +23,7 @@ fn reason(event: usize, (id, minute, traced, left, victim): &Said) -> Reason {
 /// The amount of a draft by all of these; `-` when it has none, `gone` when there is nothing to ask for.
 fn asked(all: &[Said]) -> String {
     let mut request = Request::new(&rule(FollowUp::Block), "acc-1", "tx:bank-a:0", START_US);
-    all.iter().enumerate().for_each(|(event, said)| request.put(reason(event, said), true));
+    all.iter().enumerate().for_each(|(event, said)| request.put(reason(event, said), false, true));
     let draft = request.draft(&Target::Account("acc-1".into()));
     draft.map_or("gone".into(), |draft| draft.amount.unwrap_or("-".into()))
 }
@@ -76,7 +76,7 @@ fn a_draft_names_every_rule_once_and_every_detection_in_the_order_of_their_times
         ("M19", 0, Some(300), None, Some("anna")),
         ("M03", 9, Some(1), Some(1), None),
     ];
-    all.iter().enumerate().for_each(|(event, said)| request.put(reason(event, said), true));
+    all.iter().enumerate().for_each(|(event, said)| request.put(reason(event, said), false, true));
     let draft = request.draft(&Target::Account("acc-1".into())).unwrap();
     let ids = |rules: &[RuleRef]| rules.iter().map(|rule| rule.id.clone()).collect::<Vec<_>>();
     assert_eq!(ids(&draft.rules), ["M19", "M03"]);

@@ -74,8 +74,8 @@ impl Requests {
         }
     }
 
-    /// A detection of a rule that blocks, or new values of one.
-    pub fn take(&mut self, finding: &Finding, tally: &mut Tally) -> Option<Act> {
+    /// A detection of a rule that blocks, or new values of one that is known.
+    pub fn take(&mut self, finding: &Finding, is_known: bool, tally: &mut Tally) -> Option<Act> {
         let (at, rule) = (finding.detection, finding.rule);
         let target = Target::new(rule.target, &at.subject);
         let reason = Reason::of(finding, tally);
@@ -92,10 +92,10 @@ impl Requests {
         let cause = Cause { why: EndReason::Retracted, at_us: None };
         let further = |requests: &Self| requests.find(&target, alert).map_or(0, |request| request.further);
         let before = further(self);
-        let act = self.change(&target, alert, cause, tally, |request| request.put(reason, is_room_left));
+        let act = self.change(&target, alert, cause, tally, |request| request.put(reason, is_known, is_room_left));
         tally.reasons_unlisted += further(self).saturating_sub(before);
-        let stands = self.find(&target, alert).is_some_and(|request| request.draft(&target).is_some());
-        tally.drafts_without_money += u64::from(!stands);
+        let is_gone = self.find(&target, alert).is_none_or(Request::is_gone);
+        tally.drafts_without_money += u64::from(is_gone);
         act
     }
 

@@ -96,6 +96,9 @@ fn beyond_the_limit_detections_are_counted_and_the_draft_stands_until_the_last_i
     let last = (0..count).map(|i| drafts(take(&mut actions, &named("M03"), &found(i), true))).last().unwrap();
     assert_eq!((last[0].evidence.detections.len(), last[0].evidence.further), (REASONS_MAX, 2));
     assert_eq!(actions.take_tally().reasons_unlisted, 2);
+    let mut revised = found(count - 1);
+    revised.values[0].1 = Value::Int(7);
+    assert_eq!(drafts(take(&mut actions, &named("M03"), &revised, true)), [], "new values of one that is counted only");
     for i in 0..count - 1 {
         let acts = drafts(take(&mut actions, &named("M03"), &found(i), false));
         assert!(acts.iter().all(|draft| draft.state == DraftState::Draft), "{i}");

@@ -74,7 +74,7 @@ impl SavedRequest {
     pub fn into_request(self) -> (Target, Request) {
         let SavedRequest { target, alert, created_at, reasons, further, is_stale } = self;
         let mut request = Request { alert, created_at, reasons: Vec::new(), further, is_stale: false };
-        reasons.into_iter().for_each(|reason| request.put(reason.into_reason(), true));
+        reasons.into_iter().for_each(|reason| request.put(reason.into_reason(), false, true));
         request.is_stale = is_stale;
         (target, request)
     }

@@ -56,10 +56,10 @@ impl Actions {
 
     /// What follows from a finding.
     pub fn take(&mut self, finding: &Finding) -> Vec<Act> {
-        let mut acts = self.alert(finding);
+        let (mut acts, is_known) = self.alert(finding);
         if finding.rule.follow_up == FollowUp::Block {
             let said = match finding.detected {
-                true => self.requests.take(finding, &mut self.tally),
+                true => self.requests.take(finding, is_known, &mut self.tally),
                 false => self.requests.take_back(finding, &mut self.tally),
             };
             acts.extend(said);
@@ -67,28 +67,28 @@ impl Actions {
         acts
     }
 
-    /// What follows for the alert, and for the warning it leads to.
-    fn alert(&mut self, finding: &Finding) -> Vec<Act> {
+    /// What follows for the alert, and for the warning it leads to; and whether the alert had the detection before.
+    fn alert(&mut self, finding: &Finding) -> (Vec<Act>, bool) {
         let key = (finding.rule.id.clone(), finding.detection.subject.clone());
         let open = self.by_subject.get(&key).cloned().unwrap_or_default();
         let detection = ids::member_key(finding.detection_id);
         let at_us = finding.detection.event_time;
         let holder = open.iter().copied().find(|alert| self.is_in(*alert, |episode| episode.has(detection, at_us)));
         if !finding.detected {
-            return self.take_back(&open, holder, detection, finding);
+            return (self.take_back(&open, holder, detection, finding), holder.is_some());
         }
         if holder.is_some() {
             self.tally.revisions_unsaid += u64::from(finding.rule.follow_up != FollowUp::Block);
-            return Vec::new();
+            return (Vec::new(), true);
         }
         // The first event of an episode names it, also after its detection was taken back and the episode has shrunk.
         let own = ids::alert_id(&key.0, &key.1, &finding.detection.event_id);
         let is_its = |alert: &u128| *alert == own || self.is_in(*alert, |episode| episode.covers(at_us));
         let Some(alert) = open.iter().copied().find(is_its) else {
-            return self.open(key, detection, finding);
+            return (self.open(key, detection, finding), false);
         };
         self.add(alert, detection, finding);
-        self.change(alert, |episode| episode.say(AlertState::Updated))
+        (self.change(alert, |episode| episode.say(AlertState::Updated)), false)
     }
 
     fn open(&mut self, key: Key, detection: u128, finding: &Finding) -> Vec<Act> {

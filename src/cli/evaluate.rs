@@ -7,6 +7,7 @@ use crate::offline::quality::judge::{Report, RuleFacts, judge};
 use crate::offline::quality::labels::{LabelMapping, of_truth};
 use crate::offline::quality::{By, Case, Row, plot, table};
 use crate::offline::reading::open;
+use crate::offline::rules_page::word;
 use anyhow::{Context, bail};
 use foreshock_compiler::{Pack, header};
 use foreshock_core::time::parse_rfc3339;
@@ -79,7 +80,7 @@ fn facts(pack: &Pack) -> BTreeMap<String, RuleFacts> {
     let of = |rule: &foreshock_compiler::Rule| {
         let h = &rule.header;
         let acts = h.status == header::Status::Live && h.action != header::Action::Detect;
-        (h.id.clone(), RuleFacts { status: format!("{:?}", h.status).to_lowercase(), acts })
+        (h.id.clone(), RuleFacts { status: word(&h.status), acts })
     };
     pack.rules.iter().map(of).collect()
 }

@@ -4,7 +4,8 @@ use crate::cli::Exit;
 use crate::cli::explain::explain;
 use crate::cli::options::RuleOptions;
 use crate::cli::output::{Output, OutputOption, print, print_json};
-use crate::offline::{cases, rules_page};
+use crate::offline::cases;
+use crate::offline::rules_page::{page, word};
 use crate::rules::files::write_built_in;
 use clap::Subcommand;
 use foreshock_compiler::{Pack, Rule};
@@ -68,17 +69,12 @@ impl RulesCommand {
             Action::Test(options) => test(options),
             Action::Page(options) => {
                 let Some(pack) = options.load()? else { return Ok(Exit::Findings) };
-                print!("{}", rules_page::page(&pack));
+                print!("{}", page(&pack));
                 Ok(Exit::Ok)
             }
             Action::Explain(options) => explain(options),
         }
     }
-}
-
-/// A word of a header as it is written there.
-fn word(value: &impl std::fmt::Debug) -> String {
-    format!("{value:?}").to_lowercase()
 }
 
 fn list(pack: &Pack, output: Output) {

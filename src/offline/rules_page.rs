@@ -74,7 +74,7 @@ fn paragraphs(sql: &str) -> Vec<String> {
 }
 
 /// A word of a header as it is written there.
-fn word(value: &impl std::fmt::Debug) -> String {
+pub fn word(value: &impl std::fmt::Debug) -> String {
     format!("{value:?}").to_lowercase()
 }
 

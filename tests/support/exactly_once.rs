@@ -155,14 +155,25 @@ fn net(detections: &[Value]) -> BTreeMap<(String, String), Value> {
     stands.map(|d| (key(d), d["values"].clone())).collect()
 }
 
-/// A draft is said again only when it has changed, and is withdrawn only when it stood.
-fn check_drafts(drafts: &[Value]) {
+/// A draft is said again only when it has changed, is withdrawn only when it stood, and loses a detection only when that was taken back: a
+/// batch that came twice would go back to what was said before.
+fn check_drafts(drafts: &[Value], detections: &[Value]) {
+    let ids = |draft: &Value| -> BTreeSet<String> {
+        let all = draft["evidence"]["detections"].as_array().unwrap();
+        all.iter().map(|one| one["detectionId"].as_str().unwrap().to_owned()).collect()
+    };
+    let gone = detections.iter().filter(|d| d["state"] != "detected");
+    let taken_back: BTreeSet<&str> = gone.map(|d| d["detection_id"].as_str().unwrap()).collect();
     let mut last: BTreeMap<String, &Value> = BTreeMap::new();
     for draft in drafts {
-        let before = last.insert(draft["requestId"].to_string(), draft);
-        assert!(before.is_none_or(|before| before != draft), "a draft is doubled: {draft}");
-        let is_standing = before.is_some_and(|before| before["state"] == "draft");
-        assert!(draft["state"] == "draft" || is_standing, "a draft is lost: {draft}");
+        let Some(before) = last.insert(draft["requestId"].to_string(), draft) else {
+            assert_eq!(draft["state"], "draft", "a draft is lost: {draft}");
+            continue;
+        };
+        assert!(before != draft, "a draft is doubled: {draft}");
+        assert!(draft["state"] == "draft" || before["state"] == "draft", "withdrawn twice: {draft}");
+        let lost: Vec<String> = ids(before).difference(&ids(draft)).cloned().collect();
+        assert!(lost.iter().all(|id| taken_back.contains(id.as_str())), "{lost:?} left a draft unsaid: {draft}");
     }
 }
 
@@ -199,7 +210,7 @@ pub fn check(address: &str, input: &Input, pack: &Pack, log: &[Progress]) {
     assert_eq!(live, batch, "the values too");
     assert!(live.len() > 10, "{} detections", live.len());
     let drafts = committed(address, "blocking.draft.v1");
-    check_drafts(&drafts);
+    check_drafts(&drafts, &detections);
     println!(
         "{} batches, {} revisions, {} detections, {} drafts: none lost, none doubled, none besides",
         log.len(),
