@@ -20,7 +20,7 @@ const SETS: [(&str, &str, &str, Option<&str>); 3] = [
     ("sparkov", "episodes", "USD", None),
 ];
 /// Seeds that no rule was tried on.
-const SEEDS: std::ops::RangeInclusive<u64> = 201..=210;
+const SEEDS: std::ops::RangeInclusive<u64> = 301..=310;
 const DAYS: u64 = 60;
 const WARM_UP: u64 = 30;
 const FROM: &str = "2026-02-03T16:00:00Z"; // the thirtieth day of the city

@@ -57,6 +57,18 @@ impl Target {
         }
     }
 
+    /// What kind of thing it is.
+    pub fn kind(&self) -> TargetKind {
+        match self {
+            Target::Account(_) => TargetKind::Account,
+            Target::Card(_) => TargetKind::Card,
+            Target::Phone(_) => TargetKind::Phone,
+            Target::Imsi(_) => TargetKind::Imsi,
+            Target::Imei(_) => TargetKind::Imei,
+            Target::Iccid(_) => TargetKind::Iccid,
+        }
+    }
+
     /// Its token.
     pub fn token(&self) -> &str {
         let (Target::Account(token)

@@ -38,7 +38,7 @@ pub use blocking::{BlockingDraft, DraftState, Evidence, EvidenceOf, RuleRef, Tar
 pub use foreshock_core::TargetKind;
 pub use ids::detection_id;
 pub use issuer::{Issuer, IssuerFault};
-pub use message::{AlertMessage, AlertState, Bilingual, EndReason};
+pub use message::{AlertMessage, AlertState, Bilingual, EndReason, optional as rfc3339_optional, rfc3339};
 pub use personal::personal_data;
 pub use taking::Actions;
 pub use tally::Tally;

@@ -104,7 +104,7 @@ impl AlertMessage {
 }
 
 /// Event time as text; also for the drafts.
-pub(crate) mod rfc3339 {
+pub mod rfc3339 {
     use foreshock_core::time::{format_rfc3339, parse_rfc3339};
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};
@@ -121,7 +121,7 @@ pub(crate) mod rfc3339 {
 }
 
 /// The same where there may be none.
-pub(crate) mod optional {
+pub mod optional {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     #[derive(Serialize, Deserialize)]
