@@ -33,7 +33,7 @@ fn work() -> Work {
 fn payments_go_through_the_corridor() {
     let events = instructions::wanted();
     let workload = few1(Few1 { events, accounts: 500, ..Few1::default() });
-    let sent = workload.map(|line| Sent { feed: Feed::Transactions, json: line.json, horizon_us: None });
+    let sent = workload.map(|line| Sent::event(Feed::Transactions, line.json));
     let mut input: Vec<Vec<Sent>> = vec![sent.collect()];
     input.resize(PARTITIONS, Vec::new());
     let world = World::new(Random(1), input, None);

@@ -7,6 +7,8 @@
 
 #[path = "support/reading.rs"]
 mod reading;
+#[path = "support/simulated.rs"]
+mod simulated;
 mod support;
 #[path = "support/world.rs"]
 mod world;
@@ -15,55 +17,27 @@ use foreshock::offline::net::Net;
 use foreshock::offline::standing::Standing;
 use foreshock::ops::config::Config;
 use foreshock::ops::health::Health;
-use foreshock::rules::identity::{base_hash, rule_names};
 use foreshock::rules::work::Work;
-use foreshock::state::snapshot::{Candidates, Snapshot, Store, keep};
-use foreshock::writer::carry::{Replay, carry_over};
-use foreshock::writer::pipeline::{Judged, Pipeline, Start};
+use foreshock::writer::pipeline::Pipeline;
 use foreshock_compiler::{Pack, RuleFile, Settings, compile, compile_part, feed_schema};
 use foreshock_core::time::{DAY_US, SECOND_US, format_rfc3339};
 use foreshock_core::{Fate, Feed, Part};
-use foreshock_engine::{Engine, FeedBatch, Inline, Router, SavedState};
+use foreshock_engine::{Engine, FeedBatch, Inline, Router};
 use foreshock_feeds::to_record_batch;
-use foreshock_log::{self as log, Progress, deliver, values};
+use foreshock_log::{self as log, Kind, values};
 use serde_json::Value;
+use simulated::{Log, Simulation};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use support::{
     Arrival, COMPLAINTS, PARTITIONS, Random, START_US, VIEWS, arrivals, decoded, lateness_us, rule, rule_that_spreads,
 };
-use world::{Sent, Shared, SimLedger, SimSource, SimStore, World};
-
-fn hold(pipeline: &mut Pipeline<SimSource>) -> bool {
-    pipeline.hold();
-    true
-}
+use world::{Sent, Shared, SimSource, World};
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
-}
-
-/// A process: it follows, or it writes.
-struct Process {
-    /// Which rules it has.
-    rules: usize,
-    pipeline: Pipeline<SimSource>,
-    ledger: Option<SimLedger>,
-}
-
-struct Simulation {
-    world: Shared,
-    /// The rules that a process can have.
-    works: Vec<Work>,
-    config: Config,
-    processes: Vec<Process>,
-    started: u64,
-    /// State hash after each batch, by rules and number: the same in every process.
-    hashes: BTreeMap<(usize, u64), [u8; 32]>,
-    story: String,
 }
 
 /// The records of each partition in their order, and one a day later, so that everything is final at the end.
@@ -87,7 +61,7 @@ fn input(random: &mut Random) -> Vec<Vec<Sent>> {
         });
     }
     let sent = |(partition, records): (usize, Vec<String>)| {
-        records.into_iter().map(|json| Sent { feed: feed(partition), json, horizon_us: None }).collect()
+        records.into_iter().map(|json| Sent::event(feed(partition), json)).collect()
     };
     input.into_iter().enumerate().map(sent).collect()
 }
@@ -117,181 +91,7 @@ fn config(random: &mut Random) -> Config {
     config
 }
 
-type Log = Vec<(Progress, Vec<log::Message>)>;
-
 impl Simulation {
-    fn new(works: Vec<Work>, config: Config, world: Shared) -> Simulation {
-        let (processes, hashes, story) = (Vec::new(), BTreeMap::new(), String::new());
-        Simulation { world, works, config, processes, started: 0, hashes, story }
-    }
-
-    fn random(&self, below: u64) -> u64 {
-        self.world.borrow_mut().random.below(below)
-    }
-
-    fn fresh(&mut self, work: Work) -> Pipeline<SimSource> {
-        self.started += 1;
-        let mut config = self.config.clone();
-        config.engine.shards = 1 + self.random(3) as usize;
-        let owner = format!("process {}", self.started);
-        Pipeline::new(config, work, SimSource::new(&self.world), owner, Arc::new(Health::default()))
-    }
-
-    fn log_from(&self, number: u64) -> Vec<Progress> {
-        self.world.borrow().log.iter().map(|(p, _)| p.clone()).filter(|p| p.number >= number).collect()
-    }
-
-    /// A process starts as `run` does: the newest snapshot that can be used, then the batches after it.
-    fn start(&mut self) {
-        let rules = if self.works.len() > 1 { self.random(self.works.len() as u64) as usize } else { 0 };
-        let work = self.works[rules].clone();
-        let base = base_hash(&work.pack, &self.config.engine);
-        let last = self.world.borrow().log.last().map(|(p, _)| p.number);
-        let mut pipeline = self.fresh(work.clone());
-        let store = SimStore(self.world.clone());
-        if let Some(newest) = Candidates::of([&store as &dyn Store]).next(&base, last).unwrap() {
-            if newest.rules == rule_names(&work.pack) {
-                pipeline.restore(&newest).expect("a whole snapshot can be used");
-            } else {
-                let state = self.carried_over(&newest, &work);
-                pipeline.restore_with(&newest, state).expect("a state that was carried over can be used");
-            }
-        }
-        let _ = writeln!(self.story, "process {} starts at batch {}, rules {rules}", self.started, pipeline.number());
-        self.processes.push(Process { rules, pipeline, ledger: None });
-        self.follow(self.processes.len() - 1);
-    }
-
-    fn carried_over(&mut self, snapshot: &Snapshot, work: &Work) -> SavedState {
-        *self.world.borrow_mut().troubles.entry("a snapshot of other rules").or_insert(0) += 1;
-        let (log, config) = (self.log_from(0), self.config.clone());
-        let log = log.into_iter().filter(|p| p.number <= snapshot.number).collect();
-        let carried = carry_over(snapshot, work, &config, &mut Again { log, simulation: self }).unwrap();
-        carried.expect("the two states fit together")
-    }
-
-    fn follow(&mut self, at: usize) {
-        let log = self.log_from(self.processes[at].pipeline.number());
-        let process = &mut self.processes[at];
-        for progress in log {
-            process.pipeline.follow(std::slice::from_ref(&progress), &AtomicBool::new(false)).unwrap();
-            check_hash(&mut self.hashes, (process.rules, progress.number), process.pipeline.state_hash());
-        }
-    }
-
-    fn take_over(&mut self, at: usize) {
-        let Some(ledger) = SimLedger::open(&self.world) else { return drop(self.processes.remove(at)) };
-        self.processes[at].ledger = Some(ledger);
-        self.follow(at);
-        self.processes[at].pipeline.lead().unwrap();
-        let _ = writeln!(self.story, "take-over at batch {}", self.processes[at].pipeline.number());
-    }
-
-    /// One turn of a writing process, which may judge a batch while the one before it is delivered; `false` when it ends by it.
-    fn turn(&mut self, at: usize) -> bool {
-        let batches = 1 + usize::from(self.random(3) == 0);
-        let pipeline = &mut self.processes[at].pipeline;
-        let judge = || Some((pipeline.judge(Duration::ZERO).unwrap()?, pipeline.state_hash()));
-        let judged: Vec<_> = std::iter::repeat_with(judge).take(batches).flatten().collect();
-        judged.into_iter().all(|(judged, hash)| self.deliver(at, judged, hash))
-    }
-
-    fn deliver(&mut self, at: usize, judged: Judged, hash: [u8; 32]) -> bool {
-        let process = &mut self.processes[at];
-        let (pipeline, ledger) = (&mut process.pipeline, process.ledger.as_mut().unwrap());
-        if self.world.borrow_mut().has("death before a write", 60) {
-            return false;
-        }
-        if deliver(ledger, &judged.messages, &judged.progress, &mut || hold(pipeline)).is_err() {
-            return false;
-        }
-        if self.world.borrow_mut().has("death after a write", 60) {
-            return false;
-        }
-        let number = judged.progress.number;
-        process.pipeline.done(judged).unwrap();
-        check_hash(&mut self.hashes, (process.rules, number), hash);
-        true
-    }
-
-    fn step(&mut self) {
-        match self.random(12) {
-            0..3 => {
-                let partitions = self.world.borrow().input.len();
-                let partition = self.random(partitions as u64) as usize;
-                let count = self.random(6) as usize;
-                let mut world = self.world.borrow_mut();
-                world.sent[partition] = (world.sent[partition] + count).min(world.input[partition].len());
-            }
-            3 if self.processes.len() < 3 => self.start(),
-            kind if !self.processes.is_empty() => {
-                let at = self.random(self.processes.len() as u64) as usize;
-                let writes = self.processes[at].ledger.is_some();
-                match (kind, writes) {
-                    (4, false) if self.random(3) == 0 => self.take_over(at),
-                    (5, _) if self.random(6) == 0 => drop(self.processes.remove(at)),
-                    (6, true) => {
-                        if let Some(snapshot) = self.processes[at].pipeline.snapshot() {
-                            let kept =
-                                keep(&SimStore(self.world.clone()), snapshot.number, &mut snapshot.encode().as_slice())
-                                    .is_ok();
-                            let _ = writeln!(self.story, "snapshot {} {kept}", snapshot.number);
-                        }
-                    }
-                    (_, true) => {
-                        if !self.turn(at) {
-                            self.processes.remove(at);
-                        }
-                    }
-                    (_, false) => self.follow(at),
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Everything is sent, nothing fails any more, one last process finishes.
-    fn finish(&mut self) {
-        {
-            let mut world = self.world.borrow_mut();
-            world.is_calm = true;
-            world.sent = world.input.iter().map(Vec::len).collect();
-        }
-        self.processes.clear();
-        self.start();
-        self.take_over(0);
-        while self.taken() < self.world.borrow().input.iter().map(Vec::len).sum() {
-            assert!(self.turn(0));
-        }
-    }
-
-    fn taken(&self) -> usize {
-        let ranges = |p: &Progress| p.ranges.iter().map(|r| (r.to - r.from) as usize).sum::<usize>();
-        self.world.borrow().log.iter().map(|(p, _)| ranges(p)).sum()
-    }
-
-    /// Whatever befalls, then a calm end. The log: each batch once, and each record in one batch.
-    fn log(&mut self) -> Log {
-        for _ in 0..200 {
-            self.step();
-        }
-        self.finish();
-        let log = std::mem::take(&mut self.world.borrow_mut().log);
-        let mut next = BTreeMap::new();
-        for (number, (progress, messages)) in log.iter().enumerate() {
-            assert_eq!(progress.number, number as u64, "each batch once, in order");
-            for range in &progress.ranges {
-                let next = next.entry((range.topic.clone(), range.partition)).or_insert(0);
-                assert_eq!(range.from, *next, "each record in one batch, in order");
-                *next = range.to;
-            }
-            let _ = writeln!(self.story, "{progress:?}");
-            messages.iter().for_each(|m| self.story.push_str(&String::from_utf8_lossy(&m.payload)));
-        }
-        let _ = writeln!(self.story, "{:?}", self.hashes);
-        log
-    }
-
     /// The same for a reader that knows no window, no bound and no duplicate: what the log says became of each record.
     fn facts_by_fates(&self, log: &Log) -> BTreeMap<Feed, Vec<arrow::array::RecordBatch>> {
         let world = self.world.borrow();
@@ -375,41 +175,10 @@ fn rows_of_one(batches: &[arrow::array::RecordBatch]) -> BTreeSet<String> {
     rows
 }
 
-/// The batches up to a snapshot, once more.
-struct Again<'a> {
-    log: Vec<Progress>,
-    simulation: &'a mut Simulation,
-}
-
-impl Replay for Again<'_> {
-    type Source = SimSource;
-
-    fn last_before(&mut self, newest_us: i64, _: u64) -> anyhow::Result<Option<u64>> {
-        let is_before = |p: &&Progress| p.newest_us.is_some_and(|newest| newest < newest_us);
-        Ok(self.log.iter().rfind(is_before).map(|p| p.number))
-    }
-
-    fn follow(&mut self, work: Work, state: &SavedState, start: &Start) -> anyhow::Result<Pipeline<SimSource>> {
-        let mut pipeline = self.simulation.fresh(work);
-        pipeline.fill(state, start);
-        for progress in self.log.iter().filter(|p| p.number >= start.number) {
-            pipeline.follow(std::slice::from_ref(progress), &AtomicBool::new(false))?;
-        }
-        let part = if start.cut.is_some() { "batches taken again from the midst" } else { "all batches taken again" };
-        *self.simulation.world.borrow_mut().troubles.entry(part).or_insert(0) += 1;
-        Ok(pipeline)
-    }
-}
-
 /// As a reader of JSON sees it: serde_json may take the last digit of a DOUBLE for its neighbour.
 fn as_read(values: &serde_json::Map<String, Value>) -> Value {
     serde_json::from_str(&serde_json::to_string(values).unwrap()).unwrap()
 }
-
-fn check_hash(hashes: &mut BTreeMap<(usize, u64), [u8; 32]>, after: (usize, u64), hash: [u8; 32]) {
-    assert_eq!(*hashes.entry(after).or_insert(hash), hash, "two processes have another state after {after:?}");
-}
-
 /// What a reader of the logs sees is what the batch says, each revision once.
 fn check<'a>(logs: impl Iterator<Item = &'a Log>, pack: &Pack, facts: &BTreeMap<Feed, Vec<arrow::array::RecordBatch>>) {
     let mut last: BTreeMap<String, Value> = BTreeMap::new();
@@ -552,7 +321,7 @@ fn run_spread(seed: u64) -> Told {
     let router = Some(Arc::new(Router::new(&whole.plan, keys, PARTS)));
     let owned = compile(&[], &views(), &Settings::default()).unwrap();
     let mut owner =
-        Simulation::new(vec![Work { pack: owned, router }], config.clone(), World::new(random, input, None));
+        Simulation::new(vec![Work { router, ..Work::of(owned) }], config.clone(), World::new(random, input, None));
     let log = owner.log();
     let mut troubles = owner.world.borrow().troubles.clone();
     let mut logs = Vec::new();
@@ -577,8 +346,8 @@ fn run_spread(seed: u64) -> Told {
 fn received(message: &log::Message) -> Sent {
     let header = |name: &str| message.headers.iter().find(|h| h.0 == name).map(|h| h.1.as_str());
     let feed = Feed::ALL.into_iter().find(|f| header(log::FEED) == Some(f.table())).unwrap_or(Feed::Transactions);
-    let horizon_us = header(log::HORIZON).map(|us| us.parse().unwrap());
-    Sent { feed, json: String::from_utf8(message.payload.clone()).unwrap(), horizon_us }
+    let horizon = header(log::HORIZON).map(|us| Kind::Horizon(us.parse().unwrap()));
+    Sent { kind: horizon.unwrap_or(Kind::Event(feed)), json: String::from_utf8(message.payload.clone()).unwrap() }
 }
 
 #[test]
@@ -639,7 +408,7 @@ fn one_far_ahead(
             r#"{{"txId":"{partition}-{number}","reporter":"z","creDtTm":"{at}","kind":"FEE","amount":"1.00","currency":"CNY",
                "debtor":{{"accountToken":"z"}},"creditor":{{"accountToken":"z"}}}}"#
         );
-        Sent { feed: Feed::Transactions, json, horizon_us: None }
+        Sent::event(Feed::Transactions, json)
     };
     let mut input: Vec<Vec<Sent>> = (0..2).map(|p| (0..2_880).map(|number| record(p, number)).collect()).collect();
     input.resize(PARTITIONS, Vec::new());

@@ -35,12 +35,12 @@ const EVENTS_AT_ONCE: usize = 10;
 const PAUSE: Duration = Duration::from_millis(150);
 
 fn log_of(kafka: &Kafka, number: u32) -> Vec<Progress> {
-    Tail::of(kafka, Log(Some(Part { number, of: PARTS }))).and_then(|mut log| log.read()).unwrap_or_default()
+    Tail::of(kafka, Log::Part(Part { number, of: PARTS })).and_then(|mut log| log.read()).unwrap_or_default()
 }
 
 fn writers(kafka: &Kafka) -> Vec<Option<u32>> {
     let last = |number| -> Option<u32> {
-        let last: Progress = Tail::of(kafka, Log(Some(Part { number, of: PARTS }))).ok()?.last().ok()??;
+        let last: Progress = Tail::of(kafka, Log::Part(Part { number, of: PARTS })).ok()?.last().ok()??;
         last.owner.split('-').next()?.parse().ok()
     };
     (0..PARTS).map(last).collect()

@@ -20,7 +20,7 @@ use foreshock_core::time::{DAY_US, format_rfc3339};
 use foreshock_core::{Detection, Feed, Presence};
 use foreshock_engine::{Engine, FeedBatch, Inline, PackPlan};
 use foreshock_feeds::to_record_batch;
-use foreshock_log::{DETECTIONS, values};
+use foreshock_log::{DETECTIONS, Kind, values};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -72,7 +72,7 @@ fn input() -> Vec<Vec<Sent>> {
             (Feed::Transactions, json)
         };
         lines.push(last);
-        lines.into_iter().map(|json| Sent { feed, json, horizon_us: None }).collect()
+        lines.into_iter().map(|json| Sent::event(feed, json)).collect()
     };
     lines.into_iter().enumerate().map(sent).collect()
 }
@@ -91,7 +91,7 @@ fn batch(pack: &Pack, input: &[Vec<Sent>]) -> Said {
     let mut engine = Engine::new(PackPlan::default(), 1, &[Presence::Expected; 3], lateness_us);
     let mut standing = Standing::default();
     for (partition, sent) in input.iter().enumerate() {
-        let feed = sent[0].feed;
+        let Kind::Event(feed) = sent[0].kind else { panic!("an event") };
         let events: Vec<_> = sent.iter().map(|one| decoded(&one.json)).collect();
         let actions = events.iter().map(|event| event.action).collect();
         let batch = to_record_batch(feed, feed_schema(feed), &events);

@@ -20,6 +20,9 @@ pub struct Policy {
     /// Measures that may be taken, by their names (`foreshock_core::measure`).
     #[serde(default)]
     pub measures: BTreeMap<String, MeasurePolicy>,
+    /// Public keys of the readers that authenticate people, by key id: only what one of them has signed is a command.
+    #[serde(default)]
+    pub readers: BTreeMap<String, String>,
     /// Institutions that can be asked.
     #[serde(default)]
     pub institutions: BTreeMap<String, InstitutionPolicy>,

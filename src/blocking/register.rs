@@ -122,6 +122,11 @@ impl Register {
         (live, self.requests.len() - self.over.len() - live)
     }
 
+    /// The latest time that was said.
+    pub fn clock(&self) -> i64 {
+        self.clock
+    }
+
     /// When something is due next, by the clock.
     pub fn due_at(&self) -> Option<i64> {
         self.by_due.first().map(|(at, _)| *at)

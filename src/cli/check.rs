@@ -10,7 +10,7 @@ use crate::rules::files::{Choice, load, origin};
 use crate::state::folder::Folder;
 use crate::writer::messages::warning_fault;
 use foreshock_compiler::Status;
-use foreshock_log::{EVENTS, OWNER, PARTS_PROGRESS, PROGRESS};
+use foreshock_log::{EVENTS, OWNER, PARTS_PROGRESS, PROGRESS, REGISTER_PROGRESS};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Message, Offset, TopicPartitionList};
 use std::path::Path;
@@ -186,15 +186,23 @@ fn broker(config: &Config, list: &mut List) {
     list.ok("broker", format!("{}, {} of the cluster", config.kafka.brokers, metadata.brokers().len()));
     let partitions =
         |name: &str| metadata.topics().iter().find(|t| t.name() == name).map_or(0, |t| t.partitions().len());
-    let missing: Vec<&str> = names(config).into_iter().filter(|name| partitions(name) == 0).collect();
+    let names = match names(config) {
+        Ok(names) => names,
+        Err(error) => return list.fail(Exit::Invalid, "policy", format!("{error:#}"), "blocking.policy"),
+    };
+    let missing: Vec<String> = names.into_iter().filter(|name| partitions(name) == 0).collect();
     if missing.is_empty() {
         list.ok("topics", "all there");
     } else {
         list.fail(Exit::Unreachable, "topics", format!("not there: {}", missing.join(", ")), "foreshock topics create");
     }
-    for (name, wanted) in
-        [(PROGRESS, 1), (OWNER, 1), (EVENTS, config.spread.partitions), (PARTS_PROGRESS, config.spread.partitions)]
-    {
+    for (name, wanted) in [
+        (PROGRESS, 1),
+        (OWNER, 1),
+        (REGISTER_PROGRESS, 1),
+        (EVENTS, config.spread.partitions),
+        (PARTS_PROGRESS, config.spread.partitions),
+    ] {
         let found = partitions(name);
         if wanted > 0 && found > 0 && found != wanted as usize {
             let fix = "the number cannot change: new topics, and begin with nothing";

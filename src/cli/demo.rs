@@ -59,7 +59,7 @@ pub struct Demo {
 struct Seen {
     records: usize,
     told: BTreeSet<(String, String)>,
-    by_topic: BTreeMap<&'static str, usize>,
+    by_topic: BTreeMap<String, usize>,
     by_rule: BTreeMap<String, usize>,
 }
 
@@ -218,11 +218,11 @@ impl Seen {
         let before = self.records * 10 / total.max(1);
         self.records += turn.records;
         for message in &turn.messages {
-            *self.by_topic.entry(message.topic).or_insert(0) += 1;
+            *self.by_topic.entry(message.topic.clone().into_owned()).or_insert(0) += 1;
             self.show(message);
         }
         if self.records * 10 / total.max(1) > before {
-            let count = |topic| self.by_topic.get(topic).copied().unwrap_or(0);
+            let count = |topic: &str| self.by_topic.get(topic).copied().unwrap_or(0);
             println!(
                 "  {:>6} events · {} detections · {} alerts",
                 self.records,
@@ -239,7 +239,7 @@ impl Seen {
             return;
         };
         let text = |name: &str| body.get(name).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
-        match message.topic {
+        match &*message.topic {
             log::DETECTIONS => {
                 *self.by_rule.entry(text("rule_id")).or_insert(0) += 1;
                 if self.told.insert((text("rule_id"), text("subject"))) {

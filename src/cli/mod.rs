@@ -9,6 +9,7 @@ mod explain;
 mod generate;
 mod history;
 mod import;
+mod key;
 pub mod options;
 mod output;
 mod repl;
@@ -100,6 +101,8 @@ enum Command {
     History(history::HistoryCommand),
     /// The lines of a user for the file of users of `serve`.
     User(user::User),
+    /// Make a key that signs: for the writer, a reader or an institution.
+    Key(key::Key),
     /// Checks what `run` needs: configuration, rules, broker, topics, disk, clock.
     Check(check::Check),
     /// Make or show the topics.
@@ -133,6 +136,7 @@ impl Command {
             Command::Sql(command) => command.run(),
             Command::History(command) => command.run(),
             Command::User(command) => command.run(),
+            Command::Key(command) => command.run(),
             Command::Check(command) => command.run(),
             Command::Topics(command) => command.run(),
             Command::Tail(command) => command.run(),

@@ -8,6 +8,7 @@ use crate::ops::config::Config;
 use crate::ops::health::{Health, serve};
 use crate::rules::files::{Choice, Files, cut, origin};
 use crate::rules::work::Work;
+use crate::writer::beside::write_beside;
 use crate::writer::messages::warning_fault;
 use crate::writer::share::{check_topics, share};
 use crate::writer::standby::{Begin, become_writer};
@@ -124,7 +125,21 @@ impl Run {
                 return Ok(Exit::Unreachable);
             }
         };
-        let done = writer.run(stop, UPLOAD_MAX, |_| Ok(()));
+        let register = match config.blocking.read() {
+            Ok(keys) => keys.map(|keys| Work::register(Arc::new(keys))),
+            Err(error) => {
+                eprintln!("{error:#}: not started");
+                return Ok(Exit::Invalid);
+            }
+        };
+        let done = std::thread::scope(|scope| {
+            let register =
+                register.as_ref().map(|work| scope.spawn(move || register_until(config, work, health, stop)));
+            let done = writer.run(stop, UPLOAD_MAX, |_| Ok(()));
+            stop.store(true, Ordering::Release);
+            let registered = register.map_or(Ok(()), |thread| thread.join().expect("faults come back as errors"));
+            done.and(registered)
+        });
         if let Err(error) = done {
             tracing::error!(error = format!("{error:#}"), "ended; what was not committed is done by the next start");
             return Ok(Exit::Unreachable);
@@ -135,6 +150,13 @@ impl Run {
         );
         Ok(Exit::Ok)
     }
+}
+
+/// Keeps the register of blocking requests; when it ends badly, so does the process.
+fn register_until(config: &Config, work: &Work, health: &Arc<Health>, stop: &AtomicBool) -> anyhow::Result<()> {
+    let done = write_beside(config, work, work.log().name(), health, stop);
+    stop.store(true, Ordering::Release);
+    done.context("the register of blocking requests")
 }
 
 /// Takes part in the group; when a partition ends badly, so does the process.

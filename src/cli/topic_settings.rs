@@ -4,7 +4,9 @@ use crate::kafka::client::client_config;
 use crate::ops::config::Config;
 use anyhow::Context;
 use foreshock_core::Feed;
-use foreshock_log::{EVENTS, OUT_TOPICS, OWNER, PARTS_PROGRESS, PROGRESS};
+use foreshock_log::{
+    ACTS, ANSWERS, COMMANDS, EVENTS, ORDERS, OUT_TOPICS, OWNER, PARTS_PROGRESS, PROGRESS, REGISTER_PROGRESS,
+};
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use std::fmt;
@@ -13,12 +15,20 @@ use std::time::Duration;
 const WAIT: Duration = Duration::from_secs(10);
 
 /// The topics that a configuration needs.
-pub fn names(config: &Config) -> Vec<&'static str> {
+///
+/// # Errors
+/// When the policy of blocking requests, which names the institutions, cannot be read.
+pub fn names(config: &Config) -> anyhow::Result<Vec<String>> {
     let mut names: Vec<&str> = Feed::ALL.iter().map(|f| f.topic()).chain(OUT_TOPICS).chain([PROGRESS, OWNER]).collect();
     if config.spread.partitions > 0 {
         names.extend([EVENTS, PARTS_PROGRESS]);
     }
-    names
+    let mut names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+    if let Some(policy) = config.blocking.read_policy()? {
+        names.extend([COMMANDS, ANSWERS, ACTS, REGISTER_PROGRESS].map(str::to_owned));
+        names.extend(policy.institutions.keys().map(|code| format!("{ORDERS}{code}")));
+    }
+    Ok(names)
 }
 
 /// What a topic is made with: setting, value, and what follows from another one.
@@ -26,7 +36,8 @@ pub fn wanted(topic: &str) -> &'static [(&'static str, &'static str, &'static st
     const FOREVER: (&str, &str, &str) =
         ("retention.ms", "-1", "without its records after the last snapshot no process can start");
     match topic {
-        PROGRESS | PARTS_PROGRESS => &[FOREVER],
+        PROGRESS | PARTS_PROGRESS | REGISTER_PROGRESS => &[FOREVER],
+        ACTS => &[("retention.ms", "-1", "the audit trail has gaps")],
         OWNER => &[("retention.ms", "3600000", "signs of life are kept for longer than anybody reads them")],
         _ if Feed::ALL.iter().any(|feed| feed.topic() == topic) => &[(
             "message.timestamp.type",
@@ -72,7 +83,7 @@ impl fmt::Display for Difference {
 pub fn differences(config: &Config) -> anyhow::Result<Vec<Difference>> {
     let admin: AdminClient<DefaultClientContext> = client_config(&config.kafka, &[]).create()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let names = names(config);
+    let names = names(config)?;
     let asked: Vec<ResourceSpecifier<'_>> =
         names.iter().filter(|n| !wanted(n).is_empty()).map(|n| ResourceSpecifier::Topic(n)).collect();
     let options = AdminOptions::new().request_timeout(Some(WAIT));

@@ -10,7 +10,7 @@ use crate::rules::files::Choice;
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use foreshock_compiler::Spread;
-use foreshock_log::{EVENTS, OWNER, PARTS_PROGRESS, PROGRESS};
+use foreshock_log::{EVENTS, OWNER, PARTS_PROGRESS, PROGRESS, REGISTER_PROGRESS};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
@@ -45,7 +45,7 @@ impl Topics {
         match &self.action {
             TopicsAction::Create(option) => {
                 let config = option.read()?;
-                let exit = create(&config, &names(&config))?;
+                let exit = create(&config, &names(&config)?)?;
                 for wrong in differences(&config).context(Exit::Unreachable)? {
                     println!("{wrong}");
                 }
@@ -54,19 +54,19 @@ impl Topics {
             }
             TopicsAction::Describe { config, output } => {
                 let config = config.read()?;
-                describe(&config, &names(&config), output.output)
+                describe(&config, &names(&config)?, output.output)
             }
         }
     }
 }
 
-fn create(config: &Config, names: &[&str]) -> anyhow::Result<Exit> {
+fn create(config: &Config, names: &[String]) -> anyhow::Result<Exit> {
     let admin: AdminClient<_> = client_config(&config.kafka, &[]).create()?;
     let topics: Vec<NewTopic<'_>> = names
         .iter()
         .map(|n| {
-            let partitions = match *n {
-                PROGRESS | OWNER => 1,
+            let partitions = match n.as_str() {
+                PROGRESS | OWNER | REGISTER_PROGRESS => 1,
                 EVENTS | PARTS_PROGRESS => config.spread.partitions.cast_signed(),
                 _ => config.kafka.partitions,
             };
@@ -110,7 +110,7 @@ fn say_who_runs_what(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn describe(config: &Config, names: &[&str], output: Output) -> anyhow::Result<Exit> {
+fn describe(config: &Config, names: &[String], output: Output) -> anyhow::Result<Exit> {
     let consumer: BaseConsumer = client_config(&config.kafka, &[]).create()?;
     let wait = Duration::from_secs(10);
     let mut rows = Vec::new();
@@ -120,11 +120,11 @@ fn describe(config: &Config, names: &[&str], output: Output) -> anyhow::Result<E
         let mut ids: Vec<i32> = metadata.topics().iter().flat_map(|t| t.partitions().iter().map(|p| p.id())).collect();
         ids.sort_unstable();
         if ids.is_empty() {
-            rows.push([*name, "not there", "", ""].map(str::to_owned).to_vec());
+            rows.push([name.as_str(), "not there", "", ""].map(str::to_owned).to_vec());
         }
         for id in ids {
             let (low, high) = consumer.fetch_watermarks(name, id, wait).context(Exit::Unreachable)?;
-            rows.push(vec![(*name).to_owned(), id.to_string(), low.to_string(), high.to_string()]);
+            rows.push(vec![name.clone(), id.to_string(), low.to_string(), high.to_string()]);
         }
     }
     print(output, &["topic", "partition", "first_offset", "next_offset"], &rows);

@@ -10,7 +10,7 @@ use crate::kafka::topic_ids::{describe, describe_patiently};
 use crate::kafka::watch::{Place, Watch};
 use anyhow::{Context, bail};
 use foreshock_core::{Feed, Presence};
-use foreshock_log::EVENTS;
+use foreshock_log::{ANSWERS, BLOCKING_DRAFTS, COMMANDS, EVENTS};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
@@ -41,6 +41,7 @@ impl KafkaSource {
         let names: Vec<&str> = match intake {
             Intake::Feeds { .. } => Feed::ALL.map(Feed::topic).to_vec(),
             Intake::Part(_) => vec![EVENTS],
+            Intake::Register => vec![BLOCKING_DRAFTS, COMMANDS, ANSWERS],
         };
         let known = resume.map(|r| r.topics.clone()).unwrap_or_default();
         let described = match describe(consumer.client(), &names, METADATA_TIMEOUT) {
@@ -62,7 +63,7 @@ impl KafkaSource {
             topics: ids(&described),
             in_log: resume.map(|r| r.first_topics.clone()).unwrap_or_default(),
             made_anew: kafka.topic_made_anew,
-            grows: matches!(intake, Intake::Feeds { .. }),
+            grows: !matches!(intake, Intake::Part(_)),
             looked: Instant::now(),
             reset: None,
             is_following: resume.is_some(),
@@ -84,14 +85,15 @@ impl KafkaSource {
     fn add_partitions(&mut self, intake: Intake<'_>, names: &[&str], resume: Option<&Bookmark>) -> anyhow::Result<()> {
         let mut found: Vec<(Place, bool)> = Vec::new();
         match intake {
-            Intake::Feeds { expected } => {
-                for feed in Feed::ALL {
-                    let is_expected = expected.contains(&feed);
-                    let partitions = self.partitions_of(feed.topic())?;
+            Intake::Feeds { .. } | Intake::Register => {
+                for name in names {
+                    let expected = if let Intake::Feeds { expected } = intake { expected } else { &[] };
+                    let is_expected = expected.iter().any(|feed| feed.topic() == *name);
+                    let partitions = self.partitions_of(name)?;
                     if partitions.is_empty() {
-                        bail!("topic `{}` is not there; `foreshock topics create` makes it", feed.topic());
+                        bail!("topic `{name}` is not there; `foreshock topics create` makes it");
                     }
-                    found.extend(partitions.into_iter().map(|p| ((feed.topic().to_owned(), p), is_expected)));
+                    found.extend(partitions.into_iter().map(|p| (((*name).to_owned(), p), is_expected)));
                 }
             }
             Intake::Part(part) => {

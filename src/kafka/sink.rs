@@ -194,14 +194,14 @@ impl KafkaSink {
         for message in messages {
             let open = &self.producer.context().open;
             open.fetch_add(1, Ordering::AcqRel);
-            let mut record = BaseRecord::to(message.topic).key(&message.key).payload(&message.payload);
+            let mut record = BaseRecord::to(&message.topic).key(&message.key).payload(&message.payload);
             record.partition = message.partition;
             record.headers = headers(message);
             // A full local queue is back-pressure: wait for room.
             while let Err((error, back)) = self.producer.send(record) {
                 if !matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) {
                     open.fetch_sub(1, Ordering::AcqRel);
-                    return Err(undelivered(&error, message.topic));
+                    return Err(undelivered(&error, &message.topic));
                 }
                 record = back;
                 self.serve(on_wait)?;

@@ -7,7 +7,9 @@ use crate::kafka::settle::differs;
 use crate::kafka::watch::{Place, Watch};
 use anyhow::{Context, bail};
 use foreshock_core::{Feed, Part, Presence};
-use foreshock_log::{EVENTS, FEED, HORIZON, Kind, Position, Range, SOURCE, Source, SourceRecord};
+use foreshock_log::{
+    ANSWERS, BLOCKING_DRAFTS, COMMANDS, EVENTS, FEED, HORIZON, Kind, Position, Range, SOURCE, Source, SourceRecord,
+};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{Headers, Message};
@@ -37,6 +39,8 @@ pub enum Intake<'a> {
     },
     /// One partition of the events that were admitted and sent on.
     Part(Part),
+    /// Drafts of blocking requests, commands about them and answers to them.
+    Register,
 }
 
 /// Where a source begins whose state is made again.
@@ -247,7 +251,13 @@ fn read_headers(message: &impl Message) -> Option<(Kind, Option<Vec<u8>>)> {
     let horizon_us = header(HORIZON).and_then(|us| us.parse().ok()).filter(|_| topic == EVENTS);
     let is_of = |f: &Feed| f.topic() == topic || topic == EVENTS && header(FEED) == Some(f.table());
     let feed = || Feed::ALL.into_iter().find(is_of).map(Kind::Event);
-    let kind = horizon_us.map(Kind::Horizon).or_else(feed)?;
+    let of_register = match topic {
+        BLOCKING_DRAFTS => Some(Kind::Draft),
+        COMMANDS => Some(Kind::Command),
+        ANSWERS => Some(Kind::Answer),
+        _ => None,
+    };
+    let kind = horizon_us.map(Kind::Horizon).or_else(feed).or(of_register)?;
     Some((kind, raw(SOURCE).map(|value| value.unwrap_or_default().to_vec())))
 }
 

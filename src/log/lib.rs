@@ -21,7 +21,7 @@ pub use position::{Position, Range, ranges, seq};
 pub use progress::{Progress, Sign, Tick, check_order, progress_schema};
 pub use source::{Kind, MadeAnew, Source, SourceRecord};
 pub use topics::{
-    ALERTS, BATCH, BLOCKING_DRAFTS, DETECTIONS, EVENTS, FEED, HORIZON, LATE, Log, OUT_TOPICS, OWNER, PARTS_PROGRESS,
-    POSITION, PROGRESS, REJECTED, SOURCE, WARNING_DRAFTS,
+    ACTS, ALERTS, ANSWERS, BATCH, BLOCKING_DRAFTS, COMMANDS, DETECTIONS, EVENTS, FEED, HORIZON, LATE, Log, ORDERS,
+    OUT_TOPICS, OWNER, PARTS_PROGRESS, POSITION, PROGRESS, REGISTER_PROGRESS, REJECTED, SOURCE, WARNING_DRAFTS,
 };
 pub use value::{TEXT_BYTES_MAX, bounded, to_json, values};

@@ -7,12 +7,13 @@ use foreshock_core::Feed;
 use foreshock_feeds::Reject;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 
 /// A message to be delivered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Message {
     /// Topic.
-    pub topic: &'static str,
+    pub topic: Cow<'static, str>,
     /// Partition; `None` for that of the key.
     pub partition: Option<i32>,
     /// Key.
@@ -25,8 +26,8 @@ pub struct Message {
 
 impl Message {
     /// A message without headers, in the partition of its key.
-    pub fn new(topic: &'static str, key: String, payload: Vec<u8>) -> Message {
-        Message { topic, key, payload, ..Message::default() }
+    pub fn new(topic: impl Into<Cow<'static, str>>, key: String, payload: Vec<u8>) -> Message {
+        Message { topic: topic.into(), key, payload, ..Message::default() }
     }
 }
 
@@ -64,11 +65,11 @@ pub fn event(record: &SourceRecord, event_id: &str, partition: u32) -> Message {
     let source = record.source.iter().map(|source| String::from_utf8_lossy(source).into_owned());
     headers.extend(source.map(|source| (SOURCE, source)));
     let (key, payload) = (event_id.to_owned(), record.bytes.clone());
-    Message { topic: EVENTS, partition: Some(partition.cast_signed()), key, headers, payload }
+    Message { topic: EVENTS.into(), partition: Some(partition.cast_signed()), key, headers, payload }
 }
 
 /// The horizon after the events before it.
 pub fn horizon(at_us: i64, partition: u32) -> Message {
     let headers = vec![(HORIZON, at_us.to_string())];
-    Message { topic: EVENTS, partition: Some(partition.cast_signed()), headers, ..Message::default() }
+    Message { topic: EVENTS.into(), partition: Some(partition.cast_signed()), headers, ..Message::default() }
 }

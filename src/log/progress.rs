@@ -66,6 +66,12 @@ pub struct Progress {
     /// Partitions that the horizon waits for, as `topic/partition`: decided at the first start, kept for ever.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waits_for: Vec<String>,
+    /// The clock of the process that took it, in microseconds: what falls due is judged by it. Only of the register.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_us: Option<i64>,
+    /// The policy that counts from this batch on, in the first one with it. Only of the register.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<serde_json::Value>,
     /// Hash of rules, their parameters and the lateness.
     pub rules: String,
     /// Id and version of each rule, in the first batch with these.

@@ -4,7 +4,7 @@ use crate::position::{Position, Range};
 use foreshock_core::{Feed, Presence};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A record, copied out of its source.
 #[derive(Debug, Clone)]
@@ -30,6 +30,12 @@ pub enum Kind {
     Event(Feed),
     /// The horizon after the events before it, in microseconds: from the process that has admitted them.
     Horizon(i64),
+    /// A draft of a blocking request.
+    Draft,
+    /// What a person wants of a blocking request.
+    Command,
+    /// What an institution answers.
+    Answer,
 }
 
 /// A topic was deleted and made again, and the source must not go on: trying again does not help.
@@ -62,6 +68,11 @@ pub trait Source {
     /// [`MadeAnew`] when one was since and the source must not go on.
     fn topics_in_log(&mut self, _topics: &BTreeMap<String, String>) -> anyhow::Result<()> {
         Ok(())
+    }
+    /// The wall clock, in microseconds: it goes into the record of a batch that hangs on it.
+    fn now_us(&self) -> i64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
     }
     /// What has arrived: waits up to `wait` for a first record, then takes what is there, up to `max`.
     fn take(&mut self, max: usize, wait: Duration) -> Vec<SourceRecord>;

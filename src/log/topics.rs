@@ -15,6 +15,15 @@ pub const REJECTED: &str = "rejected.v1";
 /// Records beyond the lateness.
 pub const LATE: &str = "late.v1";
 
+/// What people want of a blocking request, signed by the reader that knows the person.
+pub const COMMANDS: &str = "command.v1";
+/// What institutions answer.
+pub const ANSWERS: &str = "blocking.response.v1";
+/// What became of commands, answers and drafts: the audit trail.
+pub const ACTS: &str = "act.v1";
+/// Before the code of an institution: what it is asked to do.
+pub const ORDERS: &str = "blocking.request.v1.";
+
 /// All topics with results.
 pub const OUT_TOPICS: [&str; 6] = [DETECTIONS, ALERTS, BLOCKING_DRAFTS, WARNING_DRAFTS, REJECTED, LATE];
 
@@ -22,6 +31,8 @@ pub const OUT_TOPICS: [&str; 6] = [DETECTIONS, ALERTS, BLOCKING_DRAFTS, WARNING_
 pub const PROGRESS: &str = "foreshock.progress";
 /// The same for the partitions of [`EVENTS`], each in the partition of its number.
 pub const PARTS_PROGRESS: &str = "foreshock.events.progress";
+/// The same for the register of blocking requests. One partition.
+pub const REGISTER_PROGRESS: &str = "foreshock.register.progress";
 /// Where the process that writes shows that it lives while it has nothing to write, and others that they would take over.
 /// One partition.
 pub const OWNER: &str = "foreshock.owner";
@@ -39,28 +50,43 @@ pub const BATCH: &str = "batch";
 /// CloudEvents binary mode: who reports.
 pub const SOURCE: &str = "ce_source";
 
-/// A log of batches: that of the one process that reads the incoming topics, or that of a partition of the rules that spread.
+/// A log of batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Log(pub Option<Part>);
+pub enum Log {
+    /// That of the one process that reads the incoming topics.
+    Engine,
+    /// That of a partition of the rules that spread.
+    Part(Part),
+    /// That of the register of blocking requests.
+    Register,
+}
 
 impl Log {
     /// Its topic.
     pub fn topic(self) -> &'static str {
-        if self.0.is_some() { PARTS_PROGRESS } else { PROGRESS }
+        match self {
+            Log::Engine => PROGRESS,
+            Log::Part(_) => PARTS_PROGRESS,
+            Log::Register => REGISTER_PROGRESS,
+        }
     }
 
     /// Its partition.
     pub fn partition(self) -> i32 {
-        self.0.map_or(0, |part| part.number.cast_signed())
+        if let Log::Part(part) = self { part.number.cast_signed() } else { 0 }
     }
 
     /// How many partitions its topic must have.
     pub fn partitions(self) -> u32 {
-        self.0.map_or(1, |part| part.of)
+        if let Log::Part(part) = self { part.of } else { 1 }
     }
 
     /// Its name among those of a group.
     pub fn name(self) -> String {
-        self.0.map_or("engine".into(), |part| format!("part-{}", part.number))
+        match self {
+            Log::Engine => "engine".into(),
+            Log::Part(part) => format!("part-{}", part.number),
+            Log::Register => "register".into(),
+        }
     }
 }

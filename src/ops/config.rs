@@ -2,6 +2,7 @@
 
 use crate::history::upkeep::Keeping;
 use crate::kafka::settings::Kafka;
+use crate::ops::blocking::Blocking;
 use crate::state::bucket::Bucket;
 use anyhow::Context;
 use foreshock_actions::Issuer;
@@ -32,6 +33,8 @@ pub struct Config {
     pub http: Http,
     /// Who warns.
     pub warnings: Warnings,
+    /// Who may block.
+    pub blocking: Blocking,
     /// The process that is asked.
     pub serve: Serve,
     /// What it keeps for years.
@@ -370,6 +373,7 @@ impl Config {
         );
         config.serve.check()?;
         config.history.check()?;
+        config.blocking.read_policy()?;
         Ok(config)
     }
 

@@ -32,7 +32,7 @@ pub struct Dependency {
 pub struct Health {
     dependencies: DashMap<&'static str, Dependency>,
     /// The partitions of the rules that spread which this process has.
-    pub parts: DashMap<u32, Arc<Health>>,
+    pub parts: DashMap<String, Arc<Health>>,
     /// Events that count.
     pub accepted: AtomicU64,
     /// Events seen before.
@@ -73,6 +73,18 @@ pub struct Health {
     pub blocking_drafts: AtomicU64,
     /// Drafts of warnings.
     pub warning_drafts: AtomicU64,
+    /// Commands and answers about blocking requests that were followed.
+    pub requests_followed: AtomicU64,
+    /// Commands, answers and records that were refused.
+    pub requests_refused: AtomicU64,
+    /// Messages to institutions.
+    pub requests_sent: AtomicU64,
+    /// Drafts for which there was no room.
+    pub requests_forgotten: AtomicU64,
+    /// Requests that may block something.
+    pub requests_live: AtomicU64,
+    /// Drafts and proposals that wait for a person.
+    pub requests_waiting: AtomicU64,
     /// Rows that can still be judged again.
     pub young_rows: AtomicU64,
     /// Keys in window groups.
@@ -172,6 +184,10 @@ impl Health {
             &self.retractions,
             &self.blocking_drafts,
             &self.warning_drafts,
+            &self.requests_followed,
+            &self.requests_refused,
+            &self.requests_sent,
+            &self.requests_forgotten,
         ];
         counters.into_iter().for_each(|counter| counter.store(0, Ordering::Relaxed));
         self.late_of.clear();
@@ -182,7 +198,7 @@ impl Health {
     pub fn ready(&self) -> (bool, String) {
         let mut names: Vec<(String, Dependency)> = self.states("");
         for part in &self.parts {
-            names.extend(part.states(&format!("part {}: ", part.key())));
+            names.extend(part.states(&format!("{}: ", part.key())));
         }
         names.sort_by(|a, b| a.0.cmp(&b.0));
         let mut text = String::new();
@@ -209,11 +225,15 @@ impl Health {
         self.dependencies.iter().map(|e| (format!("{prefix}{}", e.key()), e.value().clone())).collect()
     }
 
-    /// Prometheus text. The partitions of the rules that spread have the label `part`.
+    /// Prometheus text. The partitions of the rules that spread have the label `part`, the register of blocking requests has `log`.
     pub fn metrics(&self) -> String {
         let mut all: Vec<(String, Arc<Health>)> = Vec::new();
         for part in &self.parts {
-            all.push((format!("part=\"{}\"", part.key()), part.value().clone()));
+            let label = match part.key().strip_prefix("part ") {
+                Some(number) => format!("part=\"{number}\""),
+                None => format!("log=\"{}\"", part.key()),
+            };
+            all.push((label, part.value().clone()));
         }
         all.sort_by(|a, b| a.0.cmp(&b.0));
         let mut text = String::new();
@@ -242,6 +262,16 @@ impl Health {
             of_it.for_each(|line| text.extend([line, "\n"]));
         }
         text
+    }
+
+    /// Takes in what the register of blocking requests counted, and how many are in force and wait.
+    pub fn note_requests(&self, tally: &foreshock_blocking::Tally, (live, waiting): (usize, usize)) {
+        self.requests_followed.fetch_add(tally.followed, Ordering::Relaxed);
+        self.requests_refused.fetch_add(tally.refused, Ordering::Relaxed);
+        self.requests_sent.fetch_add(tally.orders, Ordering::Relaxed);
+        self.requests_forgotten.fetch_add(tally.forgotten + tally.not_taken, Ordering::Relaxed);
+        self.requests_live.store(live as u64, Ordering::Relaxed);
+        self.requests_waiting.store(waiting as u64, Ordering::Relaxed);
     }
 
     /// Takes in what acts counted.
@@ -286,8 +316,18 @@ impl Health {
             ("retractions", "Retractions published.", &self.retractions),
             ("blocking_drafts", "Drafts of blocking requests.", &self.blocking_drafts),
             ("warning_drafts", "Drafts of public warnings.", &self.warning_drafts),
+            (
+                "requests_followed",
+                "Commands and answers about blocking requests that were followed.",
+                &self.requests_followed,
+            ),
+            ("requests_refused", "Commands, answers and records about them that were refused.", &self.requests_refused),
+            ("requests_sent", "Messages to institutions.", &self.requests_sent),
+            ("requests_forgotten", "Drafts for which the register had no room.", &self.requests_forgotten),
         ];
         let gauges = [
+            ("requests_live_count", "Blocking requests that may block something.", &self.requests_live),
+            ("requests_waiting_count", "Drafts and proposals that wait for a person.", &self.requests_waiting),
             ("young_rows_count", "Rows that can still be judged again.", &self.young_rows),
             ("keys_count", "Keys in use in all window groups.", &self.keys),
             ("window_entries_count", "Events in the logs of those keys, once for each window group.", &self.entries),

@@ -1,5 +1,6 @@
 //! What an operator sets and sees.
 
+pub mod blocking;
 pub mod config;
 pub mod health;
 pub mod intake;

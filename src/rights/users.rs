@@ -215,15 +215,23 @@ impl Users {
     }
 }
 
+/// Nobody else may read a file.
+///
+/// # Errors
+/// When others can, or it is not there.
 #[cfg(unix)]
-fn only_its_owner(path: &Path) -> anyhow::Result<()> {
+pub fn only_its_owner(path: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::metadata(path)?.permissions().mode();
     anyhow::ensure!(mode & 0o077 == 0, "others can read it: chmod 600 {}", path.display());
     Ok(())
 }
 
+/// Nobody else may read a file: not known here.
+///
+/// # Errors
+/// Never.
 #[cfg(not(unix))]
-fn only_its_owner(_: &Path) -> anyhow::Result<()> {
+pub fn only_its_owner(_: &Path) -> anyhow::Result<()> {
     Ok(())
 }

@@ -129,7 +129,7 @@ pub fn cut(pack: &Pack, dir: &Path, settings: &Settings, partitions: u32) -> any
     let keys = pack.rules.iter().filter(|r| spreads(r)).map(|r| (r.stream.as_str(), r.position));
     let router = Router::new(&pack.plan, keys, partitions);
     let files = Files { rules: of(&spreads), views, settings: settings.clone() };
-    Ok((Work { pack: owned, router: Some(Arc::new(router)) }, files))
+    Ok((Work { router: Some(Arc::new(router)), ..Work::of(owned) }, files))
 }
 
 /// Which rules to take.

@@ -6,12 +6,13 @@ use crate::ops::config::Config;
 use crate::ops::health::Health;
 use crate::ops::latency::Timing;
 use crate::ops::pool::Pool;
-use crate::rules::identity::{base_hash, rules_hash};
+use crate::rules::identity::rules_hash;
 use crate::rules::work::Work;
 use crate::state::snapshot::Snapshot;
 use crate::writer::decode::Decoder;
 use crate::writer::flow::{Flow, raise};
 use crate::writer::outcome::Outcome;
+use crate::writer::register::Desk;
 use anyhow::Context;
 use foreshock_core::Fate;
 use foreshock_core::time::SECOND_US;
@@ -32,11 +33,15 @@ pub struct Pipeline<S> {
     flow: Flow,
     engine: Engine,
     outcome: Outcome,
+    /// Only of the register of blocking requests: then there are no rules.
+    desk: Option<Desk>,
     source: S,
     health: Arc<Health>,
     /// Number of the next batch.
     number: u64,
-    /// Hash of the rules.
+    log: Log,
+    /// Hash of what snapshots hang on, and of the rules.
+    base: String,
     rules: String,
     /// Name of this process.
     owner: String,
@@ -83,7 +88,8 @@ pub struct Judged {
 impl<S: Source> Pipeline<S> {
     /// Puts the parts together.
     pub fn new(config: Config, work: Work, source: S, owner: String, health: Arc<Health>) -> Pipeline<S> {
-        let Work { pack, router } = work;
+        let (log, base) = (work.log(), work.base(&config.engine));
+        let Work { pack, router, keys } = work;
         let lateness = |feed| i64::from(config.engine.lateness_s(feed)) * SECOND_US;
         let (shards, limits) = (config.engine.shards, config.engine.limits());
         let is_behind = pack.part.is_some();
@@ -100,9 +106,12 @@ impl<S: Source> Pipeline<S> {
             config,
             router,
             engine,
+            desk: keys.map(Desk::new),
             source,
             health,
             number: 0,
+            log,
+            base,
             rules,
             owner,
             last_owner: String::new(),
@@ -119,7 +128,7 @@ impl<S: Source> Pipeline<S> {
         let state = SavedState::read_format(&snapshot.engine, snapshot.engine_format).map_err(anyhow::Error::msg)?;
         self.restore_with(snapshot, state)?;
         // A state of an earlier form is another one now: its bytes were checked when the snapshot was read.
-        let is_same = snapshot.engine_format < SavedState::FORMAT || self.engine.state_hash() == snapshot.state_hash;
+        let is_same = snapshot.engine_format < SavedState::FORMAT || self.state_hash() == snapshot.state_hash;
         anyhow::ensure!(is_same, "snapshot {}: another state than was saved", snapshot.number);
         Ok(())
     }
@@ -131,7 +140,13 @@ impl<S: Source> Pipeline<S> {
     pub fn restore_with(&mut self, snapshot: &Snapshot, state: SavedState) -> anyhow::Result<()> {
         let place = || format!("snapshot {}", snapshot.number);
         self.engine.load_state(state).map_err(anyhow::Error::msg).with_context(place)?;
-        self.outcome.restore(&snapshot.actions, &snapshot.in_force).map_err(anyhow::Error::msg).with_context(place)?;
+        match &mut self.desk {
+            Some(desk) => desk.load(&snapshot.actions).map_err(anyhow::Error::msg).with_context(place)?,
+            None => {
+                let restored = self.outcome.restore(&snapshot.actions, &snapshot.in_force);
+                restored.map_err(anyhow::Error::msg).with_context(place)?;
+            }
+        }
         self.source.topics_in_log(&snapshot.topics)?;
         self.topics.clone_from(&snapshot.topics);
         self.source.mark_done(&snapshot.partitions, &snapshot.topics);
@@ -186,8 +201,11 @@ impl<S: Source> Pipeline<S> {
                 drop(self.outcome.come_into_force(in_force, before, &mut self.engine));
             }
             raise(&mut self.engine, &self.source, &progress.ticks);
+            if let (Some(desk), Some(policy)) = (&mut self.desk, &progress.policy) {
+                desk.set_policy(serde_json::from_value(policy.clone()).context("the policy of a batch")?);
+            }
             // Said when it was done.
-            self.process(&records, &mut Vec::new());
+            self.process(&records, progress.clock_us, &mut Vec::new());
             self.source.mark_done(&progress.ranges, &self.topics);
             self.number = progress.number + 1;
             self.last_owner.clone_from(&progress.owner);
@@ -222,9 +240,10 @@ impl<S: Source> Pipeline<S> {
         self.number
     }
 
-    /// See `Engine::state_hash`.
+    /// Of the same state the same: see `Engine::state_hash`.
     pub fn state_hash(&self) -> [u8; 32] {
-        self.engine.state_hash()
+        let of_register = |desk: &Desk| *blake3::hash(&desk.save()).as_bytes();
+        self.desk.as_ref().map_or_else(|| self.engine.state_hash(), of_register)
     }
 
     /// The state as it is now; `None` when there is none yet. Only when every batch that was judged is done is it one that the log
@@ -233,7 +252,7 @@ impl<S: Source> Pipeline<S> {
         Some(Snapshot {
             program: env!("CARGO_PKG_VERSION").to_owned(),
             meaning: Snapshot::MEANING,
-            base: base_hash(&self.outcome.pack, &self.config.engine),
+            base: self.base.clone(),
             rules: self.outcome.names.clone(),
             in_force: self.outcome.in_force.as_ref().unwrap_or(&self.outcome.names).clone(),
             number: self.number.checked_sub(1)?,
@@ -241,10 +260,10 @@ impl<S: Source> Pipeline<S> {
             waits_for: self.source.waits_for(),
             partitions: self.source.places(),
             topics: self.topics.clone(),
-            state_hash: self.engine.state_hash(),
+            state_hash: self.state_hash(),
             engine_format: SavedState::FORMAT,
             engine: self.engine.save(),
-            actions: self.outcome.actions.save(),
+            actions: self.desk.as_ref().map_or_else(|| self.outcome.actions.save(), Desk::save),
         })
     }
 
@@ -270,11 +289,13 @@ impl<S: Source> Pipeline<S> {
         if let Some(error) = self.source.take_error() {
             self.health.set("kafka source", false, &error);
         }
-        if records.is_empty() && !self.flow.needs_ticks() {
+        let clock_us = self.desk.as_ref().map(|desk| desk.clock(self.source.now_us()));
+        let is_due = self.desk.as_ref().zip(clock_us).is_some_and(|(desk, clock_us)| desk.is_due(clock_us));
+        if records.is_empty() && !self.flow.needs_ticks() && !is_due {
             return Ok(None);
         }
-        let ticks = self.flow.ticks(&self.engine, &mut self.source);
-        if records.is_empty() && ticks.is_empty() {
+        let ticks = if self.desk.is_some() { Vec::new() } else { self.flow.ticks(&self.engine, &mut self.source) };
+        if records.is_empty() && ticks.is_empty() && !is_due {
             return Ok(None);
         }
         let in_force = self.outcome.is_changed().then(|| self.outcome.names.clone());
@@ -287,20 +308,27 @@ impl<S: Source> Pipeline<S> {
         raise(&mut self.engine, &self.source, &ticks);
         let newest = self.engine.newest();
         self.decoding = Duration::ZERO;
-        let fates = self.process(&records, &mut messages);
+        let policy = self.desk.as_mut().and_then(|desk| {
+            let policy = desk.new_policy()?;
+            desk.set_policy(policy.clone());
+            serde_json::to_value(policy).ok()
+        });
+        let fates = self.process(&records, clock_us, &mut messages);
         let (results, horizon) = (self.mark(&mut messages), self.engine.horizon());
         let (ranges, fates) = ranges(&records, &fates);
         let progress = Progress {
             number: self.number,
             ranges,
             // Another log has them.
-            fates: if self.outcome.pack.part.is_some() { Vec::new() } else { fates },
+            fates: if self.log == Log::Engine { fates } else { Vec::new() },
             ticks,
             messages: messages.len(),
             results,
             horizon_us: (horizon > i64::MIN).then_some(horizon),
             newest_us: (newest > i64::MIN).then_some(newest),
             waits_for: if self.number == 0 { self.source.waits_for() } else { Vec::new() },
+            clock_us,
+            policy,
             rules: self.rules.clone(),
             in_force,
             in_force_before,
@@ -351,8 +379,13 @@ impl<S: Source> Pipeline<S> {
 
     /// Judges a batch: everything it causes, in order, and what became of each record of the last step. The same batches in
     /// the same order give the same messages.
-    fn process(&mut self, records: &[SourceRecord], messages: &mut Vec<Message>) -> Vec<Fate> {
+    fn process(&mut self, records: &[SourceRecord], clock_us: Option<i64>, messages: &mut Vec<Message>) -> Vec<Fate> {
         let mut fates = Vec::new();
+        if let Some(desk) = &mut self.desk {
+            desk.take(records, clock_us.unwrap_or_default(), messages);
+            self.health.note_requests(&desk.take_tally(), desk.counts());
+            return fates;
+        }
         // Where the horizon moves, the engine that admitted the events ended a step: so does this one.
         for step in records.split_inclusive(|record| matches!(record.kind, Kind::Horizon(_))) {
             match step.split_last() {
@@ -368,10 +401,10 @@ impl<S: Source> Pipeline<S> {
 
     /// Says in each result of which batch it is, and counts them by topic.
     fn mark(&self, messages: &mut [Message]) -> BTreeMap<String, usize> {
-        let (log, mut results) = (Log(self.outcome.pack.part).name(), BTreeMap::new());
+        let (log, mut results) = (self.log.name(), BTreeMap::new());
         for (place, message) in messages.iter_mut().enumerate().filter(|(_, message)| message.topic != EVENTS) {
             message.headers.push((BATCH, format!("{log}/{}/{place}", self.number)));
-            *results.entry(message.topic.to_owned()).or_insert(0) += 1;
+            *results.entry(message.topic.clone().into_owned()).or_insert(0) += 1;
         }
         results
     }

@@ -4,7 +4,7 @@ use crate::kafka::source::{Intake, KafkaSource};
 use crate::kafka::tail::Tail;
 use crate::ops::config::{Config, Snapshots};
 use crate::ops::health::Health;
-use crate::rules::identity::{base_hash, rule_names};
+use crate::rules::identity::rule_names;
 use crate::rules::work::Work;
 use crate::state::bucket::Bucket;
 use crate::state::folder::Folder;
@@ -50,7 +50,7 @@ pub fn name() -> String {
 impl Setup<'_> {
     /// The log of its batches.
     pub fn log(&self) -> Log {
-        Log(self.work.pack.part)
+        self.work.log()
     }
 
     /// Where its snapshots are; `None` for nowhere.
@@ -62,7 +62,7 @@ impl Setup<'_> {
         if dir.as_os_str().is_empty() {
             return Ok(None);
         }
-        let name = self.log().0.map(|_| self.log().name());
+        let name = (self.log() != Log::Engine).then(|| self.log().name());
         let folder = Folder(name.as_ref().map_or_else(|| dir.clone(), |name| dir.join(name)));
         let bucket = match object_store.as_str() {
             "" => None,
@@ -81,7 +81,11 @@ impl Setup<'_> {
     }
 
     fn intake(&self) -> Intake<'_> {
-        self.work.pack.part.map_or(Intake::Feeds { expected: self.expected }, Intake::Part)
+        match self.log() {
+            Log::Engine => Intake::Feeds { expected: self.expected },
+            Log::Part(part) => Intake::Part(part),
+            Log::Register => Intake::Register,
+        }
     }
 
     fn pipeline(&self, source: KafkaSource) -> Pipeline<KafkaSource> {
@@ -104,7 +108,7 @@ impl Setup<'_> {
     pub fn restored(&self, log: &mut Tail) -> anyhow::Result<Option<Pipeline<KafkaSource>>> {
         let last: Option<Progress> = log.last()?;
         let last = last.map(|last| last.number);
-        let base = base_hash(&self.work.pack, &self.config.engine);
+        let base = self.work.base(&self.config.engine);
         let places = self.places()?;
         let mut candidates = Candidates::of(places.iter().flat_map(Places::stores));
         while let Some(snapshot) = candidates.next(&base, last)? {

@@ -5,14 +5,12 @@
 //! name of its transactions. So a process that has not yet heard that it lost a partition can do no harm.
 
 use crate::kafka::client::client_config;
-use crate::kafka::sink::KafkaSink;
 use crate::kafka::tail::{Tail, check_partitions};
 use crate::ops::config::Config;
 use crate::ops::health::Health;
 use crate::rules::files::Files;
 use crate::rules::work::Work;
-use crate::writer::restore::{Setup, name};
-use crate::writer::writing::{Signs, Writer};
+use crate::writer::beside::write_beside;
 use anyhow::{Context, bail};
 use foreshock_core::Part;
 use foreshock_log::{EVENTS, Log};
@@ -27,9 +25,6 @@ use std::time::Duration;
 /// How long a look at the group or at a partition waits when there is nothing new.
 const LOOK: Duration = Duration::from_millis(100);
 const WAIT: Duration = Duration::from_secs(10);
-
-/// The last snapshot may take so long to the object store: the group waits for a partition that it takes back.
-const UPLOAD_MAX: Duration = Duration::from_secs(5);
 
 /// What every partition's pipeline needs.
 struct Common {
@@ -56,7 +51,7 @@ struct Member {
 /// What is missing, or that the broker does not answer.
 pub fn check_topics(config: &Config) -> anyhow::Result<()> {
     let of = config.spread.partitions;
-    Tail::of(&config.kafka, Log(Some(Part { number: 0, of })))?;
+    Tail::of(&config.kafka, Log::Part(Part { number: 0, of }))?;
     let consumer: BaseConsumer = client_config(&config.kafka, &[]).create().context("cannot make a Kafka consumer")?;
     let metadata = consumer.fetch_metadata(Some(EVENTS), WAIT).context("the broker does not answer")?;
     check_partitions(EVENTS, metadata.topics().first().map_or(0, |t| t.partitions().len()), of)
@@ -124,7 +119,7 @@ impl Member {
         let mut result = Ok(());
         for (number, one) in ending {
             result = result.and(outcome(number, one));
-            self.common.health.parts.remove(&number);
+            self.common.health.parts.remove(&format!("part {number}"));
         }
         result
     }
@@ -172,20 +167,6 @@ impl ConsumerContext for Member {
 
 /// The pipeline of a partition, until `stop` is set.
 fn run(common: &Common, part: Part, stop: &AtomicBool) -> anyhow::Result<()> {
-    let (config, health) = (&common.config, Arc::new(Health::default()));
-    health.set("state", false, "being made again");
-    common.health.parts.insert(part.number, health.clone());
     let work = Work::of(common.files.of_part(part)?);
-    let setup = Setup { config, work: &work, expected: &[], health: &health, stop, owner: name() };
-    // In this order: once the sink is open no other process can commit, so the log stands still.
-    let sink = KafkaSink::new(&config.kafka, setup.log())?;
-    let pipeline = match setup.restored(&mut Tail::of(&config.kafka, setup.log())?)? {
-        Some(pipeline) => pipeline,
-        None => setup.fresh()?,
-    };
-    if stop.load(Ordering::Acquire) {
-        return Ok(());
-    }
-    health.forget("state");
-    Writer::begin(&setup, pipeline, sink, Signs::NotWanted)?.run(stop, UPLOAD_MAX, |_| Ok(()))
+    write_beside(&common.config, &work, format!("part {}", part.number), &common.health, stop)
 }

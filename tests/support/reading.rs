@@ -38,8 +38,8 @@ struct Topics<'a> {
 impl<'a> Topics<'a> {
     fn new(log: &'a [(Progress, Vec<Message>)], input: &'a [Vec<Sent>]) -> Topics<'a> {
         let mut results: BTreeMap<&str, Vec<&Message>> = BTreeMap::new();
-        for message in log.iter().flat_map(|(_, messages)| messages).filter(|m| OUT_TOPICS.contains(&m.topic)) {
-            results.entry(message.topic).or_default().push(message);
+        for message in log.iter().flat_map(|(_, messages)| messages).filter(|m| OUT_TOPICS.contains(&&*m.topic)) {
+            results.entry(&*message.topic).or_default().push(message);
         }
         let at_results = results.keys().map(|topic| (*topic, 0)).collect();
         Topics { log, input, results, at_log: 0, at_places: BTreeMap::new(), at_results }

@@ -12,12 +12,17 @@ use std::io::Read;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A record of a partition: an event, or the horizon after those before it.
+/// A record of a partition.
 #[derive(Clone)]
 pub struct Sent {
-    pub feed: Feed,
+    pub kind: Kind,
     pub json: String,
-    pub horizon_us: Option<i64>,
+}
+
+impl Sent {
+    pub fn event(feed: Feed, json: String) -> Sent {
+        Sent { kind: Kind::Event(feed), json }
+    }
 }
 
 /// What exists outside of the processes.
@@ -25,8 +30,10 @@ pub struct World {
     pub random: Random,
     /// The records of each partition.
     pub input: Vec<Vec<Sent>>,
-    /// The one partition is this one of the events that were sent on.
-    pub part: Option<u32>,
+    /// Topic and number of each partition.
+    places: Vec<(&'static str, i32)>,
+    /// Microseconds.
+    pub clock: i64,
     /// How many of them have been sent by now.
     pub sent: Vec<usize>,
     /// Committed batches.
@@ -45,12 +52,19 @@ pub struct World {
 pub type Shared = Rc<RefCell<World>>;
 
 impl World {
+    /// Partitions of the feeds, or the one of the events that were sent on with this number.
     pub fn new(random: Random, input: Vec<Vec<Sent>>, part: Option<u32>) -> Shared {
+        let places = (0..input.len()).map(|number| place(number, part)).collect();
+        World::at(random, input, places)
+    }
+
+    pub fn at(random: Random, input: Vec<Vec<Sent>>, places: Vec<(&'static str, i32)>) -> Shared {
         let sent = vec![0; input.len()];
         Rc::new(RefCell::new(World {
             random,
             input,
-            part,
+            places,
+            clock: 0,
             sent,
             log: Vec::new(),
             pending: None,
@@ -105,7 +119,7 @@ impl SimSource {
     }
 
     fn place(&self, number: usize) -> (&'static str, i32) {
-        place(number, self.world.borrow().part)
+        self.world.borrow().places[number]
     }
 
     fn record(&self, number: usize, offset: usize) -> SourceRecord {
@@ -117,7 +131,7 @@ impl SimSource {
             bytes: sent.json.into_bytes(),
             source: None,
             time_us: None,
-            kind: sent.horizon_us.map_or(Kind::Event(sent.feed), Kind::Horizon),
+            kind: sent.kind,
         }
     }
 }
@@ -133,6 +147,10 @@ impl Source for SimSource {
 
     fn number(&self, topic: &str, partition: i32) -> Option<usize> {
         (0..self.presence.len()).find(|n| self.place(*n) == (topic, partition))
+    }
+
+    fn now_us(&self) -> i64 {
+        self.world.borrow().clock
     }
 
     fn take(&mut self, max: usize, _: Duration) -> Vec<SourceRecord> {
