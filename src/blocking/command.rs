@@ -1,7 +1,7 @@
 //! What a person wants, for `command.v1`: signed by the reader that knows the person.
 
 use crate::act::Code;
-use crate::limits::{ID_BYTES_MAX, ROLES_MAX, TEXT_CHARS_MAX};
+use crate::limits::{ID_BYTES_MAX, LINE_BYTES_MAX, ROLES_MAX, TEXT_CHARS_MAX};
 use foreshock_actions::rfc3339;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -96,11 +96,14 @@ impl Command {
     /// What is wrong with it.
     pub fn check(&self) -> Result<(), Code> {
         let terms = self.terms.clone().unwrap_or_default();
-        let ids = [&self.command_id, &self.request_id, &self.actor.name];
-        let other =
-            [terms.institution, terms.amount, terms.currency, terms.measure, terms.order, self.case_ref.clone()];
+        let ids = [&self.command_id, &self.request_id];
+        let other = [terms.institution, terms.amount, terms.currency, terms.measure, terms.order];
+        let is_line = |text: &str| text.len() <= LINE_BYTES_MAX && !text.chars().any(char::is_control);
         let short = |text: &String| text.chars().count() <= TEXT_CHARS_MAX;
         let is_right = ids.into_iter().all(|id| is_id(id))
+            && !self.actor.name.is_empty()
+            && is_line(&self.actor.name)
+            && self.case_ref.as_deref().is_none_or(is_line)
             && self.actor.roles.len() <= ROLES_MAX
             && self.actor.roles.iter().chain(other.iter().flatten()).all(|text| text.len() <= ID_BYTES_MAX)
             && short(&self.reason)

@@ -50,6 +50,8 @@ pub const LIFE_HOURS_MAX: u32 = 4_416;
 
 /// Longest id, in bytes (`contract.md` section 1).
 pub const ID_BYTES_MAX: usize = 64;
+/// Longest name of a person and number of a case, in bytes.
+pub const LINE_BYTES_MAX: usize = 100;
 /// Longest reason, in characters.
 pub const TEXT_CHARS_MAX: usize = 1_000;
 /// Most roles of a person.

@@ -15,6 +15,7 @@ use crate::serve::itself::Itself;
 use crate::serve::query::{Desk, Limits, Seen};
 use crate::serve::store::Store;
 use anyhow::{Context, bail};
+use reqwest::RequestBuilder;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 
@@ -33,6 +34,20 @@ pub struct Login {
     pub purpose: Option<String>,
     /// Case.
     pub case: Option<String>,
+}
+
+impl Login {
+    /// A request that says who asks and for what.
+    pub fn put_into(&self, request: RequestBuilder) -> RequestBuilder {
+        let request = match (&self.user, &self.token) {
+            (Some(user), _) => request.basic_auth(user, self.password.as_ref()),
+            (None, Some(token)) => request.bearer_auth(token),
+            (None, None) => request,
+        };
+        let named = [("x-purpose", &self.purpose), ("x-case", &self.case)];
+        let named = named.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        named.fold(request, |request, (name, value)| request.header(name, value))
+    }
 }
 
 /// What came back.
@@ -112,14 +127,7 @@ impl Asker {
 
 async fn ask_server(login: &Login, client: &reqwest::Client, text: &str, form: Form) -> anyhow::Result<Said> {
     let request = client.post(format!("{}/v1/sql", login.server.trim_end_matches('/')));
-    let request = match (&login.user, &login.token) {
-        (Some(user), _) => request.basic_auth(user, login.password.as_ref()),
-        (None, Some(token)) => request.bearer_auth(token),
-        (None, None) => request,
-    };
-    let named = [("x-purpose", &login.purpose), ("x-case", &login.case)];
-    let named = named.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-    let request = named.fold(request, |request, (name, value)| request.header(name, value));
+    let request = login.put_into(request);
     let request = request.header("accept", form.media()).header("content-type", "application/sql");
     let response = match request.body(text.to_owned()).send().await {
         Ok(response) => response,

@@ -14,6 +14,7 @@ pub mod options;
 mod output;
 mod repl;
 pub mod replay;
+mod requests;
 mod rules_cmd;
 mod run;
 mod schemas;
@@ -97,6 +98,8 @@ enum Command {
     Serve(serve::Serve),
     /// Ask a running `serve`.
     Sql(sql::Sql),
+    /// Blocking requests: list, propose, approve, lift, through a running `serve`.
+    Requests(requests::RequestsCommand),
     /// What `serve` keeps for years: show it, tend it, erase a person.
     History(history::HistoryCommand),
     /// The lines of a user for the file of users of `serve`.
@@ -134,6 +137,7 @@ impl Command {
             Command::Run(command) => command.run(),
             Command::Serve(command) => command.run(),
             Command::Sql(command) => command.run(),
+            Command::Requests(command) => command.run(),
             Command::History(command) => command.run(),
             Command::User(command) => command.run(),
             Command::Key(command) => command.run(),

@@ -199,6 +199,9 @@ pub struct Serve {
     pub tls_key: PathBuf,
     /// PostgreSQL clients of this machine may speak without TLS.
     pub plaintext: bool,
+    /// The file of the private key that signs the commands of people (`foreshock key NAME`); its public key stands in the policy
+    /// under `readers`. Empty: no commands are taken.
+    pub key: PathBuf,
 }
 
 impl Default for Serve {
@@ -219,6 +222,7 @@ impl Default for Serve {
             tls_cert: PathBuf::new(),
             tls_key: PathBuf::new(),
             plaintext: false,
+            key: PathBuf::new(),
         }
     }
 }

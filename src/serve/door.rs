@@ -8,6 +8,7 @@ use crate::serve::follow::Followed;
 use crate::serve::gate::Refused;
 use crate::serve::openapi::{self, Envelope, Problem};
 use crate::serve::query::{Answer, Desk};
+use crate::serve::requests::Requests;
 use arrow::csv::WriterBuilder;
 use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
@@ -50,6 +51,8 @@ pub struct Door {
     pub archived: Option<Arc<Archived>>,
     /// Places for clients that listen to changes.
     pub listeners: Arc<Semaphore>,
+    /// Blocking requests and the way to their register, where there is one.
+    pub requests: Option<Arc<Requests>>,
 }
 
 /// Most clients that listen to changes.
@@ -81,6 +84,9 @@ fn routes() -> (Router<Door>, OpenApi) {
         .routes(routes!(openapi::metrics))
         .routes(routes!(sql))
         .routes(routes!(crate::serve::stream::changes))
+        .routes(routes!(crate::serve::requests::door::list))
+        .routes(routes!(crate::serve::requests::door::show))
+        .routes(routes!(crate::serve::requests::door::command))
         .split_for_parts();
     (router.route("/openapi.json", own), description)
 }

@@ -1,5 +1,5 @@
 //! The process that is asked: it follows the topics into tables and answers statements about them. It knows no window and no
-//! plan of a rule, and writes nothing.
+//! plan of a rule, and writes nothing but the commands of people about blocking requests.
 
 pub mod archive;
 pub mod assembly;
@@ -25,6 +25,7 @@ pub mod profile;
 pub mod query;
 pub mod questions;
 pub mod replace;
+pub mod requests;
 pub mod restrict;
 pub mod rows;
 pub mod sections;

@@ -1,5 +1,6 @@
 //! The reader as a whole: a thread that follows, a thread that answers.
 
+use crate::ops::blocking::read_key;
 use crate::ops::config::{Config, History, Serve};
 use crate::ops::health::Health;
 use crate::rights::audit::Audit;
@@ -11,6 +12,7 @@ use crate::serve::door::{Door, LISTENERS_MAX, router};
 use crate::serve::follow::{Done, Followed, Follower};
 use crate::serve::itself::Itself;
 use crate::serve::query::{Desk, Limits, Seen};
+use crate::serve::requests::Requests;
 use crate::serve::store::Store;
 use crate::serve::wire::listener::{Listener, Tls};
 use crate::serve::wire::login::Access;
@@ -89,6 +91,10 @@ impl Reader {
             None => (None, None),
         };
         let listeners = Arc::new(Semaphore::new(LISTENERS_MAX));
+        let signer = (config.blocking.is_on() && given(&settings.key)).then(|| read_key(&settings.key));
+        let signer = signer.transpose().with_context(|| format!("serve.key: {}", settings.key.display()))?;
+        let started = signer.map(|signer| Requests::start(&config.kafka, signer, &health, &stop)).transpose()?;
+        let (requests, acts) = started.unzip();
         let door = Door {
             desk,
             users,
@@ -96,11 +102,13 @@ impl Reader {
             followed: followed.clone(),
             archived: archived.clone(),
             listeners,
+            requests,
         };
         // What is kept is not read again, but for what its broker may have dated a little later.
         let kept_ms = store.state().written_us.map(|us| us / 1_000 - BEFORE_MS);
         let since_ms = kept_ms.or(since_ms(since, settings.live_hours));
         let mut threads = vec![answers(listener, door, wire, stop.clone())?];
+        threads.extend(acts);
         if let (Some(archive), Some(archived)) = (archive, archived) {
             let (store, health, stop) = (store.clone(), health.clone(), stop.clone());
             let thread = std::thread::Builder::new().name("history".into());

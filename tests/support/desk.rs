@@ -82,8 +82,15 @@ pub fn serve_http(
     let socket = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = socket.local_addr().unwrap();
     let (followed, health) = Default::default();
-    let routes =
-        router(Door { desk, users, health, followed, archived: None, listeners: Arc::new(Semaphore::new(listeners)) });
+    let routes = router(Door {
+        desk,
+        users,
+        health,
+        followed,
+        archived: None,
+        listeners: Arc::new(Semaphore::new(listeners)),
+        requests: None,
+    });
     runtime.spawn(async move { axum::serve(socket, routes).await });
     address
 }

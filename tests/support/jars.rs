@@ -35,8 +35,11 @@ pub fn jars(name: &str, artifacts: &str) -> Option<PathBuf> {
         .map_or_else(|_| PathBuf::from(std::env::var("HOME").unwrap()).join(".cache"), PathBuf::from);
     let folder = cache.join("foreshock").join(name);
     let done = folder.join("complete");
+    fs::create_dir_all(&folder).unwrap();
+    // Tests of one binary, or several, may want them at once.
+    let lock = File::create(folder.join("lock")).unwrap();
+    lock.lock().unwrap();
     if !done.exists() {
-        fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("pom.xml"), pom(artifacts)).unwrap();
         let status = Command::new("mvn")
             .args(["-q", "dependency:copy-dependencies", "-DoutputDirectory=libs"])
