@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod history;
+pub mod institution;
 pub mod kafka;
 pub mod offline;
 pub mod ops;

@@ -11,7 +11,7 @@ const FLOORS: [&[&str]; 8] = [
     &["history", "kafka", "state"],
     &["ops"],
     &["rules"],
-    &["writer", "offline", "serve"],
+    &["institution", "offline", "serve", "writer"],
     &["cli"],
     &["main", "lib"],
 ];

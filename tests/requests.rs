@@ -10,193 +10,25 @@ mod broker;
 mod exactly_once;
 #[path = "support/process.rs"]
 mod process;
+#[path = "support/site.rs"]
+mod site;
 
-use broker::{Broker, free_port};
-use exactly_once::{PARTITIONS, committed, number, producer};
-use foreshock::rights::users::Secret;
-use foreshock_log::{ACTS, ANSWERS, BLOCKING_DRAFTS, COMMANDS};
-use foreshock_signatures::{Signer, Type, open};
-use process::{Running, binary, foreshock, text, wait_for};
+use exactly_once::{committed, number, producer, read_committed};
+use foreshock_core::time::format_rfc3339;
+use foreshock_log::{ACTS, ANSWERS, BLOCKING_DRAFTS, COMMANDS, REGISTER_PROGRESS};
+use foreshock_signatures::{Signer, Type};
+use process::{Running, binary, text};
+use rdkafka::Message;
 use rdkafka::producer::{BaseRecord, Producer};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::Output;
-use std::time::Duration;
+use site::{PASSWORD, Site, draft};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-const TOPIC: &str = "blocking.request.v1.bank_a";
-const PASSWORD: &str = "correct horse battery";
-
-/// A site: a broker, keys, a policy, users, a reader, and the process that writes.
-struct Site {
-    broker: Broker,
-    folder: tempfile::TempDir,
-    config: String,
-    server: String,
-    bank: Signer,
-    writer: Signer,
-    run: Option<Running>,
-    _serve: Running,
-}
-
-fn secret_file(path: &Path, text: &str) -> PathBuf {
-    std::fs::write(path, text).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
-    path.to_owned()
-}
-
-fn key(folder: &Path, name: &str) -> Signer {
-    let file = folder.join(format!("{name}.key"));
-    let made = foreshock(&["key", name, "--out", file.to_str().unwrap()]);
-    assert!(made.status.success(), "{}", text(&made.stderr));
-    let signer = Signer::parse(&std::fs::read_to_string(&file).unwrap()).unwrap();
-    assert_eq!(text(&made.stdout).trim(), format!("\"{name}\" = \"{}\"", signer.public()));
-    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    signer
-}
-
-impl Site {
-    fn open() -> Option<Site> {
-        let broker = Broker::start()?;
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        let (writer, desk, bank) =
-            (key(folder.path(), "writer"), key(folder.path(), "desk"), key(folder.path(), "bank"));
-        let policy = format!(
-            "[measures.STOP_PAYMENT]\npropose = [\"officer\"]\napprove = [\"approver\"]\nlift = [\"officer\", \"approver\"]\n\
-             hours = 48\nextensions = 1\n[readers]\ndesk = \"{}\"\n[institutions.bank_a]\nscheme = \"CNAPS\"\n\
-             keys = {{ bank = \"{}\" }}\n",
-            desk.public(),
-            bank.public()
-        );
-        std::fs::write(at("policy.toml"), policy).unwrap();
-        let secret = Secret::of(PASSWORD).unwrap().text();
-        let role = |name: &str| format!("[roles.{name}]\npersonal = true\npurposes = [\"fraud\"]\n");
-        let user = |name: &str, role: &str| format!("[users.{name}]\nrole = \"{role}\"\nsecret = \"{secret}\"\n");
-        let users =
-            [role("officer"), role("approver"), user("li", "officer"), user("wu", "approver"), user("hu", "officer")];
-        secret_file(&at("users.toml"), &users.concat());
-        let port = free_port();
-        let config = format!(
-            "[kafka]\nbrokers = \"{}\"\npartitions = {PARTITIONS}\nreplication = 1\n[http]\nlisten = \"\"\n\
-             [snapshots]\ndir = \"{}\"\nevery_s = 1\n[blocking]\npolicy = \"{}\"\nkey = \"{}\"\n\
-             [serve]\nlisten = \"127.0.0.1:{port}\"\nusers = \"{}\"\naudit = \"{}\"\nkey = \"{}\"\n",
-            broker.address(),
-            at("snapshots").display(),
-            at("policy.toml").display(),
-            at("writer.key").display(),
-            at("users.toml").display(),
-            at("audit.ndjson").display(),
-            at("desk.key").display(),
-        );
-        std::fs::write(at("foreshock.toml"), config).unwrap();
-        let config = at("foreshock.toml").display().to_string();
-        let made = foreshock(&["topics", "create", "--config", &config]);
-        assert!(made.status.success(), "{}{}", text(&made.stdout), text(&made.stderr));
-        let serve = Running::start_logging(&["serve", "--config", &config], &at("serve.log"));
-        let server = format!("http://127.0.0.1:{port}");
-        let mut site = Site { broker, folder, config, server, bank, writer, run: None, _serve: serve };
-        site.restart();
-        Some(site)
-    }
-
-    /// The process that writes is killed, where there is one, and the next one begins.
-    fn restart(&mut self) {
-        drop(self.run.take());
-        let log = self.folder.path().join("run.log");
-        self.run = Some(Running::start_logging(&["run", "--take-over", "--config", &self.config], &log));
-        let writes = || {
-            std::fs::read_to_string(&log)
-                .is_ok_and(|said| said.contains("this process writes") && said.contains("register"))
-        };
-        wait_for("a register that is kept", || writes().then_some(()));
-    }
-
-    fn cli(&self, user: &str, arguments: &[&str]) -> Output {
-        let mut command = binary();
-        command.arg("requests").args(arguments).args(["--server", &self.server, "--user", user]);
-        command.args(["--purpose", "fraud", "--case", "A-1"]).env("FORESHOCK_PASSWORD", PASSWORD);
-        command.output().unwrap()
-    }
-
-    fn wish(&self, user: &str, kind: &str, id: &str) -> Output {
-        self.cli(user, &[kind, id, "--reason", "the victim was called"])
-    }
-
-    fn followed(&self, user: &str, kind: &str, id: &str, state: &str) {
-        let said = self.wish(user, kind, id);
-        assert!(said.status.success(), "{}", text(&said.stderr));
-        assert!(text(&said.stdout).contains(state), "{}", text(&said.stdout));
-    }
-
-    fn refused(&self, user: &str, kind: &str, id: &str, code: &str) {
-        let said = self.wish(user, kind, id);
-        assert_eq!(said.status.code(), Some(1), "{}", text(&said.stdout));
-        assert!(text(&said.stderr).contains(code), "{}", text(&said.stderr));
-    }
-
-    fn shown(&self, id: &str) -> Option<Value> {
-        let said = self.cli("li", &["show", id]);
-        said.status.success().then(|| serde_json::from_slice(&said.stdout).unwrap())
-    }
-
-    fn wait_for_state(&self, id: &str, state: &str) {
-        wait_for(state, || (self.shown(id)?["state"] == state).then_some(()));
-    }
-
-    fn send(&self, topic: &str, body: &str) {
-        let producer = producer(&self.broker.address());
-        producer.send(BaseRecord::<str, str>::to(topic).key("k").payload(body)).unwrap();
-        producer.flush(Duration::from_secs(30)).unwrap();
-    }
-
-    fn answer(&self, number: &str, order: &Value, stage: &str) {
-        self.send(ANSWERS, &self.answered(&self.bank, "bank_a", number, order, stage));
-    }
-
-    fn answered(&self, by: &Signer, institution: &str, number: &str, order: &Value, stage: &str) -> String {
-        let Value::Object(body) = json!({
-            "responseId": number, "institution": institution, "requestId": order["requestId"],
-            "revision": order["revision"], "stage": stage,
-        }) else {
-            unreachable!()
-        };
-        Value::Object(by.sign(Type::Answer, body)).to_string()
-    }
-
-    /// The messages on the bank's topic whose signature is the writer's, by (request, revision).
-    fn orders(&self) -> BTreeMap<(String, u64), Value> {
-        let mut orders = BTreeMap::new();
-        for order in committed(&self.broker.address(), TOPIC) {
-            let opened = open(order.to_string().as_bytes(), Type::Order, |_, _| Some(self.writer.public())).unwrap();
-            let key = (order["requestId"].as_str().unwrap().to_owned(), order["revision"].as_u64().unwrap());
-            let order = Value::Object(opened.object);
-            if let Some(before) = orders.insert(key, order.clone()) {
-                assert_eq!(before, order, "the same key is the same message");
-            }
-        }
-        orders
-    }
-
-    fn order(&self, id: &str, action: &str) -> Value {
-        let is_it = |order: &Value| order["requestId"] == id && order["action"] == action;
-        wait_for(action, || self.orders().into_values().find(is_it))
-    }
-}
-
-fn draft(id: &str, account: &str) -> String {
-    let rule = json!({"id": "T05", "version": "v1"});
-    json!({
-        "requestId": id, "state": "draft", "rule": rule, "rules": [rule], "measure": "STOP_PAYMENT",
-        "target": {"account": account}, "institution": "bank_a", "amount": "30000.00", "currency": "CNY",
-        "reason": {"zh": "规则 T05 命中", "en": "rule T05 fired"}, "legalBasis": ["Art. 30"], "fraudType": "IMP_AUTHORITY",
-        "evidence": {"detectionId": "d1", "eventIds": ["tx:bank_b:1"], "values": {}, "detections": [{
-            "detectionId": "d1", "rule": rule, "fraudType": "IMP_AUTHORITY", "eventId": "tx:bank_b:1",
-            "eventTime": "2026-11-30T09:00:00.000000Z", "values": {}}]},
-        "createdAt": "2026-11-30T09:00:00.000000Z", "expiresAt": "2026-12-02T09:00:00.000000Z",
-    })
-    .to_string()
+fn now() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    format_rfc3339(i64::try_from(since.as_micros()).unwrap())
 }
 
 #[test]
@@ -249,6 +81,92 @@ fn two_persons_block_one_lifts_and_nobody_else_can() {
         assert!(act["reason"] == "the victim was called" && act["purpose"] == "fraud" && act["caseRef"] == "A-1")
     });
     assert_eq!(site.run.unwrap().stop(), Some(0));
+}
+
+/// The request goes the whole way, answered by somebody else.
+fn goes_the_whole_way(site: &Site) {
+    site.send(BLOCKING_DRAFTS, &draft("r1", "acc-1"));
+    site.wait_for_state("r1", "DRAFT");
+    site.followed("li", "propose", "r1", "PENDING_APPROVAL");
+    assert!(site.wish("wu", "approve", "r1").status.success());
+    site.wait_for_state("r1", "IN_FORCE");
+    assert!(site.wish("li", "lift", "r1").status.success());
+    site.wait_for_state("r1", "LIFTED");
+}
+
+#[test]
+fn the_receiver_that_comes_with_it_answers_for_a_bank() {
+    let Some(site) = Site::open() else { return };
+    let at = |name: &str| site.folder.path().join(name).display().to_string();
+    std::fs::write(at("ledger.toml"), "acc-1 = \"120.50\"\n").unwrap();
+    let writer = format!("writer={}", site.writer.public());
+    let (brokers, key, ledger) = (site.broker.address(), at("bank.key"), at("ledger.toml"));
+    let whom = ["institution", "--as", "bank_a", "--brokers", &brokers];
+    let by = ["--key", &key, "--writer", &writer, "--ledger", &ledger];
+    let _bank = Running::start(&[&whom[..], &by].concat());
+    goes_the_whole_way(&site);
+    let answers = committed(&site.broker.address(), ANSWERS);
+    let blocked =
+        answers.iter().find(|answer| answer["stage"] == "PARTIAL").expect("less was there than was asked for");
+    assert_eq!((&blocked["blockedAmount"], &blocked["reason"]), (&json!("120.50"), &json!("NO_FUNDS")));
+}
+
+#[test]
+fn a_receiver_of_fifty_lines_in_another_language_answers_for_a_bank() {
+    let has = Command::new("python3").args(["-c", "import confluent_kafka, cryptography"]).status();
+    if !has.is_ok_and(|status| status.success()) {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "confluent_kafka and cryptography are required in CI");
+        return println!("SKIPPED: no confluent_kafka or cryptography for Python");
+    }
+    let Some(site) = Site::open() else { return };
+    let key = site.folder.path().join("bank.key");
+    let mut python = Command::new("python3");
+    python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/institution.py"));
+    python.args([&site.broker.address(), "bank_a"]).arg(key).arg(format!("writer={}", site.writer.public()));
+    let _bank = Running(python.spawn().unwrap());
+    goes_the_whole_way(&site);
+}
+
+#[test]
+fn a_lift_behind_ten_thousand_waiting_commands_is_out_within_one_batch() {
+    const WAITING: usize = 10_000;
+    let Some(mut site) = Site::open() else { return };
+    site.send(BLOCKING_DRAFTS, &draft("r1", "acc-1"));
+    site.wait_for_state("r1", "DRAFT");
+    site.followed("li", "propose", "r1", "PENDING_APPROVAL");
+    site.followed("wu", "approve", "r1", "SENT");
+    // All of it is there when the process begins.
+    drop(site.run.take());
+    let desk = Signer::parse(&std::fs::read_to_string(site.folder.path().join("desk.key")).unwrap()).unwrap();
+    let command = |number: usize, kind: &str| {
+        let Value::Object(body) = json!({
+            "commandId": format!("c{number}"), "kind": kind, "requestId": "r1", "expectedRevision": 4, "reason": "called",
+            "actor": {"name": "li", "roles": ["officer"]}, "purpose": "fraud", "at": now(),
+        }) else {
+            unreachable!()
+        };
+        Value::Object(desk.sign(Type::Command, body)).to_string()
+    };
+    let producer = producer(&site.broker.address());
+    for number in 0..=WAITING {
+        let body = command(number, if number == WAITING { "lift" } else { "appeal" });
+        let record = BaseRecord::<str, str>::to(COMMANDS).key("r1").payload(&body);
+        producer.send(record).unwrap();
+        producer.poll(Duration::ZERO);
+    }
+    producer.flush(Duration::from_secs(60)).unwrap();
+    site.restart();
+    site.order("r1", "LIFT");
+    let mut log: Vec<Value> = Vec::new();
+    read_committed(&site.broker.address(), REGISTER_PROGRESS, 1, |message| {
+        log.push(serde_json::from_slice(message.payload().unwrap()).unwrap());
+    });
+    let with_commands =
+        |batch: &&Value| batch["ranges"].as_array().unwrap().iter().any(|range| range["topic"] == COMMANDS);
+    let last = log.iter().rfind(with_commands).unwrap();
+    let range = last["ranges"].as_array().unwrap().iter().find(|range| range["topic"] == COMMANDS).unwrap();
+    let count = range["to"].as_i64().unwrap() - range["from"].as_i64().unwrap();
+    assert_eq!(count, WAITING as i64 + 1, "{last}");
 }
 
 #[test]

@@ -40,3 +40,34 @@ pub enum Outgoing {
     /// For the topic of the institution that it names; still to be signed.
     Order(Box<Order>),
 }
+
+/// JSON Schema of [`Order`], with the signature that stands beside its fields.
+pub fn order_schema() -> serde_json::Value {
+    signed(schemars::schema_for!(Order).to_value())
+}
+
+/// JSON Schema of [`Answer`], with its signature.
+pub fn answer_schema() -> serde_json::Value {
+    signed(schemars::schema_for!(Answer).to_value())
+}
+
+/// JSON Schema of [`Command`], with its signature.
+pub fn command_schema() -> serde_json::Value {
+    signed(schemars::schema_for!(Command).to_value())
+}
+
+/// JSON Schema of [`ActRecord`].
+pub fn act_schema() -> serde_json::Value {
+    schemars::schema_for!(ActRecord).to_value()
+}
+
+fn signed(mut schema: serde_json::Value) -> serde_json::Value {
+    schema["properties"]["signature"] = serde_json::json!({
+        "description": "Detached JWS (RFC 7515, appendix F) by Ed25519 over the canonical form (RFC 8785) of the other fields.",
+        "type": "string",
+    });
+    if let Some(required) = schema["required"].as_array_mut() {
+        required.push("signature".into());
+    }
+    schema
+}

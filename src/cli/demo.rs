@@ -1,8 +1,8 @@
 //! `demo`: a labelled day through the real Kafka client path, on a broker inside this process.
 
-use crate::cli::Exit;
 use crate::cli::options::load_pack;
 use crate::cli::stop::stop_flag;
+use crate::cli::{Exit, demo_requests};
 use crate::kafka::settings::Delivery;
 use crate::ops::config::{Config, DAYS_KEPT};
 use crate::ops::health::Health;
@@ -100,7 +100,7 @@ impl Demo {
         config.kafka.brokers = cluster.bootstrap_servers();
         println!("broker   {} (inside this process)", config.kafka.brokers);
         println!("topics   in:  {}", Feed::ALL.map(Feed::topic).join(", "));
-        println!("         out: {}", OUT_TOPICS.join(", "));
+        println!("         out: {}, {}", OUT_TOPICS.join(", "), log::ACTS);
         println!("rules    {} from {}", pack.rules.len(), origin(&self.rules.clone().unwrap_or_default()));
         println!("playing  {} events of history, then {} of the day\n", city.history.len(), city.day.len());
         self.play(config, pack, &city, limit)
@@ -134,6 +134,7 @@ impl Demo {
         let deadline = limit.map(|us| Duration::from_micros(us.unsigned_abs()));
         std::thread::scope(|scope| -> anyhow::Result<()> {
             let lines = city.history.iter().chain(&city.day);
+            demo_requests::play(scope, &config, &health, &stop)?;
             let player = scope.spawn(|| feed(&brokers, lines, &consumed, &reader.followed, &stop));
             let mut told = false;
             let result = writer.run(&stop, Duration::ZERO, |turn| {
@@ -166,8 +167,9 @@ type Answers = (SocketAddr, Option<SocketAddr>);
 
 fn cluster() -> anyhow::Result<MockCluster<'static, DefaultProducerContext>> {
     let cluster = MockCluster::new(1).context("cannot start the embedded broker")?;
-    for topic in Feed::ALL.map(Feed::topic).into_iter().chain(OUT_TOPICS).chain([PROGRESS]) {
-        cluster.create_topic(topic, 1, 1).with_context(|| format!("cannot make topic {topic}"))?;
+    let topics = Feed::ALL.map(Feed::topic).into_iter().chain(OUT_TOPICS).chain([PROGRESS]).map(str::to_owned);
+    for topic in topics.chain(demo_requests::topics()) {
+        cluster.create_topic(&topic, 1, 1).with_context(|| format!("cannot make topic {topic}"))?;
     }
     Ok(cluster)
 }
@@ -293,6 +295,7 @@ impl Seen {
             println!("  cargo run -- tail detections --brokers {brokers}");
             println!("  cargo run -- tail blocking   --brokers {brokers}");
             println!("  cargo run -- tail warnings   --brokers {brokers}");
+            println!("  cargo run -- tail acts       --brokers {brokers}");
             println!("Any client on librdkafka, and kafkajs, can read these topics too; kafka-python cannot.");
         }
     }

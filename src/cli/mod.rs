@@ -4,11 +4,13 @@ mod asker;
 mod check;
 mod config_cmd;
 mod demo;
+mod demo_requests;
 mod evaluate;
 mod explain;
 mod generate;
 mod history;
 mod import;
+mod institution;
 mod key;
 pub mod options;
 mod output;
@@ -104,6 +106,8 @@ enum Command {
     History(history::HistoryCommand),
     /// The lines of a user for the file of users of `serve`.
     User(user::User),
+    /// Play a bank or carrier that answers blocking requests.
+    Institution(institution::Institution),
     /// Make a key that signs: for the writer, a reader or an institution.
     Key(key::Key),
     /// Checks what `run` needs: configuration, rules, broker, topics, disk, clock.
@@ -141,6 +145,7 @@ impl Command {
             Command::History(command) => command.run(),
             Command::User(command) => command.run(),
             Command::Key(command) => command.run(),
+            Command::Institution(command) => command.run(),
             Command::Check(command) => command.run(),
             Command::Topics(command) => command.run(),
             Command::Tail(command) => command.run(),

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant, SystemTime};
 /// `foreshock tail`
 #[derive(Debug, clap::Args)]
 pub struct Tail {
-    /// `detections`, `alerts`, `blocking`, `warnings`, `rejected`, `late`, or a topic.
+    /// `detections`, `alerts`, `blocking`, `warnings`, `rejected`, `late`, `acts`, or a topic.
     what: String,
     #[command(flatten)]
     config: ConfigOption,
@@ -48,6 +48,7 @@ impl Tail {
             "warnings" => log::WARNING_DRAFTS,
             "rejected" => log::REJECTED,
             "late" => log::LATE,
+            "acts" => log::ACTS,
             other => other,
         };
         let defaults =

@@ -13,6 +13,11 @@ pub fn all() -> Vec<(String, Value)> {
     all.push(("foreshock.progress.json".into(), foreshock_log::progress_schema()));
     all.push(("alert.v1.json".into(), foreshock_actions::alert_schema()));
     all.push(("blocking.draft.v1.json".into(), foreshock_actions::blocking_draft_schema()));
+    // One message for each institution; the signature stands beside these fields.
+    all.push(("blocking.request.v1.json".into(), foreshock_blocking::order_schema()));
+    all.push(("blocking.response.v1.json".into(), foreshock_blocking::answer_schema()));
+    all.push(("command.v1.json".into(), foreshock_blocking::command_schema()));
+    all.push(("act.v1.json".into(), foreshock_blocking::act_schema()));
     all
 }
 

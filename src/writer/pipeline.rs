@@ -25,6 +25,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+/// Most records of a batch of the register: more commands than people give while it is away.
+const REGISTER_BATCH_MAX: usize = 50_000;
+
 /// Records in, messages out. The same batches give the same state and the same messages.
 pub struct Pipeline<S> {
     config: Config,
@@ -230,9 +233,9 @@ impl<S: Source> Pipeline<S> {
         self.source.lost()
     }
 
-    /// Most records of a batch.
+    /// Most records of a batch. One of the register takes whatever waits, so that a lift is out with it.
     pub fn batch_max(&self) -> usize {
-        self.config.engine.batch_events_max
+        if self.desk.is_some() { REGISTER_BATCH_MAX } else { self.config.engine.batch_events_max }
     }
 
     /// Number of the next batch.
@@ -280,7 +283,7 @@ impl<S: Source> Pipeline<S> {
     /// When the source cannot go on: a topic was made anew, an end of a partition was lost.
     pub fn judge(&mut self, wait: Duration) -> anyhow::Result<Option<Judged>> {
         self.flow.hold_back(&self.engine, &mut self.source);
-        let records = self.source.take(self.config.engine.batch_events_max, wait);
+        let records = self.source.take(self.batch_max(), wait);
         let taken = Instant::now();
         if let Some(fault) = self.source.fault() {
             return Err(fault);
