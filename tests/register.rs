@@ -126,6 +126,9 @@ fn run(seed: u64) -> (Simulation, Log) {
     (simulation, log)
 }
 
+/// The public key of a name, for an object.
+type KeyOf<'a> = dyn Fn(&str, &Map<String, Value>) -> Option<String> + 'a;
+
 /// What a register says that nothing ever befell, given the batches as the log has them.
 fn undisturbed(simulation: &Simulation, log: &Log) -> Vec<Vec<Outgoing>> {
     let (world, keys, mut register) = (simulation.world.borrow(), keys(), Register::new());
@@ -157,9 +160,7 @@ fn take(register: &mut Register, keys: &Keys, sent: &Sent, out: &mut Vec<Outgoin
         foreshock_signatures::Fault::Signature => Code::BadSignature,
         _ => Code::BadForm,
     };
-    let object = |typ, key: &dyn Fn(&str, &Map<String, Value>) -> Option<String>| {
-        open(bytes, typ, key).map(|opened| Value::Object(opened.object)).map_err(code)
-    };
+    let object = |typ, key: &KeyOf<'_>| open(bytes, typ, key).map(|opened| Value::Object(opened.object)).map_err(code);
     match sent.kind {
         Kind::Draft => register.take_draft(&serde_json::from_slice::<BlockingDraft>(bytes).unwrap(), out),
         Kind::Command => {
