@@ -15,7 +15,9 @@ fn the_committed_schemas_are_fresh() {
     let description = serde_json::to_value(foreshock::serve::door::description()).unwrap();
     assert_eq!(committed, text(&description), "openapi.json is stale: run `cargo run -- schemas`");
     let paths: Vec<&String> = description["paths"].as_object().unwrap().keys().collect();
-    assert_eq!(paths, ["/livez", "/metrics", "/readyz", "/v1/changes/{table}", "/v1/sql"]);
+    let of_requests = ["/v1/requests", "/v1/requests/{id}", "/v1/requests/{id}/{kind}"];
+    let before = ["/livez", "/metrics", "/readyz", "/v1/changes/{table}"];
+    assert_eq!(paths, [&before[..], &of_requests, &["/v1/sql"]].concat());
 }
 
 #[test]
