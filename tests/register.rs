@@ -148,6 +148,7 @@ fn undisturbed(simulation: &Simulation, log: &Log) -> Vec<Vec<Outgoing>> {
                 }
             }
         }
+        register.finish(&mut out);
         out
     };
     log.iter().map(|(progress, _)| of_batch(progress)).collect()
@@ -162,7 +163,7 @@ fn take(register: &mut Register, keys: &Keys, sent: &Sent, out: &mut Vec<Outgoin
     };
     let object = |typ, key: &KeyOf<'_>| open(bytes, typ, key).map(|opened| Value::Object(opened.object)).map_err(code);
     match sent.kind {
-        Kind::Draft => register.take_draft(&serde_json::from_slice::<BlockingDraft>(bytes).unwrap(), out),
+        Kind::Draft => register.take_draft(&serde_json::from_slice::<BlockingDraft>(bytes).unwrap(), None, out),
         Kind::Command => {
             let value = object(Type::Command, &|kid, _| policy.readers.get(kid).cloned())?;
             register.take_command(&serde_json::from_value::<Command>(value).unwrap(), out);
@@ -177,7 +178,7 @@ fn take(register: &mut Register, keys: &Keys, sent: &Sent, out: &mut Vec<Outgoin
     Ok(())
 }
 
-/// The messages are those of the undisturbed one, in the order of the lifts first, and each order is signed by the writer.
+/// The messages are those of the undisturbed one, those of lifted requests first, and each order is signed by the writer.
 fn check(simulation: &Simulation, log: &Log, seen: &mut BTreeSet<String>) {
     let public = keys().signer.public();
     let mut proposed: BTreeMap<String, String> = BTreeMap::new();
@@ -190,7 +191,10 @@ fn check(simulation: &Simulation, log: &Log, seen: &mut BTreeSet<String>) {
                 Outgoing::Order(order) => orders.push(serde_json::to_value(order).unwrap()),
             }
         }
-        orders.sort_by_key(|order| order["action"] != "LIFT");
+        let is_lift = |order: &&Value| order["action"] == "LIFT";
+        let lifted: BTreeSet<String> =
+            orders.iter().filter(is_lift).map(|order| order["requestId"].to_string()).collect();
+        orders.sort_by_key(|order| !lifted.contains(&order["requestId"].to_string()));
         let (mut found_acts, mut found_orders) = (Vec::new(), Vec::new());
         for message in messages {
             if message.topic == ACTS {

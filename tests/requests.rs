@@ -112,7 +112,7 @@ fn the_receiver_that_comes_with_it_answers_for_a_bank() {
 }
 
 #[test]
-fn a_receiver_of_fifty_lines_in_another_language_answers_for_a_bank() {
+fn a_receiver_of_sixty_lines_in_another_language_answers_for_a_bank() {
     let has = Command::new("python3").args(["-c", "import confluent_kafka, cryptography"]).status();
     if !has.is_ok_and(|status| status.success()) {
         assert!(std::env::var("CI").as_deref() != Ok("true"), "confluent_kafka and cryptography are required in CI");

@@ -1,6 +1,7 @@
 //! What became of an input, for `act.v1`: the audit trail. Every change of a request names what caused it, every refusal its code.
 
-use crate::command::Actor;
+use crate::answer::Answer;
+use crate::command::{Actor, CommandKind, Terms};
 use crate::state::State;
 use foreshock_actions::rfc3339;
 use schemars::JsonSchema;
@@ -106,6 +107,12 @@ pub enum Notice {
     Receipt,
     /// The institution cannot do it now.
     Failed,
+    /// It blocks more than was asked, or says no amount of the currency: a person calls.
+    AmountWrong,
+    /// It would end the measure before now or after the end that was asked for: a person calls.
+    ValidityWrong,
+    /// A draft that had to make room for others.
+    Forgotten,
 }
 
 /// What caused it.
@@ -119,6 +126,8 @@ pub enum Cause {
     Command {
         /// Its id.
         command_id: String,
+        /// What was wanted.
+        command: CommandKind,
     },
     /// An institution.
     #[serde(rename_all = "camelCase")]
@@ -167,6 +176,12 @@ pub struct ActRecord {
     /// Why: the words of the person, or the code of the institution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What is proposed, extended or converted, as it would be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<Terms>,
+    /// The whole answer, of an institution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Box<Answer>>,
     /// For what the person works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<String>,

@@ -8,11 +8,11 @@ use crate::{Outgoing, State};
 use foreshock_core::money;
 
 impl Request {
-    /// Takes an answer of the right form, or says why not: then nothing has changed.
+    /// Takes an answer of the right form, or says why not: then nothing has changed. Whether it says that the measure was taken.
     ///
     /// # Errors
     /// Why it is refused.
-    pub fn take_answer(&mut self, answer: &Answer, why: &Why<'_>, out: &mut Vec<Outgoing>) -> Result<(), Code> {
+    pub fn take_answer(&mut self, answer: &Answer, why: &Why<'_>, out: &mut Vec<Outgoing>) -> Result<bool, Code> {
         let Some(order) = &self.order else { return Err(Code::UnknownRevision) };
         if order.target_institution.code != answer.institution {
             return Err(Code::WrongInstitution);
@@ -20,17 +20,24 @@ impl Request {
         let Some(at) = self.sent.iter().position(|sent| sent.revision == answer.revision) else {
             return Err(Code::UnknownRevision);
         };
-        self.check_amount(answer)?;
+        let is_taken = matches!(answer.stage, Stage::Executed | Stage::Partial);
+        let mut is_block = false;
         match self.sent[at].action.0.as_str() {
             Action::LIFT => self.answer_lift(answer.stage, why, out)?,
             Action::CANCEL => self.answer_cancel(answer.stage, why, out)?,
             Action::EXTEND => self.answer_extension(answer.stage, why, out)?,
-            _ => self.answer_block(answer, why, out)?,
+            _ => {
+                self.answer_block(answer, why, out)?;
+                is_block = is_taken;
+            }
+        }
+        if is_block && self.check_amount(answer).is_err() {
+            self.say(Notice::AmountWrong, why, out);
         }
         if let Some(sent) = self.sent.iter_mut().find(|sent| sent.revision == answer.revision) {
             sent.is_received = true;
         }
-        Ok(())
+        Ok(is_block)
     }
 
     /// Nobody blocks more than was asked.
@@ -51,11 +58,8 @@ impl Request {
                 if self.state == Sent {
                     self.go(Delivered, why, out);
                 }
-                let order = self.order.as_mut().filter(|_| answer.valid_until.is_some());
-                if let (Some(order), Some(until)) = (order, answer.valid_until) {
-                    order.expires_at = order.expires_at.min(until);
-                }
                 self.go(InForce, why, out);
+                self.take_validity(answer, why, out);
             }
             // It was taken after we had asked for its end, or after its end.
             (Stage::Executed | Stage::Partial, Cancelled | LiftSent | Lifted | Expired | State::Refused) => {
@@ -72,6 +76,16 @@ impl Request {
             _ => return Err(Code::StagePast),
         }
         Ok(())
+    }
+
+    /// The institution may end it earlier than was asked, and later never: it is asked to lift it then, in the end.
+    fn take_validity(&mut self, answer: &Answer, why: &Why<'_>, out: &mut Vec<Outgoing>) {
+        let (Some(order), Some(until)) = (&mut self.order, answer.valid_until) else { return };
+        if (why.at + 1..=order.expires_at).contains(&until) {
+            order.expires_at = until;
+        } else {
+            self.say(Notice::ValidityWrong, why, out);
+        }
     }
 
     fn answer_lift(&mut self, stage: Stage, why: &Why<'_>, out: &mut Vec<Outgoing>) -> Result<(), Code> {
@@ -107,14 +121,23 @@ impl Request {
         }
         match stage {
             Stage::Received | Stage::Executed | Stage::Partial => self.say(Notice::Receipt, why, out),
-            Stage::Refused | Stage::Failed => self.say(Notice::Failed, why, out),
+            Stage::Refused | Stage::Failed => {
+                // It ends when it would have without it.
+                if let (Some(order), Some(before)) = (&mut self.order, self.extended_from.take()) {
+                    order.expires_at = before;
+                }
+                self.say_anew(Notice::Failed, why, out);
+            }
             Stage::Lifted => self.go(State::Lifted, why, out),
         }
         Ok(())
     }
 
     fn lift_by_itself(&mut self, why: &Why<'_>, out: &mut Vec<Outgoing>) {
-        self.told.overdue = false;
+        if self.state == State::LiftSent {
+            return self.retry(why, out);
+        }
+        self.told.overdue = 0;
         self.go(State::LiftSent, why, out);
         self.send(Action::LIFT, by_system("late answer", why.at), why.at, out);
     }

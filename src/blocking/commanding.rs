@@ -52,6 +52,9 @@ impl Request {
     }
 
     fn check_role(&self, command: &Command, policy: &Policy) -> Result<(), Code> {
+        if matches!(command.kind, CommandKind::Cancel | CommandKind::Lift) {
+            return policy.allows_lift(self.measure(), &command.actor.roles);
+        }
         let named = command.terms.as_ref().and_then(|terms| terms.measure.as_deref());
         let rules = match named.filter(|_| command.kind == CommandKind::Propose) {
             Some(named) => policy.measure(named)?,
@@ -61,7 +64,7 @@ impl Request {
         match command.kind {
             CommandKind::Propose | CommandKind::Extend | CommandKind::Convert => allows(&rules.propose, roles),
             CommandKind::Approve => allows(&rules.approve, roles),
-            CommandKind::Cancel | CommandKind::Lift => allows(&rules.lift, roles),
+            CommandKind::Cancel | CommandKind::Lift => Err(Code::RoleNotAllowed),
             CommandKind::Refuse => allows(&rules.approve, roles).or_else(|_| allows(&rules.propose, roles)),
             CommandKind::Appeal => allows(&rules.propose, roles).or_else(|_| allows(&rules.lift, roles)),
         }
@@ -97,9 +100,11 @@ impl Request {
         }
         let by = approver(&command.actor, "propose", why.at);
         let terms = command.terms.clone().unwrap_or_default();
-        let proposal = Proposal { what: Proposed::Block, by: by.clone(), at: why.at, terms };
+        let mut proposal = Proposal { what: Proposed::Block, by: by.clone(), at: why.at, terms, is_resolved: false };
         let order = self.order_of(&proposal, policy, by, standing.stops)?;
         self.check_standing(&order.measure, standing)?;
+        proposal.resolve(&order);
+        self.is_decided = true;
         self.proposal = Some(proposal);
         self.go(State::PendingApproval, why, out);
         Ok(())
@@ -118,6 +123,8 @@ impl Request {
             return Err(Code::SamePerson);
         }
         let by = approver(&command.actor, "approve", why.at);
+        // The policy may be another one by now.
+        allows(&self.policy(policy)?.propose, &proposal.by.roles)?;
         match proposal.what {
             Proposed::Block => {
                 let order = self.order_of(&proposal, policy, by.clone(), standing.stops)?;
@@ -127,7 +134,12 @@ impl Request {
             Proposed::Extension => {
                 let rules = self.policy(policy)?;
                 self.check_stops(self.measure().unwrap_or_default(), standing)?;
+                if self.extensions >= rules.extensions {
+                    return Err(Code::NoFurtherExtension);
+                }
                 let Some(order) = &mut self.order else { return Err(Code::WrongState) };
+                self.extended_from = Some(order.expires_at);
+                order.requested_by = proposal.by;
                 order.expires_at = order.expires_at.saturating_add(i64::from(rules.hours) * 3_600 * SECOND_US);
                 order.sequence_on_target += u8::from(order.sequence_on_target > 0);
                 self.extensions += 1;
@@ -147,11 +159,12 @@ impl Request {
         self.go(State::Sent, why, out);
         let action = order.action.0.clone();
         self.order = Some(Box::new(order));
-        (self.extensions, self.told, self.appealed_at) = (0, crate::request::Told::default(), None);
+        self.told = crate::request::Told::default();
         self.send(&action, by, why.at, out);
     }
 
     fn refuse_proposed(&mut self, why: &Why<'_>, out: &mut Vec<Outgoing>) -> Result<(), Code> {
+        self.is_decided = true;
         match (self.state, &self.proposal) {
             (State::Draft | State::PendingApproval, _) => self.go(State::RejectedInternal, why, out),
             (State::InForce, Some(_)) => {
@@ -174,10 +187,14 @@ impl Request {
 
     /// Whatever was asked for is to end. What may be blocked outside is lifted, whatever we know of it.
     fn lift(&mut self, why: &Why<'_>, command: &Command, out: &mut Vec<Outgoing>) -> Result<(), Code> {
-        if !self.state.is_live() && self.state != State::Cancelled {
+        if self.order.is_none() || self.state.is_waiting() {
             return Err(Code::WrongState);
         }
-        self.told.overdue = false;
+        if self.state == State::LiftSent {
+            self.retry(why, out);
+            return Ok(());
+        }
+        self.told.overdue = 0;
         self.go(State::LiftSent, why, out);
         self.send(Action::LIFT, approver(&command.actor, "lift", why.at), why.at, out);
         Ok(())
@@ -208,7 +225,7 @@ impl Request {
             (Proposed::Conversion, Notice::ConversionProposed)
         };
         let by = approver(&command.actor, if what == Proposed::Extension { "extend" } else { "convert" }, why.at);
-        self.proposal = Some(Proposal { what, by, at: why.at, terms });
+        self.proposal = Some(Proposal { what, by, at: why.at, terms, is_resolved: true });
         self.say_anew(notice, why, out);
         Ok(())
     }

@@ -41,7 +41,7 @@ impl Request {
                 add(self.since, limits::DRAFT_LIFE_US, What::DraftOver);
             }
             State::PendingApproval => add(self.since, limits::APPROVAL_US, What::ApprovalOver),
-            State::Sent | State::LiftSent => {
+            State::Sent | State::LiftSent | State::Cancelled => {
                 if let Some(sent) = self.sent.last().filter(|sent| !sent.is_received) {
                     match (sent.is_retried, self.state) {
                         (false, _) => add(sent.at, limits::RECEIPT_US, What::Retry),
@@ -49,8 +49,8 @@ impl Request {
                         (true, _) => {}
                     }
                 }
-                if self.state == State::LiftSent && !self.told.overdue {
-                    add(self.since, limits::LIFT_US, What::LiftOverdue);
+                if self.state == State::LiftSent && self.told.overdue < limits::LIFT_OVERDUE_MAX {
+                    add(self.since, limits::LIFT_US << self.told.overdue, What::LiftOverdue);
                 }
             }
             State::Delivered => add(self.since, limits::EXECUTION_US, What::Escalate),
@@ -109,7 +109,7 @@ impl Request {
             }
             What::End => self.go(State::Expired, why, out),
             What::LiftOverdue => {
-                self.told.overdue = true;
+                self.told.overdue += 1;
                 self.say(Notice::LiftOverdue, why, out);
                 out.extend(self.last.clone().filter(|last| last.action.0 == Action::LIFT).map(Outgoing::Order));
             }
@@ -125,7 +125,7 @@ impl Request {
     }
 
     /// The same bytes once more: who has them already sees that from their id and revision.
-    fn retry(&mut self, why: &Why<'_>, out: &mut Vec<Outgoing>) {
+    pub fn retry(&mut self, why: &Why<'_>, out: &mut Vec<Outgoing>) {
         if let Some(sent) = self.sent.last_mut() {
             sent.is_retried = true;
         }

@@ -35,6 +35,10 @@ pub const EXPIRING_US: i64 = 6 * HOUR_US;
 pub const LIFT_US: i64 = 15 * MINUTE_US;
 /// For so long at least an answer to a lift is waited for; then the institution's own clock has ended the measure.
 pub const LIFT_LIFE_US: i64 = 48 * HOUR_US;
+/// Most times that an overdue lift is said, each after twice as long as before.
+pub const LIFT_OVERDUE_MAX: u8 = 8;
+/// Messages of a request that are remembered: the first and the newest.
+pub const SENT_MAX: usize = 64;
 /// An appeal is looked at within this.
 pub const REVIEW_US: i64 = 12 * HOUR_US;
 /// And decided within this.
@@ -47,6 +51,12 @@ pub const STOPS_MAX: u8 = 2;
 pub const AUTOMATIC_HOURS_MAX: u32 = 24;
 /// Longest measure of all, hours: a freeze of six months.
 pub const LIFE_HOURS_MAX: u32 = 4_416;
+/// The same with all extensions: twice six months, then a court must decide.
+pub const WHOLE_LIFE_HOURS_MAX: u32 = 2 * LIFE_HOURS_MAX;
+/// The clock of a machine that says so much more than before, with no record of that time, is not believed.
+pub const CLOCK_JUMP_US: i64 = 7 * 24 * HOUR_US;
+/// A record of so recently makes it believed.
+pub const CLOCK_NEAR_US: i64 = 24 * HOUR_US;
 
 /// Longest id, in bytes (`contract.md` section 1).
 pub const ID_BYTES_MAX: usize = 64;

@@ -1,7 +1,7 @@
 //! Who may do what, as data: a file that a site writes. What it does not allow cannot be done.
 
 use crate::act::Code;
-use crate::limits::{AUTOMATIC_HOURS_MAX, LIFE_HOURS_MAX, STOPS_MAX};
+use crate::limits::{AUTOMATIC_HOURS_MAX, LIFE_HOURS_MAX, STOPS_MAX, WHOLE_LIFE_HOURS_MAX};
 use foreshock_core::measure;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,6 +79,16 @@ impl Policy {
         Ok(())
     }
 
+    /// May the person lift and cancel a measure? Where the policy no longer names it, whoever may lift any other: what is in force can
+    /// always be lifted.
+    pub(crate) fn allows_lift(&self, measure: Option<&str>, roles: &[String]) -> Result<(), Code> {
+        match measure.and_then(|name| self.measures.get(name)) {
+            Some(rules) => allows(&rules.lift, roles),
+            None if self.measures.values().any(|rules| allows(&rules.lift, roles).is_ok()) => Ok(()),
+            None => Err(Code::RoleNotAllowed),
+        }
+    }
+
     /// What is said of a measure.
     pub(crate) fn measure(&self, name: &str) -> Result<&MeasurePolicy, Code> {
         self.measures.get(name).ok_or(Code::MeasureNotAllowed)
@@ -102,9 +112,16 @@ impl MeasurePolicy {
         if name == STOP && self.extensions >= STOPS_MAX {
             return Err(format!("extensions: an account is stopped at most {STOPS_MAX} times, so at most 1"));
         }
+        let whole = self.hours.saturating_mul(1 + u32::from(self.extensions));
+        if whole > WHOLE_LIFE_HOURS_MAX {
+            return Err(format!("extensions: with all of them {whole} hours, at most {WHOLE_LIFE_HOURS_MAX}"));
+        }
         if !self.automatic.is_empty() {
             if !REVERSIBLE.contains(&name) {
                 return Err(format!("automatic: only for {}; this one needs two persons", REVERSIBLE.join(", ")));
+            }
+            if self.extensions > 0 {
+                return Err("extensions: none where rules act by themselves".into());
             }
             if self.hours > AUTOMATIC_HOURS_MAX {
                 return Err(format!("automatic: only for measures of at most {AUTOMATIC_HOURS_MAX} hours"));

@@ -1,10 +1,14 @@
 //! All requests there are, and what comes in for them.
 
-use crate::act::{ActRecord, Cause, Code};
-use crate::answer::{Answer, Stage};
+use crate::act::{ActRecord, Cause, Code, Notice};
+use crate::answer::Answer;
 use crate::command::Command;
+use crate::command::CommandKind;
 use crate::commanding::Standing;
-use crate::limits::{AHEAD_MAX_US, COMMAND_AGE_MAX_US, IDS_MAX, REQUESTS_MAX, TARGETS_MAX};
+use crate::limits::{
+    AHEAD_MAX_US, CLOCK_JUMP_US, CLOCK_NEAR_US, CLOSED_US, COMMAND_AGE_MAX_US, DRAFT_LIFE_US, IDS_MAX, REQUESTS_MAX,
+    TARGETS_MAX,
+};
 use crate::order::Action;
 use crate::policy::Policy;
 use crate::request::{Request, Why};
@@ -76,9 +80,13 @@ pub struct Register {
     /// How often each account was stopped.
     pub(crate) stops: BTreeMap<String, u8>,
     pub(crate) commands: Seen,
+    /// Lifts, which may be older than other commands.
+    pub(crate) lifts: Seen,
     pub(crate) answers: Seen,
     /// The latest time that was said.
     pub(crate) clock: i64,
+    /// Drafts of this batch, which a rule may be allowed to act on.
+    fresh: BTreeSet<String>,
     tally: Tally,
     requests_max: usize,
 }
@@ -86,8 +94,9 @@ pub struct Register {
 impl Register {
     /// Empty, without a policy.
     pub fn new() -> Register {
-        let (commands, answers) = (Seen::since(i64::MIN), Seen::since(i64::MIN));
-        Register { commands, answers, clock: i64::MIN, requests_max: REQUESTS_MAX, ..Register::default() }
+        let seen = || Seen::since(i64::MIN);
+        let (commands, lifts, answers) = (seen(), seen(), seen());
+        Register { commands, lifts, answers, clock: i64::MIN, requests_max: REQUESTS_MAX, ..Register::default() }
     }
 
     /// Most requests, for tests.
@@ -127,6 +136,16 @@ impl Register {
         self.clock
     }
 
+    /// The time of a batch: it never goes back. A machine whose clock is suddenly far ahead of all that was seen before (`seen`, by this
+    /// process) is believed only where a record of about that time (`newest`, by the broker) came: else all that is in force would be over at
+    /// once.
+    pub fn time(&self, seen: i64, now: i64, newest: Option<i64>) -> i64 {
+        let last = self.clock.max(seen);
+        let is_jump = last > i64::MIN && now.saturating_sub(last) > CLOCK_JUMP_US;
+        let is_near = newest.is_some_and(|newest| newest >= now.saturating_sub(CLOCK_NEAR_US));
+        if is_jump && !is_near { newest.unwrap_or(last).max(last) } else { now.max(last) }
+    }
+
     /// When something is due next, by the clock.
     pub fn due_at(&self) -> Option<i64> {
         self.by_due.first().map(|(at, _)| *at)
@@ -138,47 +157,75 @@ impl Register {
         while let Some((_, id)) = self.by_due.first().filter(|(due, _)| *due <= self.clock).cloned() {
             let clock = self.clock;
             self.change(&id, out, |request, out| request.fall_due(clock, out));
+            // Who never answered may have taken it.
+            if self.requests.get(&id).is_some_and(|request| request.state == State::Expired) {
+                self.count_stop(&id);
+            }
         }
         self.commands.forget(self.clock.saturating_sub(COMMAND_AGE_MAX_US));
-        self.answers.forget(self.clock.saturating_sub(2 * COMMAND_AGE_MAX_US));
+        self.lifts.forget(self.clock.saturating_sub(CLOSED_US));
+        self.answers.forget(self.clock.saturating_sub(CLOSED_US));
         while let Some((_, id)) = self.over.first().filter(|(due, _)| *due <= self.clock).cloned() {
             self.remove(&id);
         }
     }
 
-    /// A draft as it was published.
-    pub fn take_draft(&mut self, draft: &BlockingDraft, out: &mut Vec<Outgoing>) {
+    /// A draft as it was published, at this time by the broker's clock.
+    pub fn take_draft(&mut self, draft: &BlockingDraft, published: Option<i64>, out: &mut Vec<Outgoing>) {
         if self.is_off() {
             return;
         }
+        let (clock, last) = (self.clock, self.last_round(&draft.request_id));
+        let known = last.map(|round| round_id(&draft.request_id, round));
+        let is_taken = |register: &mut Self, id: &str, out: &mut Vec<Outgoing>| {
+            register.change(id, out, |request, out| request.take_draft(draft, clock, out)) == Some(true)
+        };
+        let id = match known {
+            Some(id) if is_taken(self, &id, out) => id,
+            _ if draft.state == DraftState::Withdrawn => return,
+            _ => match self.begin(draft, last.map_or(1, |last| last.saturating_add(1)), published, out) {
+                Some(id) => id,
+                None => return self.tally.not_taken += 1,
+            },
+        };
+        self.fresh.insert(id);
+    }
+
+    /// The newest request of a draft.
+    fn last_round(&self, draft_id: &str) -> Option<u8> {
+        (1..=ROUNDS_MAX).rev().find(|round| self.requests.contains_key(&round_id(draft_id, *round)))
+    }
+
+    /// A new request; `None` when it is too old, there were too many, or there is no room.
+    fn begin(
+        &mut self,
+        draft: &BlockingDraft,
+        round: u8,
+        published: Option<i64>,
+        out: &mut Vec<Outgoing>,
+    ) -> Option<String> {
+        let since = published.map_or(self.clock, |published| published.min(self.clock));
+        let is_old = since.saturating_add(DRAFT_LIFE_US) <= self.clock;
+        if is_old || round > ROUNDS_MAX || !self.make_room(out) {
+            return None;
+        }
+        let mut draft = draft.clone();
+        draft.request_id = round_id(&draft.request_id, round);
+        let mut request = Request::new(&draft, since);
+        // What came after a person decided is for persons.
+        request.is_decided = round > 1;
+        out.push(request.act(None, None, &Why::new(Cause::Draft, self.clock)));
+        self.put(request);
+        Some(draft.request_id)
+    }
+
+    /// The batch is over: rules act by themselves on its drafts, as they stand now, where the policy says so.
+    pub fn finish(&mut self, out: &mut Vec<Outgoing>) {
         let clock = self.clock;
-        let (mut id, mut next) = (draft.request_id.clone(), None);
-        for round in 1..=ROUNDS_MAX {
-            let of_round = if round == 1 { draft.request_id.clone() } else { format!("{}.{round}", draft.request_id) };
-            if !self.requests.contains_key(&of_round) {
-                next = Some(of_round);
-                break;
-            }
-            id = of_round;
+        for id in std::mem::take(&mut self.fresh) {
+            let standing = self.standing(&id);
+            self.change_with(&id, out, |request, policy, out| request.act_by_policy(policy, standing, clock, out));
         }
-        let is_known = self.requests.contains_key(&id);
-        let is_taken =
-            is_known && self.change(&id, out, |request, out| request.take_draft(draft, clock, out)) == Some(true);
-        if !is_taken && draft.state == DraftState::Draft {
-            let Some(next) = next.filter(|_| self.make_room()) else {
-                self.tally.not_taken += 1;
-                return;
-            };
-            let mut draft = draft.clone();
-            draft.request_id.clone_from(&next);
-            let request = Request::new(&draft, clock);
-            let (why, made) = (Why::new(Cause::Draft, clock), request);
-            out.push(made.act(None, None, &why));
-            self.put(made);
-            id = next;
-        }
-        let standing = self.standing(&id);
-        self.change_with(&id, out, |request, policy, out| request.act_by_policy(policy, standing, clock, out));
     }
 
     /// What a person wants; its signature was checked.
@@ -191,7 +238,7 @@ impl Register {
             })
             .unwrap_or(Err(Code::UnknownRequest))
         });
-        if judged.is_ok() {
+        if judged.is_ok() && command.kind == CommandKind::Approve {
             self.count_extension(&command.request_id);
         }
         self.close(judged, &command.request_id, &why, out);
@@ -199,20 +246,33 @@ impl Register {
 
     fn check_command(&mut self, command: &Command) -> Result<(), Code> {
         command.check()?;
-        if command.at > self.clock.saturating_add(AHEAD_MAX_US) {
+        let is_lift = command.kind == CommandKind::Lift && self.may_lift_late(command);
+        if command.at > self.clock.saturating_add(AHEAD_MAX_US) && !is_lift {
             return Err(Code::FromFuture);
         }
-        if command.at < self.clock.saturating_sub(COMMAND_AGE_MAX_US) || command.at <= self.commands.floor {
+        let is_old = command.at < self.clock.saturating_sub(COMMAND_AGE_MAX_US) || command.at <= self.commands.floor;
+        if is_old && !is_lift {
             return Err(Code::TooOld);
         }
-        if self.commands.note(&command.command_id, command.at) { Ok(()) } else { Err(Code::Duplicate) }
+        let clock = self.clock;
+        let is_new = match command.kind {
+            CommandKind::Lift => self.lifts.note(&command.command_id, clock),
+            _ => self.commands.note(&command.command_id, command.at),
+        };
+        if is_new { Ok(()) } else { Err(Code::Duplicate) }
+    }
+
+    /// A lift is taken whatever the clocks of its reader and of this process say, if it is younger than what it lifts: an older one may have
+    /// been judged before.
+    fn may_lift_late(&self, command: &Command) -> bool {
+        let order = self.requests.get(&command.request_id).and_then(|request| request.order.as_ref());
+        order.is_some_and(|order| command.at >= order.effective_from)
     }
 
     /// What an institution answers; its signature was checked.
     pub fn take_answer(&mut self, answer: &Answer, out: &mut Vec<Outgoing>) {
         let clock = self.clock;
-        let (response_id, institution) = (answer.response_id.clone(), answer.institution.clone());
-        let why = Why { reason: answer.reason.clone(), ..Why::new(Cause::Answer { response_id, institution }, clock) };
+        let why = Why::of_answer(answer, clock);
         let is_new = |seen: &mut Seen| seen.note(&format!("{}/{}", answer.institution, answer.response_id), clock);
         let judged = answer.check().and_then(|()| {
             if !is_new(&mut self.answers) {
@@ -221,10 +281,10 @@ impl Register {
             self.change(&answer.request_id, out, |request, out| request.take_answer(answer, &why, out))
                 .unwrap_or(Err(Code::UnknownRequest))
         });
-        if judged.is_ok() && matches!(answer.stage, Stage::Executed | Stage::Partial) {
+        if judged == Ok(true) {
             self.count_stop(&answer.request_id);
         }
-        self.close(judged, &answer.request_id, &why, out);
+        self.close(judged.map(|_| ()), &answer.request_id, &why, out);
     }
 
     /// A record that is no command or answer, or not of whoever it names.
@@ -327,13 +387,22 @@ impl Register {
     }
 
     /// Room for one more: what is over goes first, then the oldest drafts. `false` where all is in force or proposed.
-    fn make_room(&mut self) -> bool {
+    fn make_room(&mut self, out: &mut Vec<Outgoing>) -> bool {
         while self.requests.len() >= self.requests_max {
             let oldest = self.over.first().or(self.drafts.first()).map(|(_, id)| id.clone());
             let Some(id) = oldest else { return false };
-            let is_draft = self.remove(&id).is_some_and(|request| request.state == State::Draft);
-            self.tally.forgotten += u64::from(is_draft);
+            if let Some(mut draft) = self.remove(&id).filter(|request| request.state == State::Draft) {
+                self.tally.forgotten += 1;
+                let why = Why::new(Cause::Clock, self.clock);
+                draft.say(Notice::Forgotten, &why, out);
+                draft.go(State::ExpiredUnapproved, &why, out);
+            }
         }
         true
     }
+}
+
+/// Name of the n-th request of a draft.
+fn round_id(draft_id: &str, round: u8) -> String {
+    if round == 1 { draft_id.to_owned() } else { format!("{draft_id}.{round}") }
 }

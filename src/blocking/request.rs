@@ -1,6 +1,7 @@
 //! One blocking request: what is known of it, and the one place where its state changes.
 
 use crate::act::{ActRecord, Cause, Code, Notice};
+use crate::answer::Answer;
 use crate::command::{Actor, Command, Terms};
 use crate::limits;
 use crate::order::{Action, Approver, DueBy, EvidenceRef, Institution, Match, Order};
@@ -33,6 +34,19 @@ pub(crate) struct Proposal {
     pub by: Approver,
     pub at: i64,
     pub terms: Terms,
+    /// The terms say all of it, as it stood when it was proposed.
+    pub is_resolved: bool,
+}
+
+impl Proposal {
+    /// Its terms are from now on what would be sent.
+    pub fn resolve(&mut self, order: &Order) {
+        self.terms.measure = Some(order.measure.clone());
+        self.terms.institution = Some(order.target_institution.code.clone());
+        self.terms.amount.clone_from(&order.amount);
+        self.terms.currency.clone_from(&order.currency);
+        self.is_resolved = true;
+    }
 }
 
 /// A message that was sent.
@@ -50,7 +64,7 @@ pub(crate) struct Sent {
 pub(crate) struct Told {
     pub reminder: bool,
     pub expiring: bool,
-    pub overdue: bool,
+    pub overdue: u8,
     pub lift_asked: bool,
     pub review: bool,
     pub decision: bool,
@@ -75,6 +89,10 @@ pub(crate) struct Request {
     pub extensions: u8,
     pub told: Told,
     pub appealed_at: Option<i64>,
+    /// The end before the last extension, for an institution that refuses it.
+    pub extended_from: Option<i64>,
+    /// A person has decided about it: no rule acts by itself any more.
+    pub is_decided: bool,
     /// Detections behind it when it was over: more of them open it again.
     pub reasons_then: u64,
 }
@@ -84,19 +102,23 @@ pub(crate) struct Request {
 pub(crate) struct Why<'a> {
     pub cause: Cause,
     pub command: Option<&'a Command>,
-    /// The code of an institution.
-    pub reason: Option<String>,
+    pub answer: Option<&'a Answer>,
     pub at: i64,
 }
 
 impl<'a> Why<'a> {
     pub fn new(cause: Cause, at: i64) -> Self {
-        Why { cause, command: None, reason: None, at }
+        Why { cause, command: None, answer: None, at }
     }
 
     pub fn of(command: &'a Command, at: i64) -> Self {
-        let cause = Cause::Command { command_id: command.command_id.clone() };
-        Why { cause, command: Some(command), reason: None, at }
+        let cause = Cause::Command { command_id: command.command_id.clone(), command: command.kind };
+        Why { cause, command: Some(command), answer: None, at }
+    }
+
+    pub fn of_answer(answer: &'a Answer, at: i64) -> Self {
+        let (response_id, institution) = (answer.response_id.clone(), answer.institution.clone());
+        Why { cause: Cause::Answer { response_id, institution }, command: None, answer: Some(answer), at }
     }
 
     /// A record of the trail, as far as it does not hang on a request.
@@ -111,7 +133,9 @@ impl<'a> Why<'a> {
             notice: None,
             cause: self.cause.clone(),
             actor: command.map(|command| command.actor.clone()),
-            reason: command.map(|command| command.reason.clone()).or_else(|| self.reason.clone()),
+            reason: command.map(|command| command.reason.clone()).or_else(|| self.answer?.reason.clone()),
+            terms: None,
+            answer: self.answer.map(|answer| Box::new(answer.clone())),
             purpose: command.map(|command| command.purpose.clone()),
             case_ref: command.and_then(|command| command.case_ref.clone()),
             at: self.at,
@@ -133,6 +157,8 @@ impl Request {
             extensions: 0,
             told: Told::default(),
             appealed_at: None,
+            extended_from: None,
+            is_decided: false,
             reasons_then: 0,
         }
     }
@@ -184,7 +210,8 @@ impl Request {
 
     pub fn act(&self, from: Option<State>, notice: Option<Notice>, why: &Why<'_>) -> Outgoing {
         let (revision, to) = (self.revision, Some(self.state));
-        Outgoing::Act(Box::new(ActRecord { revision, from, to, notice, ..why.record(self.id()) }))
+        let terms = self.proposal.as_ref().map(|proposal| proposal.terms.clone());
+        Outgoing::Act(Box::new(ActRecord { revision, from, to, notice, terms, ..why.record(self.id()) }))
     }
 
     /// The input is refused: nothing has changed.
@@ -206,11 +233,15 @@ impl Request {
         };
         let (revision, action) = (message.revision, message.action.clone());
         self.sent.push(Sent { revision, action, at, is_received: false, is_retried: false });
+        if self.sent.len() > limits::SENT_MAX {
+            self.sent.remove(1);
+        }
         self.last = Some(Box::new(message.clone()));
         out.push(Outgoing::Order(Box::new(message)));
     }
 
-    /// What would be sent if these terms were approved now by somebody: all that must be there is checked.
+    /// What would be sent if these terms were approved now by somebody: all that must be there is checked. What was proposed is never
+    /// more than the terms say, whatever the draft says by now; of money it is less where less is there.
     ///
     /// # Errors
     /// What is missing.
@@ -223,7 +254,7 @@ impl Request {
         }
         let code = terms.institution.as_ref().or(draft.institution.as_ref()).ok_or(Code::NoInstitution)?;
         let institution = policy.institutions.get(code).ok_or(Code::UnknownInstitution)?;
-        let amount = if ABOUT_MONEY.contains(&name) { Some(self.amount(terms)?) } else { None };
+        let amount = if ABOUT_MONEY.contains(&name) { Some(self.amount(terms, proposal.is_resolved)?) } else { None };
         if draft.legal_basis.is_empty() {
             return Err(Code::NoLegalBasis);
         }
@@ -250,7 +281,7 @@ impl Request {
             review_date: at.saturating_add(life_us),
             fraud_type: draft.fraud_type.clone(),
             reason: draft.reason.clone(),
-            evidence: self.evidence(),
+            evidence: self.evidence()?,
             requested_by: proposal.by.clone(),
             approved_by: by,
             effective_from: at,
@@ -261,7 +292,7 @@ impl Request {
     }
 
     /// Decimal text and currency: what was traced, or less; where nothing was, what a person names.
-    fn amount(&self, terms: &Terms) -> Result<(String, String), Code> {
+    fn amount(&self, terms: &Terms, is_resolved: bool) -> Result<(String, String), Code> {
         let currency = self.draft.currency.as_ref().or(terms.currency.as_ref()).ok_or(Code::NoAmount)?;
         if terms.currency.as_ref().is_some_and(|named| named != currency) {
             return Err(Code::BadAmount);
@@ -271,6 +302,7 @@ impl Request {
         let traced = self.draft.amount.as_ref().map(minor).transpose()?;
         let named = terms.amount.as_ref().map(minor).transpose()?;
         let asked = match (named, traced) {
+            (Some(named), Some(traced)) if is_resolved => named.min(traced),
             (Some(named), Some(traced)) if named > traced => return Err(Code::BadAmount),
             (Some(minor), _) | (None, Some(minor)) => minor,
             (None, None) => return Err(Code::NoAmount),
@@ -281,14 +313,14 @@ impl Request {
         Ok((money::format_minor(asked, digits), currency.clone()))
     }
 
-    fn evidence(&self) -> EvidenceRef {
-        let canonical = serde_json_canonicalizer::to_vec(&self.draft.evidence).unwrap_or_default();
+    fn evidence(&self) -> Result<EvidenceRef, Code> {
+        let canonical = serde_json_canonicalizer::to_vec(&self.draft.evidence).map_err(|_| Code::NoEvidence)?;
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        EvidenceRef {
+        Ok(EvidenceRef {
             manifest_id: format!("{}.{}", self.id(), self.revision),
             sha256: hex(&Sha256::digest(canonical)),
             detections: self.reasons(),
-        }
+        })
     }
 }
 

@@ -18,6 +18,8 @@ struct Saved<'a> {
     stops: Cow<'a, BTreeMap<String, u8>>,
     commands: Cow<'a, BTreeMap<String, i64>>,
     commands_floor: i64,
+    lifts: Cow<'a, BTreeMap<String, i64>>,
+    lifts_floor: i64,
     answers: Cow<'a, BTreeMap<String, i64>>,
     answers_floor: i64,
     clock: i64,
@@ -33,6 +35,8 @@ impl Register {
             stops: Cow::Borrowed(&self.stops),
             commands: Cow::Borrowed(&self.commands.by_id),
             commands_floor: self.commands.floor,
+            lifts: Cow::Borrowed(&self.lifts.by_id),
+            lifts_floor: self.lifts.floor,
             answers: Cow::Borrowed(&self.answers.by_id),
             answers_floor: self.answers.floor,
             clock: self.clock,
@@ -54,6 +58,7 @@ impl Register {
         register.policy = saved.policy.into_owned();
         register.stops = saved.stops.into_owned();
         register.commands = seen(&saved.commands, saved.commands_floor);
+        register.lifts = seen(&saved.lifts, saved.lifts_floor);
         register.answers = seen(&saved.answers, saved.answers_floor);
         register.clock = saved.clock;
         for request in saved.requests {

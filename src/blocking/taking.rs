@@ -45,14 +45,19 @@ impl Request {
         }
     }
 
-    /// Where the policy lets the rule act without a person, and all is there that must be, the request goes out at once.
+    /// Where the policy lets the rule act without a person, nobody has decided about it, and all is there that must be, the request goes out.
     pub fn act_by_policy(&mut self, policy: &Policy, standing: Standing, at: i64, out: &mut Vec<Outgoing>) {
         let is_automatic = |rules: &crate::MeasurePolicy| rules.automatic.contains(&self.draft.rule.id);
-        if self.state != State::Draft || standing.is_live || !self.policy(policy).is_ok_and(is_automatic) {
+        if self.state != State::Draft
+            || self.is_decided
+            || standing.is_live
+            || !self.policy(policy).is_ok_and(is_automatic)
+        {
             return;
         }
         let by = by_system("automatic", at);
-        let proposal = Proposal { what: Proposed::Block, by: by.clone(), at, terms: Terms::default() };
+        let what = Proposed::Block;
+        let proposal = Proposal { what, by: by.clone(), at, terms: Terms::default(), is_resolved: false };
         if let Ok(order) = self.order_of(&proposal, policy, by.clone(), standing.stops) {
             self.send_out(order, by, &Why::new(Cause::Policy, at), out);
         }

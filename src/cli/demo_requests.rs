@@ -56,7 +56,7 @@ fn cast() -> anyhow::Result<Cast> {
         let public = signer.public();
         let _ = write!(policy, "[institutions.{code}]\nscheme = \"CNAPS\"\nkeys = {{ \"{code}\" = \"{public}\" }}\n");
         let writers = BTreeMap::from([(writer.kid().to_owned(), writer.public())]);
-        banks.push(Receiver { code: code.into(), signer, writers, ledger: Ledger::new(None) });
+        banks.push(Receiver { code: code.into(), signer, writers, ledger: Ledger::new(None), done: BTreeMap::new() });
     }
     Ok(Cast { register: Arc::new(Keys { policy: parse_policy(&policy)?, signer: writer }), desk, banks })
 }

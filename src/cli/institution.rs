@@ -46,7 +46,7 @@ impl Institution {
         });
         let ledger = Ledger::new(balances.transpose().context(Exit::Invalid)?);
         let writers = writers.context(Exit::Invalid)?;
-        let mut receiver = Receiver { code: self.code.clone(), signer, writers, ledger };
+        let mut receiver = Receiver { code: self.code.clone(), signer, writers, ledger, done: BTreeMap::new() };
         let kafka = Kafka { brokers: self.brokers.clone(), ..Kafka::default() };
         let stop = stop_flag()?;
         let done = receive(&kafka, &mut receiver, &stop, |_, answers| {

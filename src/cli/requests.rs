@@ -143,6 +143,8 @@ impl RequestsCommand {
     async fn command(&self, kind: &str, wish: &Wish, terms: &Value) -> anyhow::Result<Exit> {
         let seen = match wish.revision {
             Some(seen) => seen,
+            // A lift needs none, and must not wait for an answer about it.
+            None if kind == "lift" => 0,
             None => {
                 let Some(request) = self.get(&format!("/{}", wish.id)).await? else { return Ok(Exit::Findings) };
                 request["revision"].as_u64().context("a request without a revision")?

@@ -2,6 +2,7 @@
 
 use crate::cli::options::{ConfigOption, load_pack};
 use crate::cli::stop::stop_flag;
+use crate::cli::topic_settings::missing;
 use crate::cli::{Exit, topic_settings};
 use crate::kafka::settings::Delivery;
 use crate::ops::config::Config;
@@ -69,6 +70,14 @@ impl Run {
             eprintln!("{fault}: not started");
             return Ok(Exit::Invalid);
         }
+        let register = match register(&config) {
+            Ok(register) => register,
+            Err(error) => {
+                eprintln!("{error:#}: not started");
+                return Ok(error.downcast_ref::<Exit>().copied().unwrap_or(Exit::Invalid));
+            }
+        };
+        let register = register.as_ref();
         let stop = stop_flag()?;
         let health = Arc::new(Health::default());
         if !config.http.listen.is_empty() {
@@ -87,7 +96,7 @@ impl Run {
                 eprintln!("--role {:?}: no rules are spread; set spread.partitions", self.role);
                 return Ok(Exit::Invalid);
             }
-            return self.own(&config, &Work::of(pack), &health, &stop);
+            return self.own(&config, (&Work::of(pack), register), &health, &stop);
         }
         if config.kafka.delivery == Delivery::Idempotent {
             eprintln!("spread.partitions needs kafka.delivery = \"transactions\"");
@@ -99,11 +108,11 @@ impl Run {
         }
         let (work, files) = cut(&pack, &config.rules.dir, &config.settings(), config.spread.partitions)?;
         match self.role {
-            Role::Owner => self.own(&config, &work, &health, &stop),
+            Role::Owner => self.own(&config, (&work, register), &health, &stop),
             Role::Share => Ok(share_until(&config, files, &health, &stop)),
             Role::All => std::thread::scope(|scope| {
                 let sharing = scope.spawn(|| share_until(&config, files, &health, &stop));
-                let owned = self.own(&config, &work, &health, &stop);
+                let owned = self.own(&config, (&work, register), &health, &stop);
                 stop.store(true, Ordering::Release);
                 let shared = sharing.join().expect("faults of its partitions come back as errors");
                 owned.map(|owned| if owned == Exit::Ok { shared } else { owned })
@@ -112,7 +121,13 @@ impl Run {
     }
 
     /// Reads the incoming topics, or stands by for it.
-    fn own(&self, config: &Config, work: &Work, health: &Arc<Health>, stop: &Arc<AtomicBool>) -> anyhow::Result<Exit> {
+    fn own(
+        &self,
+        config: &Config,
+        (work, register): (&Work, Option<&Work>),
+        health: &Arc<Health>,
+        stop: &Arc<AtomicBool>,
+    ) -> anyhow::Result<Exit> {
         let begin = if self.take_over { Begin::TakeOver } else { Begin::StandBy };
         let mut writer = match become_writer(config, work, &[], begin, health, stop) {
             Ok(Some(writer)) => writer,
@@ -123,13 +138,6 @@ impl Run {
             Err(error) => {
                 eprintln!("{error:#}");
                 return Ok(Exit::Unreachable);
-            }
-        };
-        let register = match config.blocking.read() {
-            Ok(keys) => keys.map(|keys| Work::register(Arc::new(keys))),
-            Err(error) => {
-                eprintln!("{error:#}: not started");
-                return Ok(Exit::Invalid);
             }
         };
         let done = std::thread::scope(|scope| {
@@ -150,6 +158,24 @@ impl Run {
         );
         Ok(Exit::Ok)
     }
+}
+
+/// The register of blocking requests, where there is a policy, and all is there that it needs: a missing topic would hold up every lift.
+fn register(config: &Config) -> anyhow::Result<Option<Work>> {
+    let Some(keys) = config.blocking.read()? else { return Ok(None) };
+    anyhow::ensure!(
+        config.kafka.delivery == Delivery::Transactions,
+        "blocking.policy needs kafka.delivery = \"transactions\""
+    );
+    let missing = missing(config).context(Exit::Unreachable)?;
+    if !missing.is_empty() {
+        return Err(anyhow::anyhow!(
+            "topics are not there: {}; `foreshock topics create` makes them",
+            missing.join(", ")
+        ))
+        .context(Exit::Unreachable);
+    }
+    Ok(Some(Work::register(Arc::new(keys))))
 }
 
 /// Keeps the register of blocking requests; when it ends badly, so does the process.

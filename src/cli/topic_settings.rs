@@ -5,10 +5,12 @@ use crate::ops::config::Config;
 use anyhow::Context;
 use foreshock_core::Feed;
 use foreshock_log::{
-    ACTS, ANSWERS, COMMANDS, EVENTS, ORDERS, OUT_TOPICS, OWNER, PARTS_PROGRESS, PROGRESS, REGISTER_PROGRESS,
+    ACTS, ANSWERS, BLOCKING_DRAFTS, COMMANDS, EVENTS, ORDERS, OUT_TOPICS, OWNER, PARTS_PROGRESS, PROGRESS,
+    REGISTER_PROGRESS,
 };
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use std::fmt;
 use std::time::Duration;
 
@@ -31,6 +33,18 @@ pub fn names(config: &Config) -> anyhow::Result<Vec<String>> {
     Ok(names)
 }
 
+/// Those of them that are not there.
+///
+/// # Errors
+/// When the broker does not answer.
+pub fn missing(config: &Config) -> anyhow::Result<Vec<String>> {
+    let consumer: BaseConsumer = client_config(&config.kafka, &[]).create()?;
+    let metadata = consumer.fetch_metadata(None, WAIT).context("the broker does not answer")?;
+    let is_there =
+        |name: &String| metadata.topics().iter().any(|topic| topic.name() == name && !topic.partitions().is_empty());
+    Ok(names(config)?.into_iter().filter(|name| !is_there(name)).collect())
+}
+
 /// What a topic is made with: setting, value, and what follows from another one.
 pub fn wanted(topic: &str) -> &'static [(&'static str, &'static str, &'static str)] {
     const FOREVER: (&str, &str, &str) =
@@ -39,6 +53,11 @@ pub fn wanted(topic: &str) -> &'static [(&'static str, &'static str, &'static st
         PROGRESS | PARTS_PROGRESS | REGISTER_PROGRESS => &[FOREVER],
         ACTS => &[("retention.ms", "-1", "the audit trail has gaps")],
         OWNER => &[("retention.ms", "3600000", "signs of life are kept for longer than anybody reads them")],
+        COMMANDS | ANSWERS | BLOCKING_DRAFTS => &[(
+            "retention.ms",
+            "-1",
+            "the register of blocking requests cannot start without its records after the last snapshot",
+        )],
         _ if Feed::ALL.iter().any(|feed| feed.topic() == topic) => &[(
             "message.timestamp.type",
             "LogAppendTime",

@@ -28,10 +28,13 @@ pub struct Receiver {
     pub writers: BTreeMap<String, String>,
     /// Its accounts.
     pub ledger: Ledger,
+    /// The newest revision of each request, and what was answered: an older message that comes again changes nothing.
+    pub done: BTreeMap<String, (u64, Vec<Answer>)>,
 }
 
 impl Receiver {
-    /// The answers to a message, in order; none for what the writer has not signed, or for another one.
+    /// The answers to a message of this time, in order; none for what the writer has not signed, what is for another one, or older than what
+    /// was done.
     pub fn take(&mut self, bytes: &[u8], now: i64) -> Vec<Answer> {
         let opened = match open(bytes, Type::Order, |kid, _| self.writers.get(kid).cloned()) {
             Ok(opened) => opened,
@@ -51,10 +54,21 @@ impl Receiver {
             tracing::warn!(of = order.target_institution.code, "a message for another institution: not followed");
             return Vec::new();
         }
+        match self.done.get(&order.request_id) {
+            Some((revision, _)) if *revision > order.revision => {
+                tracing::warn!(request = order.request_id, "an older message comes again: not followed");
+                return Vec::new();
+            }
+            // Sent once more because no receipt came.
+            Some((revision, answers)) if *revision == order.revision => return answers.clone(),
+            _ => {}
+        }
         self.ledger.expire(now);
         let received = Decision { stage: Stage::Received, reason: None, blocked_amount: None, valid_until: None };
         let decided = self.ledger.take(&order, now);
-        vec![self.answer(&order, received, now), self.answer(&order, decided, now)]
+        let answers = vec![self.answer(&order, received, now), self.answer(&order, decided, now)];
+        self.done.insert(order.request_id.clone(), (order.revision, answers.clone()));
+        answers
     }
 
     fn answer(&self, order: &Order, decision: Decision, now: i64) -> Answer {
@@ -101,18 +115,21 @@ pub fn receive(
     while !stop.load(Ordering::Acquire) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
-        for id in receiver.ledger.expire(now) {
-            tracing::info!(request = id, "over by our own clock");
-        }
         let received = match subscription.poll(POLL) {
             Ok(Some(received)) => received,
-            Ok(None) => continue,
+            Ok(None) => {
+                // Not before all is read: what seems over may have been extended.
+                for id in receiver.ledger.expire(now) {
+                    tracing::info!(request = id, "over by our own clock");
+                }
+                continue;
+            }
             Err(error) => {
                 tracing::warn!(%error, "the broker does not answer");
                 continue;
             }
         };
-        let answers = receiver.take(&received.bytes, now);
+        let answers = receiver.take(&received.bytes, received.time_us.unwrap_or(now));
         for answer in &answers {
             let payload = receiver.signed(answer)?;
             let record = BaseRecord::to(ANSWERS).key(&answer.request_id).payload(&payload);

@@ -25,6 +25,8 @@ const STILL: Duration = Duration::from_secs(2);
 const FRESH: Duration = Duration::from_secs(3);
 /// Records of one partition held back while another one catches up.
 const STASH_MAX: usize = 20_000;
+/// A batch is cut when its records have so many bytes.
+const BATCH_BYTES_MAX: usize = 256 << 20;
 /// A batch that is taken again must come within this time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -296,13 +298,15 @@ impl Source for KafkaSource {
             records.extend(partition.stash.drain(..count));
         }
         let mut patience = if records.is_empty() { wait } else { Duration::ZERO };
-        while records.len() < max {
+        let mut bytes: usize = records.iter().map(|record| record.bytes.len()).sum();
+        while records.len() < max && bytes < BATCH_BYTES_MAX {
             let Some(record) = self.poll(patience) else { break };
             patience = Duration::ZERO;
             let Some(record) = record else { continue };
             let partition = &mut self.partitions[record.partition];
             // A partition's own order must hold: what is stashed comes first.
             if partition.stash.is_empty() && !partition.is_held {
+                bytes += record.bytes.len();
                 records.push(record);
             } else {
                 partition.stash.push_back(record);

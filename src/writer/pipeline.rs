@@ -197,6 +197,7 @@ impl<S: Source> Pipeline<S> {
                 self.source.topics_in_log(&progress.topics)?;
             }
             let records = self.source.take_again(&progress.ranges)?;
+            self.check_whole()?;
             self.take_new_partitions();
             if let Some(in_force) = &progress.in_force {
                 // Said when it was written.
@@ -222,9 +223,22 @@ impl<S: Source> Pipeline<S> {
     /// When the source does not go on.
     pub fn lead(&mut self) -> anyhow::Result<()> {
         self.source.end_again()?;
+        self.check_whole()?;
         self.health.forget_counts();
         self.outcome.forget_counts();
         self.answered();
+        Ok(())
+    }
+
+    /// A register that lacks records would refuse to lift what is in force, and stop an account a third time: it does not begin.
+    fn check_whole(&self) -> anyhow::Result<()> {
+        let lost = self.source.lost();
+        anyhow::ensure!(
+            self.desk.is_none() || lost == 0,
+            "the register of blocking requests lacks {lost} records that the broker no longer has: restore them or a snapshot after them. \
+             To begin with nothing, knowing that what is in force can then not be lifted from here, make topic `{}` anew",
+            self.log.topic()
+        );
         Ok(())
     }
 
@@ -283,7 +297,12 @@ impl<S: Source> Pipeline<S> {
     /// When the source cannot go on: a topic was made anew, an end of a partition was lost.
     pub fn judge(&mut self, wait: Duration) -> anyhow::Result<Option<Judged>> {
         self.flow.hold_back(&self.engine, &mut self.source);
-        let records = self.source.take(self.batch_max(), wait);
+        let mut records = self.source.take(self.batch_max(), wait);
+        if self.desk.is_some() {
+            // In the order in which a process that takes the batch again gets them.
+            records.sort_by_key(|record| record.partition);
+            self.check_whole()?;
+        }
         let taken = Instant::now();
         if let Some(fault) = self.source.fault() {
             return Err(fault);
@@ -292,7 +311,7 @@ impl<S: Source> Pipeline<S> {
         if let Some(error) = self.source.take_error() {
             self.health.set("kafka source", false, &error);
         }
-        let clock_us = self.desk.as_ref().map(|desk| desk.clock(self.source.now_us()));
+        let clock_us = self.desk.as_mut().map(|desk| desk.clock(self.source.now_us(), &records));
         let is_due = self.desk.as_ref().zip(clock_us).is_some_and(|(desk, clock_us)| desk.is_due(clock_us));
         if records.is_empty() && !self.flow.needs_ticks() && !is_due {
             return Ok(None);

@@ -3,23 +3,29 @@
 
 use crate::ops::blocking::Keys;
 use foreshock_actions::BlockingDraft;
-use foreshock_blocking::{Answer, Code, Command, Order, Outgoing, Policy, Register};
+use foreshock_blocking::{Action, Answer, Code, Command, Order, Outgoing, Policy, Register};
 use foreshock_log::{ACTS, Kind, Message, ORDERS, SourceRecord};
 use foreshock_signatures::{Fault, Type, open};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// So far behind the machine's own clock it is said that this one is not believed.
+const BEHIND_US: i64 = 3_600_000_000;
 
 /// The register with what it needs of the outside.
 pub(super) struct Desk {
     register: Register,
     /// By what is signed, and the policy that counts as soon as this process writes.
     keys: Arc<Keys>,
+    /// The time of the last look, of this process.
+    seen_us: i64,
 }
 
 impl Desk {
     pub(super) fn new(keys: Arc<Keys>) -> Desk {
-        Desk { register: Register::new(), keys }
+        Desk { register: Register::new(), keys, seen_us: i64::MIN }
     }
 
     pub(super) fn load(&mut self, bytes: &[u8]) -> Result<(), String> {
@@ -45,9 +51,19 @@ impl Desk {
         self.register.due_at().is_some_and(|at| at <= now_us)
     }
 
-    /// The clock of a batch: it never goes back.
-    pub(super) fn clock(&self, now_us: i64) -> i64 {
-        self.register.clock().max(now_us)
+    /// The clock of a batch of these records: see [`Register::time`].
+    pub(super) fn clock(&mut self, now_us: i64, records: &[SourceRecord]) -> i64 {
+        let newest = records.iter().filter_map(|record| record.time_us).max();
+        self.seen_us = self.register.time(self.seen_us, now_us, newest);
+        if self.seen_us < now_us - BEHIND_US && !records.is_empty() {
+            let clock_us = self.seen_us;
+            tracing::error!(
+                now_us,
+                clock_us,
+                "this machine's clock is far ahead of all that was said before: not believed"
+            );
+        }
+        self.seen_us
     }
 
     /// What is in force or on its way, and what waits for a person.
@@ -66,10 +82,8 @@ impl Desk {
         for record in records {
             self.take_one(record, &mut out);
         }
-        // A lift goes first in every queue.
-        let is_lift = |one: &Outgoing| matches!(one, Outgoing::Order(order) if order.action.0 == foreshock_blocking::Action::LIFT);
-        let (lifts, others): (Vec<Outgoing>, Vec<Outgoing>) = out.into_iter().partition(is_lift);
-        messages.extend(lifts.into_iter().chain(others).map(|one| self.message(one)));
+        self.register.finish(&mut out);
+        messages.extend(lifts_first(out).into_iter().map(|one| self.message(one)));
     }
 
     fn take_one(&mut self, record: &SourceRecord, out: &mut Vec<Outgoing>) {
@@ -88,7 +102,7 @@ impl Desk {
 
     fn take_draft(&mut self, record: &SourceRecord, out: &mut Vec<Outgoing>) -> Result<(), Code> {
         let draft: BlockingDraft = serde_json::from_slice(&record.bytes).map_err(|_| Code::BadForm)?;
-        self.register.take_draft(&draft, out);
+        self.register.take_draft(&draft, record.time_us, out);
         Ok(())
     }
 
@@ -127,6 +141,24 @@ impl Desk {
         let topic = format!("{ORDERS}{}", order.target_institution.code);
         Message::new(topic, order.request_id.clone(), payload)
     }
+}
+
+/// A lift goes before the messages of all other requests. Those of its own keep their order: a lift that comes before what it lifts would
+/// lift nothing.
+fn lifts_first(out: Vec<Outgoing>) -> Vec<Outgoing> {
+    let order = |one: &Outgoing| {
+        if let Outgoing::Order(order) = one {
+            Some((order.request_id.clone(), order.action.0 == Action::LIFT))
+        } else {
+            None
+        }
+    };
+    let lifted: BTreeSet<String> =
+        out.iter().filter_map(order).filter(|(_, is_lift)| *is_lift).map(|(id, _)| id).collect();
+    let is_first = |one: &Outgoing| order(one).is_some_and(|(id, _)| lifted.contains(&id));
+    let (mut first, others): (Vec<Outgoing>, Vec<Outgoing>) = out.into_iter().partition(is_first);
+    first.extend(others);
+    first
 }
 
 /// The content of a record whose signature fits.

@@ -1,6 +1,7 @@
 """A bank's receiver of blocking requests: verifies, answers, does each message once. See docs/institutions.md.
 usage: institution.py BROKERS CODE KEY_FILE WRITER_NAME=PUBLIC_KEY"""
 import base64, json, sys
+from datetime import datetime, timezone
 from confluent_kafka import Consumer, Producer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -34,15 +35,22 @@ producer = Producer({"bootstrap.servers": brokers, "enable.idempotence": True})
 consumer = Consumer({"bootstrap.servers": brokers, "group.id": f"{code}-receiver", "auto.offset.reset": "earliest",
                      "isolation.level": "read_committed"})
 consumer.subscribe([f"blocking.request.v1.{code}"])
-done = set()
+done = {}
 while True:
     message = consumer.poll(1.0)
     if message is None or message.error():
         continue
-    order = opened(message.value())
-    if (order["requestId"], order["revision"]) in done:
-        continue  # the same message once more
-    done.add((order["requestId"], order["revision"]))
+    try:
+        order = opened(message.value())
+    except Exception as fault:
+        print("not followed:", repr(fault))
+        continue
+    if order["revision"] <= done.get(order["requestId"], 0):
+        continue  # the same message once more, or an older one
+    done[order["requestId"]] = order["revision"]
     answer(order, "RECEIVED")
+    if order["action"] not in ("LIFT", "CANCEL") and datetime.fromisoformat(order["expiresAt"]) <= datetime.now(timezone.utc):
+        answer(order, "REFUSED", reason="EXPIRED_ON_ARRIVAL")
+        continue
     # Here the core system holds the amount until order["expiresAt"], by its own clock.
     answer(order, "LIFTED" if order["action"] == "LIFT" else "EXECUTED")

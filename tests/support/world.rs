@@ -154,13 +154,23 @@ impl Source for SimSource {
     }
 
     fn take(&mut self, max: usize, _: Duration) -> Vec<SourceRecord> {
-        let mut records = Vec::new();
+        let mut ready: BTreeMap<usize, u64> = BTreeMap::new();
         for number in (0..self.presence.len()).filter(|number| !self.held.contains(number)) {
-            let ready = self.world.borrow().sent[number] - self.next[number];
-            let count = self.world.borrow_mut().random.below(ready as u64 + 1) as usize;
-            for _ in 0..count.min(max - records.len()) {
-                records.push(self.record(number, self.next[number]));
-                self.next[number] += 1;
+            let ready_now = self.world.borrow().sent[number] - self.next[number];
+            let count = self.world.borrow_mut().random.below(ready_now as u64 + 1);
+            ready.extend((count > 0).then_some((number, count)));
+        }
+        let mut records = Vec::new();
+        // As a broker gives them: the partitions all mixed up.
+        while records.len() < max && !ready.is_empty() {
+            let nth = self.world.borrow_mut().random.below(ready.len() as u64) as usize;
+            let number = *ready.keys().nth(nth).unwrap();
+            records.push(self.record(number, self.next[number]));
+            self.next[number] += 1;
+            let left = ready.get_mut(&number).unwrap();
+            *left -= 1;
+            if *left == 0 {
+                ready.remove(&number);
             }
         }
         records

@@ -112,7 +112,8 @@ impl World {
                 if *is_automatic {
                     (one.measure, one.rule.id) = (Some("DELAY_SETTLEMENT".into()), "M04".into());
                 }
-                self.register.take_draft(&one, out);
+                self.register.take_draft(&one, None, out);
+                self.register.finish(out);
                 let mut events = vec![if *is_gone { Event::ReasonsGone } else { Event::NewReasons }];
                 events.extend(is_automatic.then_some([Event::Approve, Event::WrittenOut]).into_iter().flatten());
                 events

@@ -6,6 +6,7 @@ use crate::serve::door::{Door, person, problem};
 use crate::serve::gate::Refused;
 use crate::serve::openapi::Problem;
 use crate::serve::requests::Requests;
+use crate::serve::requests::sending::OtherCommand;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -149,11 +150,22 @@ pub async fn command(
         Err(why) => return refusal(StatusCode::BAD_REQUEST, "BAD_FORM", &why, &Value::Null),
     };
     let shown = || requests.known().show(&command.request_id).unwrap_or_default();
+    let said = format!(
+        "requests {} {}",
+        serde_json::to_value(kind).unwrap_or_default().as_str().unwrap_or_default(),
+        command.request_id
+    );
+    if let Err(refused) = door.desk.write_down(&person, &said, Outcome::Rows(1)) {
+        return problem(&refused);
+    }
     match requests.command(&command).await {
         Ok(Some(outcome)) => judged(&command, &outcome, &shown()),
         Ok(None) => {
             let why = format!("not judged in time: ask again with commandId {}", command.command_id);
             refusal(StatusCode::GATEWAY_TIMEOUT, "NOT_JUDGED", &why, &shown())
+        }
+        Err(error) if error.is::<OtherCommand>() => {
+            refusal(StatusCode::CONFLICT, "DUPLICATE", &error.to_string(), &Value::Null)
         }
         Err(error) => refusal(StatusCode::SERVICE_UNAVAILABLE, "NOT_SENT", &format!("{error:#}"), &shown()),
     }

@@ -35,8 +35,17 @@ fn read(kafka: &Kafka, requests: &Requests, health: &Arc<Health>, stop: &AtomicB
     while !stop.load(Ordering::Acquire) {
         let mut wait = POLL;
         for _ in 0..BURST {
-            let Some(received) = subscription.poll(std::mem::take(&mut wait))? else { break };
-            take(requests, &received);
+            match subscription.poll(std::mem::take(&mut wait)) {
+                Ok(Some(received)) => take(requests, &received),
+                Ok(None) => break,
+                // The client goes on by itself.
+                Err(error) => {
+                    tracing::warn!(%error, "following the trail of acts");
+                    health.set(PART, false, &error.to_string());
+                    break;
+                }
+            }
+            health.set(PART, true, "");
         }
         requests.tell();
     }

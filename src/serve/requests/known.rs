@@ -1,6 +1,6 @@
 //! What the trail of acts and the drafts say of each request.
 
-use foreshock_blocking::{ActRecord, Cause, State};
+use foreshock_blocking::{ActRecord, Cause, Code, State};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -33,7 +33,9 @@ pub struct Known {
 impl Known {
     /// A record of the trail.
     pub fn act(&mut self, act: ActRecord) {
-        if let Cause::Command { command_id } = &act.cause {
+        // The first outcome is the outcome: a repetition is told what it was.
+        let is_repeated = act.refused == Some(Code::Duplicate);
+        if let (Cause::Command { command_id, .. }, false) = (&act.cause, is_repeated) {
             if !self.outcomes.contains_key(command_id) {
                 self.order_of_outcomes.push_back(command_id.clone());
             }
@@ -76,13 +78,17 @@ impl Known {
         }
         // Drafts without a request: of a time without a policy.
         while self.drafts.len() > REQUESTS_MAX {
-            self.drafts.pop_first();
+            let without = self.drafts.keys().find(|id| !self.requests.contains_key(*id)).cloned();
+            let Some(id) = without.or_else(|| self.drafts.keys().next().cloned()) else { return };
+            self.drafts.remove(&id);
         }
     }
 
-    /// What became of a command, once it is judged.
+    /// What became of a command, once all of it is there: what is approved is sent in the same batch.
     pub fn outcome(&self, command_id: &str) -> Option<&[ActRecord]> {
-        self.outcomes.get(command_id).map(Vec::as_slice)
+        let acts = self.outcomes.get(command_id)?.as_slice();
+        let is_whole = acts.last().is_some_and(|act| act.to != Some(State::Approved) || act.refused.is_some());
+        is_whole.then_some(acts)
     }
 
     /// One request with all that is known of it.
@@ -115,6 +121,7 @@ impl Known {
             "requestId": id, "state": shown.state, "revision": shown.revision,
             "measure": of("measure"), "target": of("target"), "institution": of("institution"),
             "amount": of("amount"), "currency": of("currency"), "reason": of("reason"),
+            "proposed": shown.acts.iter().rev().find_map(|act| act.terms.as_ref()).filter(|_| last.is_some_and(|act| act.terms.is_some())),
             "notice": last.and_then(|act| act.notice),
             "at": last.map(|act| foreshock_core::time::format_rfc3339(act.at)),
         })

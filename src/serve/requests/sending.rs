@@ -6,7 +6,7 @@ use crate::ops::health::Health;
 use crate::serve::requests::Known;
 use crate::serve::requests::follow::follow;
 use anyhow::Context;
-use foreshock_blocking::{ActRecord, Command};
+use foreshock_blocking::{ActRecord, Cause, Command};
 use foreshock_log::COMMANDS;
 use foreshock_signatures::{Signer, Type};
 use rdkafka::producer::{FutureProducer, FutureRecord};
@@ -21,6 +21,26 @@ use tokio::sync::watch;
 const SEND_MAX: Duration = Duration::from_secs(5);
 /// The register must judge it within this, or who asks is told to ask again.
 const WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// The id of a command was used for another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OtherCommand;
+
+impl std::fmt::Display for OtherCommand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("another command had this commandId: choose another one")
+    }
+}
+
+impl std::error::Error for OtherCommand {}
+
+/// Is it the outcome of the same person's same wish?
+fn is_of(command: &Command, outcome: &[ActRecord]) -> bool {
+    outcome.iter().all(|act| {
+        let is_kind = matches!(&act.cause, Cause::Command { command: kind, .. } if *kind == command.kind);
+        is_kind && act.request_id == command.request_id && act.actor.as_ref() == Some(&command.actor)
+    })
+}
 
 /// The requests as this reader knows them, and its way to the register.
 pub struct Requests {
@@ -75,6 +95,7 @@ impl Requests {
     pub async fn command(&self, command: &Command) -> anyhow::Result<Option<Vec<ActRecord>>> {
         let mut told = self.told.subscribe();
         if let Some(outcome) = self.known().outcome(&command.command_id) {
+            anyhow::ensure!(is_of(command, outcome), OtherCommand);
             return Ok(Some(outcome.to_vec()));
         }
         let Value::Object(object) = serde_json::to_value(command)? else { anyhow::bail!("a command is an object") };
@@ -92,6 +113,8 @@ impl Requests {
                 }
             }
         };
-        Ok(tokio::time::timeout(WAIT_MAX, judged).await.ok())
+        let outcome = tokio::time::timeout(WAIT_MAX, judged).await.ok();
+        anyhow::ensure!(outcome.as_ref().is_none_or(|outcome| is_of(command, outcome)), OtherCommand);
+        Ok(outcome)
     }
 }
