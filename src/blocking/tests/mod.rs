@@ -2,5 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod by_hand;
+mod by_stealth;
+mod desk;
 mod model;
 mod sequences;
