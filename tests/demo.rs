@@ -52,7 +52,14 @@ fn the_history_tells_of_it(kept: &str) {
         text(&done.stdout).lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
     };
     let some = ask("SELECT min(detection_id) FROM detections WHERE rule_id IN ('M01', 'T01', 'T02') GROUP BY rule_id");
-    assert_eq!(some.len(), 3);
+    assert_eq!(
+        some.len(),
+        3,
+        "{:?}",
+        ask("SELECT rule_id, count(*), max(seq) FROM detection_revisions GROUP BY rule_id")
+    );
+    let requests = ask("SELECT state, proposed_by, approved_by FROM requests WHERE proposed_by IS NOT NULL");
+    assert!(requests.contains(&"LIFTED,officer.li,officer.wu".to_owned()), "{requests:?}");
     for id in some {
         let counts = ask(&format!(
             "SELECT count(*) FILTER (WHERE part = 'value') > 2, \

@@ -17,7 +17,7 @@ use exactly_once::{committed, number, producer, read_committed};
 use foreshock_core::time::format_rfc3339;
 use foreshock_log::{ACTS, ANSWERS, BLOCKING_DRAFTS, COMMANDS, REGISTER_PROGRESS};
 use foreshock_signatures::{Signer, Type};
-use process::{Running, binary, text};
+use process::{Running, binary, text, wait_for};
 use rdkafka::Message;
 use rdkafka::producer::{BaseRecord, Producer};
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ fn now() -> String {
 
 #[test]
 fn two_persons_block_one_lifts_and_nobody_else_can() {
-    let Some(site) = Site::open() else { return };
+    let Some(mut site) = Site::open() else { return };
     site.send(BLOCKING_DRAFTS, &draft("r1", "acc-1"));
     site.wait_for_state("r1", "DRAFT");
     site.refused("wu", "propose", "r1", "ROLE_NOT_ALLOWED");
@@ -80,7 +80,36 @@ fn two_persons_block_one_lifts_and_nobody_else_can() {
     by_person.for_each(|act| {
         assert!(act["reason"] == "the victim was called" && act["purpose"] == "fraud" && act["caseRef"] == "A-1")
     });
+    is_told_in_sql(&mut site, acts.len());
     assert_eq!(site.run.unwrap().stop(), Some(0));
+}
+
+/// What happened is in tables, also after the reader began anew, and in its history.
+fn is_told_in_sql(site: &mut Site, acts: usize) {
+    let request = "SELECT request_id, state, proposed_by, approved_by, revision FROM requests";
+    let counts = "SELECT count(*), count(DISTINCT seq), count(refused) FROM acts";
+    let who = "SELECT actor, command, state FROM acts WHERE command IS NOT NULL AND refused IS NULL ORDER BY seq";
+    let told = |site: &Site| {
+        let is_whole = |rows: Vec<String>| rows[0].starts_with(&format!("{acts},{acts},")).then_some(rows);
+        let counted = wait_for("all acts in SQL", || site.asked(counts).ok().and_then(is_whole));
+        (counted, site.asked(request).unwrap(), site.asked(who).unwrap())
+    };
+    let before = told(site);
+    assert_eq!(before.1, ["r1,LIFTED,li,wu,8"]);
+    assert_eq!(
+        before.2,
+        ["li,propose,PENDING_APPROVAL", "wu,approve,APPROVED", "wu,approve,SENT", "li,lift,LIFT_SENT"]
+    );
+    let account = site.asked_by("an", "SELECT account, reason IS NULL FROM requests").unwrap();
+    assert!(account[0].ends_with(",true") && !account[0].contains("acc-1"), "{account:?}");
+    let words = site.asked_by("an", "SELECT count(reason) + count(detail), count(DISTINCT actor) FROM acts").unwrap();
+    assert_eq!(words, ["0,3"], "who sees pseudonyms reads no words of officials, and who acted");
+    site.restart_serve();
+    assert_eq!(told(site), before);
+    let history = site.folder.path().join("history").display().to_string();
+    let kept = ["--history", history.as_str()];
+    assert_eq!(site.rows(&kept, counts), Ok(before.0));
+    assert_eq!(site.rows(&kept, request), Ok(before.1));
 }
 
 /// The request goes the whole way, answered by somebody else.
@@ -228,4 +257,6 @@ fn no_request_is_lost_doubled_or_sent_unapproved_when_the_writer_is_killed_betwe
     let acts = committed(&site.broker.address(), ACTS);
     let sent = acts.iter().filter(|act| act["to"] == "SENT" && act["from"] == "APPROVED").count();
     assert_eq!(sent as u64, kills, "each said once");
+    let count = vec![acts.len().to_string()];
+    wait_for("all acts in SQL, each once", || (site.asked("SELECT count(*) FROM acts").ok()? == count).then_some(()));
 }

@@ -21,6 +21,7 @@ use exactly_once::{Input, committed, configure, produce, wait_until_taken};
 use foreshock::ops::config::Config;
 use foreshock::serve::assembly::{Assembly, Incoming};
 use foreshock::serve::store::Store;
+use foreshock_log::Log;
 use process::{Running, foreshock, text};
 use serde_json::Value;
 use single::{metric, ready, wait_until};
@@ -306,7 +307,7 @@ fn rows_have_the_numbers_that_they_have_in_every_reader_also_beside_lost_ones() 
         "fates":["4."],"messages":0,"rules":""}"#;
     let lines = &payments()[0][..4];
     for lost in 0..4 {
-        let mut assembly = Assembly::after(Some(4));
+        let mut assembly = Assembly::after(Log::Engine, Some(4));
         assembly.progress(serde_json::from_str(progress).unwrap()).unwrap();
         for (nth, line) in lines.iter().enumerate().skip(lost) {
             let (offset, bytes) = (10 + nth as i64, line.clone().into());

@@ -307,7 +307,7 @@ fn pgjdbc_finds_tables_reads_piece_by_piece_and_its_time_limit_holds_over_tls_wi
     let lines: Vec<&str> = said.lines().collect();
     for expected in [
         "product 16.6 (Foreshock",
-        "tables 22",
+        "tables 25",
         "column detection_id text 检测编号 · the same for rule version and event",
         "column seq int8 ",
         "rows 300",

@@ -29,6 +29,9 @@ use std::time::{Duration, Instant};
 
 /// The embedded broker keeps 5 MiB for each partition and drops the rest without a word: never be further ahead.
 const AHEAD_MAX: usize = 4_000;
+const LOOK: Duration = Duration::from_millis(20);
+/// How long a reader that takes nothing in is waited for.
+const STANDSTILL: Duration = Duration::from_secs(10);
 /// What the summary says of how long records took.
 const STAGES: [(&str, Stage); 4] = [
     ("decoded", Stage::Decode),
@@ -154,12 +157,28 @@ impl Demo {
             player.join().expect("the player does not panic")?;
             result
         })?;
-        reader.end();
+        // Its log ends with this process: what the history lacks now it lacks for ever.
+        let is_read = self.history.is_none() || catch_up(&reader, seen.records);
+        anyhow::ensure!(reader.end() && is_read, "--history: it lacks what came last");
         if seen.records < total {
             println!("stopped after {} of {total} events", seen.records);
         }
         Ok(if seen.by_topic.contains_key(log::DETECTIONS) { Exit::Ok } else { Exit::Findings })
     }
+}
+
+/// Waits until the reader has so many records; has it them?
+fn catch_up(reader: &Reader, records: usize) -> bool {
+    let has = || reader.followed.records.load(Ordering::Acquire) as usize;
+    let (mut last, mut moved) = (has(), Instant::now());
+    while last < records && moved.elapsed() < STANDSTILL {
+        std::thread::sleep(LOOK);
+        let now = has();
+        if now > last {
+            (last, moved) = (now, Instant::now());
+        }
+    }
+    last >= records
 }
 
 /// Where statements are answered: over HTTP, and for PostgreSQL clients.
@@ -291,6 +310,9 @@ impl Seen {
             }
             println!(
                 "  cargo run -- sql --server http://{address} \"SELECT rule_id, count(*) AS found FROM detections GROUP BY rule_id ORDER BY found DESC\""
+            );
+            println!(
+                "  cargo run -- sql --server http://{address} \"SELECT event_time, state, command, actor, reason FROM acts WHERE actor IS NOT NULL ORDER BY seq\""
             );
             println!("  cargo run -- tail detections --brokers {brokers}");
             println!("  cargo run -- tail blocking   --brokers {brokers}");

@@ -46,6 +46,7 @@ impl Serve {
         while !stop.load(Ordering::Acquire) {
             std::thread::sleep(Duration::from_millis(100));
         }
+        // What a history lacks it takes in at the next start.
         reader.end();
         Ok(Exit::Ok)
     }

@@ -4,7 +4,7 @@
 
 use crate::history::book::{Book, DAY};
 use crate::history::library::Library;
-use crate::rights::names::{ANYTHING, names_somebody};
+use crate::rights::names::{holds_anything, names_somebody};
 use anyhow::{Context, ensure};
 use arrow::array::{AsArray, BooleanArray};
 use arrow::datatypes::{DataType, Field};
@@ -317,7 +317,7 @@ async fn unless_overtaken<T>(book: &mut Book, changed: Result<T, DeltaTableError
 /// In rows of days before `first` the columns that name somebody are emptied, but in those that are held.
 async fn unname(book: &mut Book, first: i32, holds: &[Hold]) -> anyhow::Result<usize> {
     let table = book.kind.name.clone();
-    let is_name = |column: &&str| names_somebody(&table, column) || *column == ANYTHING;
+    let is_name = |column: &&str| names_somebody(&table, column) || holds_anything(&table, column);
     let columns: Vec<String> = texts(book).into_iter().filter(is_name).map(str::to_owned).collect();
     let is_old = days_with_files(book)?.keys().any(|day| *day < first);
     let named = columns.iter().map(|column| ident(column).is_not_null()).reduce(Expr::or);

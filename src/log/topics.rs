@@ -81,6 +81,16 @@ impl Log {
         if let Log::Part(part) = self { part.of } else { 1 }
     }
 
+    /// The topics whose messages are followed as its results.
+    pub fn results(self) -> &'static [&'static str] {
+        match self {
+            Log::Engine => &OUT_TOPICS,
+            // What these detect is on the topics of the engine, and in no batch of its log.
+            Log::Part(_) => &[],
+            Log::Register => &[ACTS],
+        }
+    }
+
     /// Its name among those of a group.
     pub fn name(self) -> String {
         match self {

@@ -5,11 +5,21 @@ use foreshock_core::{Feed, Type};
 
 /// Columns of results that name somebody.
 const NAMES: [&str; 2] = ["subject", "account"];
-/// A column of results that holds whatever a rule put into it.
-pub const ANYTHING: &str = "detail";
+/// A column of results that holds whatever a rule put into it, or a whole record.
+const ANYTHING: &str = "detail";
+/// Tables whose column `reason` holds the words of an official.
+const WORDS: [&str; 2] = ["acts", "requests"];
 /// Tables of results that are about persons, as they are now and in all revisions.
-const ABOUT_PERSONS: [&str; 6] =
-    ["detections", "detection_revisions", "alerts", "alert_revisions", "blocking_drafts", "blocking_draft_revisions"];
+const ABOUT_PERSONS: [&str; 8] = [
+    "detections",
+    "detection_revisions",
+    "alerts",
+    "alert_revisions",
+    "blocking_drafts",
+    "blocking_draft_revisions",
+    "acts",
+    "requests",
+];
 
 /// Is there data of persons in a table of feeds or results?
 pub fn is_about_persons(table: &str) -> bool {
@@ -19,6 +29,11 @@ pub fn is_about_persons(table: &str) -> bool {
 /// The feed of a table, if it is one of facts.
 pub fn feed(table: &str) -> Option<Feed> {
     Feed::ALL.into_iter().find(|feed| feed.table() == table)
+}
+
+/// Can a column of results hold anything, names too?
+pub fn holds_anything(table: &str, column: &str) -> bool {
+    feed(table).is_none() && (column == ANYTHING || (column == "reason" && WORDS.contains(&table)))
 }
 
 /// Is a column of a table the name of a person, an account, a number or a device?

@@ -7,14 +7,14 @@ use crate::history::{Book, Kind, Library, Past};
 use crate::ops::health::Health;
 use crate::serve::follow::Done;
 use crate::serve::store::{Name, State, Store};
-use crate::serve::tables::{BATCHES, INGEST_TIME};
+use crate::serve::tables::{INGEST_TIME, LOGS, of_log};
 use anyhow::{Context, ensure};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use datafusion::functions_aggregate::expr_fn::max;
 use datafusion::logical_expr::ident;
 use datafusion::prelude::SessionContext;
-use foreshock_log::seq;
+use foreshock_log::{Log, seq};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -75,68 +75,104 @@ pub fn runtime() -> anyhow::Result<Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("history").enable_all().build()?)
 }
 
-/// The state that a history holds, and its last batch: whoever follows goes on after it.
+/// The last batch of each log that a history holds: whoever follows goes on after it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Begun {
+    engine: Option<Done>,
+    register: Option<Done>,
+}
+
+impl Begun {
+    /// That of a log.
+    pub fn of(&self, log: Log) -> Option<&Done> {
+        if log == Log::Register { self.register.as_ref() } else { self.engine.as_ref() }
+    }
+}
+
+/// The state that a history holds, and its last batches.
 ///
 /// # Errors
 /// When it cannot be read.
-pub async fn state_of(library: &mut Library) -> anyhow::Result<(State, Option<Done>)> {
+pub async fn state_of(library: &mut Library) -> anyhow::Result<(State, Begun)> {
     let mut state = State::empty();
-    let batches = library.book(BATCHES.name).context("every history has its batches")?;
-    let (done, in_force) = batches_of(batches, &mut state).await?;
-    state.in_force = Arc::new(in_force);
-    let until = done.as_ref().map_or(0, |done| seq(done.number + 1, 0));
-    for name in state.names() {
+    let register = last_of(library, Log::Register, &mut state).await?.done;
+    let Last { done: engine, as_of, written_us, in_force } = last_of(library, Log::Engine, &mut state).await?;
+    state.register = register.as_ref().map(|done| done.number);
+    state.number = engine.as_ref().map(|done| done.number);
+    (state.as_of, state.written_us, state.in_force) = (as_of, written_us, Arc::new(in_force));
+    Ok((state, Begun { engine, register }))
+}
+
+/// The last batch of a log; its tables begin with what is kept.
+async fn last_of(library: &mut Library, log: Log, state: &mut State) -> anyhow::Result<Last> {
+    let batches = library.book(of_log(log).1.name).context("every history has its batches")?;
+    let last = Last::of(batches).await?;
+    let until = last.done.as_ref().map_or(0, |done| seq(done.number + 1, 0));
+    for name in state.names_of(log) {
         let book = library.book(&table_name(name)).context("every table has a book")?;
         // A process that ended between two tables left one ahead of the others.
         state.set_past(name, book.past().await?.before(until));
     }
-    Ok((state, done))
+    Ok(last)
 }
 
-/// What the last batch says of the whole, and the rules that came into force.
-async fn batches_of(book: &Book, state: &mut State) -> anyhow::Result<(Option<Done>, Vec<(u64, String)>)> {
-    let rows = SessionContext::new().read_table(book.past().await?.provider)?;
-    let rows = rows.select(["number", "as_of", "in_force", "digest", INGEST_TIME].map(ident))?;
-    let written = rows.clone().aggregate(Vec::new(), vec![max(ident(INGEST_TIME))])?.collect().await?;
-    let changed = rows.clone().filter(ident("in_force").is_not_null())?.sort_by(vec![ident("number")])?;
-    let last = rows.sort(vec![ident("number").sort(false, false)])?.limit(0, Some(1))?.collect().await?;
-    let number =
-        |batch: &RecordBatch, row: usize| batch.column(0).as_primitive::<Int64Type>().value(row).cast_unsigned();
-    let mut in_force = Vec::new();
-    for batch in changed.collect().await? {
-        let texts = arrow::compute::cast(batch.column(2), &arrow::datatypes::DataType::Utf8)?;
-        for (row, text) in texts.as_string::<i32>().iter().enumerate() {
-            let names: Vec<String> = serde_json::from_str(text.unwrap_or("[]")).context("batches.in_force")?;
-            in_force.extend(names.into_iter().map(|name| (number(&batch, row), name)));
+/// What the batches of a log say of the whole.
+#[derive(Debug, Default)]
+struct Last {
+    done: Option<Done>,
+    as_of: Option<i64>,
+    written_us: Option<i64>,
+    /// The rules that came into force.
+    in_force: Vec<(u64, String)>,
+}
+
+impl Last {
+    async fn of(book: &Book) -> anyhow::Result<Last> {
+        let rows = SessionContext::new().read_table(book.past().await?.provider)?;
+        let rows = rows.select(["number", "as_of", "in_force", "digest", INGEST_TIME].map(ident))?;
+        let written = rows.clone().aggregate(Vec::new(), vec![max(ident(INGEST_TIME))])?.collect().await?;
+        let changed = rows.clone().filter(ident("in_force").is_not_null())?.sort_by(vec![ident("number")])?;
+        let last = rows.sort(vec![ident("number").sort(false, false)])?.limit(0, Some(1))?.collect().await?;
+        let number =
+            |batch: &RecordBatch, row: usize| batch.column(0).as_primitive::<Int64Type>().value(row).cast_unsigned();
+        let mut in_force = Vec::new();
+        for batch in changed.collect().await? {
+            let texts = arrow::compute::cast(batch.column(2), &arrow::datatypes::DataType::Utf8)?;
+            for (row, text) in texts.as_string::<i32>().iter().enumerate() {
+                let names: Vec<String> = serde_json::from_str(text.unwrap_or("[]")).context("batches.in_force")?;
+                in_force.extend(names.into_iter().map(|name| (number(&batch, row), name)));
+            }
         }
+        let Some(last) = last.iter().find(|batch| batch.num_rows() > 0) else {
+            return Ok(Last { in_force, ..Last::default() });
+        };
+        let time = |column: usize| {
+            let times = last.column(column).as_primitive::<TimestampMicrosecondType>();
+            times.is_valid(0).then(|| times.value(0))
+        };
+        // A batch without records has no time of its own.
+        let times = written.iter().map(|batch| batch.column(0).as_primitive::<TimestampMicrosecondType>());
+        let written_us = times.filter(|times| times.is_valid(0)).map(|times| times.value(0)).max();
+        let digests = arrow::compute::cast(last.column(3), &arrow::datatypes::DataType::Utf8)?;
+        let digest = digests.as_string::<i32>().value(0).to_owned();
+        let done = Some(Done { number: number(last, 0), digest });
+        Ok(Last { done, as_of: time(1), written_us, in_force })
     }
-    let Some(last) = last.iter().find(|batch| batch.num_rows() > 0) else { return Ok((None, in_force)) };
-    let time = |column: usize| {
-        let times = last.column(column).as_primitive::<TimestampMicrosecondType>();
-        times.is_valid(0).then(|| times.value(0))
-    };
-    (state.number, state.as_of) = (Some(number(last, 0)), time(1));
-    // A batch without records has no time of its own.
-    let times = written.iter().map(|batch| batch.column(0).as_primitive::<TimestampMicrosecondType>());
-    state.written_us = times.filter(|times| times.is_valid(0)).map(|times| times.value(0)).max();
-    let digests = arrow::compute::cast(last.column(3), &arrow::datatypes::DataType::Utf8)?;
-    let digest = digests.as_string::<i32>().value(0).to_owned();
-    Ok((Some(Done { number: number(last, 0), digest }), in_force))
 }
 
 impl Archive {
-    /// Opens the history at a place; what it holds, and its last batch.
+    /// Opens the history at a place; what it holds, and its last batches.
     ///
     /// # Errors
     /// When the place cannot be used, or holds tables that this version does not know.
-    pub fn open(place: &str, every: Duration, keeping: Keeping) -> anyhow::Result<(Archive, State, Option<Done>)> {
+    pub fn open(place: &str, every: Duration, keeping: Keeping) -> anyhow::Result<(Archive, State, Begun)> {
         let runtime = runtime()?;
-        let (library, state, done) = runtime.block_on(async {
+        let (library, state, begun) = runtime.block_on(async {
             let mut library = Library::open(place, kinds()).await?;
-            let (state, done) = state_of(&mut library).await?;
-            anyhow::Ok((library, state, done))
+            let (state, begun) = state_of(&mut library).await?;
+            anyhow::Ok((library, state, begun))
         })?;
-        Ok((Archive { library, runtime, upkeep: Upkeep::new(keeping), every }, state, done))
+        Ok((Archive { library, runtime, upkeep: Upkeep::new(keeping), every }, state, begun))
     }
 
     /// Adds what the store has and the history has not, until asked to stop; then once more.
@@ -168,15 +204,33 @@ impl Archive {
         }
     }
 
-    /// Adds all batches up to the store's last one. The table of the batches is the last: what it has, all have.
+    /// Adds all batches of every log up to the store's last one.
     ///
     /// # Errors
     /// When a table cannot be written, or the store has let go of rows that are in no history.
     pub fn keep(&mut self, store: &Store, archived: &Archived) -> anyhow::Result<()> {
         let state = store.state();
-        let Some(number) = state.number else { return Ok(()) };
-        let mut names = state.names();
-        names.sort_by_key(|name| *name == Name::Table(BATCHES.name));
+        for log in LOGS {
+            let Some(number) = state.number_of(log) else { continue };
+            let pasts = self.keep_log(&state, log, number, archived)?;
+            store.keep(pasts);
+            if log == Log::Engine {
+                archived.batches.store(number + 1, Ordering::Release);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the batches of a log. The table of the batches is the last: what it has, all have.
+    fn keep_log(
+        &mut self,
+        state: &State,
+        log: Log,
+        number: u64,
+        archived: &Archived,
+    ) -> anyhow::Result<Vec<(Name, Past)>> {
+        let mut names = state.names_of(log);
+        names.sort_by_key(|name| *name == Name::Table(of_log(log).1.name));
         let mut pasts = Vec::new();
         for name in names {
             let book = self.library.book(&table_name(name)).context("every table has a book")?;
@@ -205,9 +259,7 @@ impl Archive {
                 pasts.push((name, self.runtime.block_on(book.past())?.before(seq(number + 1, 0))));
             }
         }
-        store.keep(pasts);
-        archived.batches.store(number + 1, Ordering::Release);
-        Ok(())
+        Ok(pasts)
     }
 
     /// Compacts and lets go of what is old, from time to time.

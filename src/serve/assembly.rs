@@ -5,7 +5,7 @@
 
 use anyhow::ensure;
 use foreshock_core::Fate;
-use foreshock_log::{Progress, decode_fates};
+use foreshock_log::{Log, Progress, Range, decode_fates};
 use std::collections::{BTreeMap, VecDeque};
 
 /// A partition by its topic and number.
@@ -53,6 +53,8 @@ pub struct Judged {
 /// A batch with everything that belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Whole {
+    /// The log that it is of.
+    pub log: Log,
     /// Its record.
     pub progress: Progress,
     /// What it took, in its order.
@@ -71,9 +73,10 @@ impl Whole {
     }
 }
 
-/// Puts batches together.
-#[derive(Debug, Default)]
+/// Puts batches of a log together.
+#[derive(Debug)]
 pub struct Assembly {
+    log: Log,
     waiting: VecDeque<Progress>,
     incoming: BTreeMap<Place, VecDeque<Incoming>>,
     /// The first offset that there was of each partition when it was begun.
@@ -84,9 +87,16 @@ pub struct Assembly {
 }
 
 impl Assembly {
-    /// For batches after this one.
-    pub fn after(number: Option<u64>) -> Assembly {
-        Assembly { next: number.map(|number| number + 1), ..Assembly::default() }
+    /// For batches of a log after this one.
+    pub fn after(log: Log, number: Option<u64>) -> Assembly {
+        Assembly {
+            log,
+            waiting: VecDeque::new(),
+            incoming: BTreeMap::new(),
+            begins: BTreeMap::new(),
+            results: BTreeMap::new(),
+            next: number.map(|number| number + 1),
+        }
     }
 
     /// The record of a batch. The partitions that are needed for it and were not before, with the first offset.
@@ -110,7 +120,7 @@ impl Assembly {
             self.results.retain(|number, _| *number >= progress.number);
         }
         let mut needed = Vec::new();
-        for range in &progress.ranges {
+        for range in self.ranges(&progress) {
             let place = (range.topic.clone(), range.partition);
             if !self.incoming.contains_key(&place) {
                 self.incoming.insert(place.clone(), VecDeque::new());
@@ -144,7 +154,7 @@ impl Assembly {
         let mut parts = batch.split('/');
         let (log, number, place) = (parts.next(), parts.next(), parts.next());
         let (number, place) = (number?.parse::<u64>().ok()?, place?.parse::<u32>().ok()?);
-        if log != Some("engine") || parts.next().is_some() {
+        if log != Some(self.log.name().as_str()) || parts.next().is_some() {
             return None;
         }
         if self.next.is_none_or(|next| number >= next) {
@@ -162,7 +172,7 @@ impl Assembly {
         }
         let progress = self.waiting.pop_front()?;
         let (mut records, mut lost, mut place) = (Vec::new(), 0, 0_u32);
-        for (nth, range) in progress.ranges.iter().enumerate() {
+        for (nth, range) in self.ranges(&progress).iter().enumerate() {
             let queue = self.incoming.entry((range.topic.clone(), range.partition)).or_default();
             let count = queue.partition_point(|record| record.offset < range.to);
             let of_range: Vec<Incoming> = queue.drain(..count).filter(|record| record.offset >= range.from).collect();
@@ -180,13 +190,13 @@ impl Assembly {
             }
         }
         let results = self.results.remove(&progress.number).unwrap_or_default();
-        lost += (progress.results.values().sum::<usize>().saturating_sub(results.len())) as u64;
+        lost += self.result_count(&progress).saturating_sub(results.len()) as u64;
         self.next = Some(progress.number + 1);
-        Some(Whole { progress, records, results, lost })
+        Some(Whole { log: self.log, progress, records, results, lost })
     }
 
     fn has_records(&self, progress: &Progress) -> bool {
-        progress.ranges.iter().all(|range| {
+        self.ranges(progress).iter().all(|range| {
             let place = (range.topic.clone(), range.partition);
             let queue = self.incoming.get(&place);
             let has_last = queue.and_then(VecDeque::back).is_some_and(|last| last.offset + 1 >= range.to);
@@ -196,7 +206,18 @@ impl Assembly {
 
     fn has_results(&self, progress: &Progress) -> bool {
         let found = self.results.get(&progress.number).map_or(0, BTreeMap::len);
-        found >= progress.results.values().sum::<usize>()
+        found >= self.result_count(progress)
+    }
+
+    /// What a batch took, as far as it becomes rows: what came to the register is in its trail.
+    fn ranges<'p>(&self, progress: &'p Progress) -> &'p [Range] {
+        if self.log == Log::Register { &[] } else { &progress.ranges }
+    }
+
+    /// How many results of a batch are on the topics that are followed.
+    fn result_count(&self, progress: &Progress) -> usize {
+        let followed = self.log.results();
+        progress.results.iter().filter(|(topic, _)| followed.contains(&topic.as_str())).map(|(_, count)| count).sum()
     }
 
     /// Number of the batch that is waited for, when its record is there.
@@ -212,7 +233,7 @@ impl Assembly {
     /// Is more of this partition there than the waiting batches take?
     pub fn is_ahead(&self, place: &Place, by: usize) -> bool {
         let Some(queue) = self.incoming.get(place).filter(|queue| queue.len() > by) else { return false };
-        let ranges = self.waiting.iter().flat_map(|progress| &progress.ranges);
+        let ranges = self.waiting.iter().flat_map(|progress| self.ranges(progress));
         let needed = ranges.filter(|r| r.topic == place.0 && r.partition == place.1).map(|r| r.to).max();
         needed.is_none_or(|to| queue.back().is_some_and(|last| last.offset >= to))
     }

@@ -1,8 +1,9 @@
 //! Tables about tables, rules and codes.
 
+use crate::serve::register;
 use crate::serve::session::STANDING;
 use crate::serve::store::State;
-use crate::serve::tables::{RESULTS, ResultTable};
+use crate::serve::tables::{self, ResultTable};
 use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use foreshock_compiler::{Pack, Status, data_type};
@@ -178,7 +179,7 @@ fn columns() -> RecordBatch {
             [feed.table(), c.name, word_of(c.ty), c.zh, c.en, c.unit, &privacy].map(str::to_owned)
         }));
     }
-    for table in &RESULTS {
+    for (_, table) in tables::all() {
         rows.extend(
             table.columns.iter().map(|c| [table.name, c.name, word_of(c.ty), c.zh, c.en, "", ""].map(str::to_owned)),
         );
@@ -192,13 +193,20 @@ fn columns() -> RecordBatch {
 pub fn comment(table: &str, column: &str) -> Option<String> {
     let both = |zh: &str, en: &str| format!("{zh} · {en}");
     let of = standing_of(table);
-    let result = RESULTS.iter().find(|result| result.name == of);
+    let result = tables::all().map(|(_, table)| table).find(|result| result.name == of);
+    if (table, column) == ("requests", "") {
+        return Some(both("拦截请求的当前状态", "every blocking request as it stands; acts has its trail"));
+    }
     if column.is_empty() {
         let whole = |result: &ResultTable| match of == table {
             true => both(result.zh, result.en),
             false => both("目前有效的", &format!("what stands now; {of} has every revision")),
         };
         return result.map(whole);
+    }
+    if table == "requests" {
+        let own = register::OWN.iter().find(|(name, ..)| *name == column).map(|(_, zh, en)| both(zh, en));
+        return own.or_else(|| comment("acts", column)).or_else(|| comment("blocking_drafts", column));
     }
     let of_results = || result?.columns.iter().find(|c| c.name == column).map(|c| both(c.zh, c.en));
     let feed = Feed::ALL.into_iter().find(|feed| feed.table() == table);

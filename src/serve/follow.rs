@@ -9,7 +9,7 @@ use crate::serve::rows::{digest, rows};
 use crate::serve::store::{Change, Store};
 use anyhow::Context;
 use foreshock_core::Feed;
-use foreshock_log::{BATCH, OUT_TOPICS, PROGRESS, Progress, SOURCE};
+use foreshock_log::{BATCH, Log, Progress, SOURCE};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -59,8 +59,10 @@ pub struct Followed {
     pub unplaced: AtomicU64,
 }
 
-/// A follower.
+/// A follower of a log.
 pub struct Follower<'a> {
+    /// The log.
+    pub log: Log,
     /// Where the broker is.
     pub config: &'a Config,
     /// Where batches go.
@@ -95,9 +97,10 @@ impl Follower<'_> {
             let Err(error) = done.unwrap_or_else(|_| Err(anyhow::anyhow!("a fault of this program"))) else { continue };
             let is_other = error.is::<OtherLog>();
             let error = format!("{error:#}");
-            self.health.set("topics", false, &error);
+            self.health.set(self.part(), false, &error);
             if is_other {
-                tracing::error!(error, "following the topics: ended; what was read before is still answered");
+                let part = self.part();
+                tracing::error!(error, part, "following the topics: ended; what was read before is still answered");
                 return;
             }
             tracing::error!(error, "following the topics: begins anew");
@@ -105,21 +108,26 @@ impl Follower<'_> {
         }
     }
 
+    /// Its name on `/readyz`.
+    fn part(&self) -> &'static str {
+        if self.log == Log::Register { "register" } else { "topics" }
+    }
+
     /// `last`: the last batch in the store.
     fn follow(&self, last: &mut Option<Done>) -> anyhow::Result<()> {
-        let number = self.store.state().number;
+        let number = self.store.state().number_of(self.log);
         let since = |before_ms: i64| self.since_ms.map(|ms| ms.saturating_sub(before_ms).max(0));
         // Results first: none of a batch may be before the beginning when its record is after it.
-        let mut topics: Vec<_> = OUT_TOPICS.map(|topic| (topic, since(RESULTS_BEFORE_MS))).into();
-        topics.push((PROGRESS, since(0)));
+        let results = self.log.results().iter().map(|topic| (*topic, since(RESULTS_BEFORE_MS)));
+        let topics: Vec<_> = results.chain([(self.log.topic(), since(0))]).collect();
         let mut reading = Reading {
             subscription: Subscription::open(&self.config.kafka, &topics)?,
-            assembly: Assembly::after(number),
+            assembly: Assembly::after(self.log, number),
             held: BTreeSet::new(),
             last_batch: BTreeMap::new(),
             done: last.clone(),
         };
-        self.health.set("topics", true, "");
+        self.health.set(self.part(), true, "");
         let intake = Intake::new(self.config);
         let mut heard = Instant::now();
         while !self.stop.load(Ordering::Acquire) {
@@ -132,7 +140,7 @@ impl Follower<'_> {
                 Err(error) => {
                     // Who does not hear the broker cannot say that nothing more comes.
                     heard = Instant::now();
-                    self.health.set("topics", false, &error.to_string());
+                    self.health.set(self.part(), false, &error.to_string());
                 }
             }
             // Only the batch that is waited for: the rest of the others may be held back.
@@ -145,14 +153,14 @@ impl Follower<'_> {
                 self.apply(&whole, &intake);
                 *last = Some(Done { number: whole.progress.number, digest: digest(&whole.progress) });
             }
-            reading.hold_back()?;
+            reading.hold_back(self.log)?;
         }
         Ok(())
     }
 
     fn take(&self, reading: &mut Reading, received: Received) -> anyhow::Result<()> {
         let topic = received.place.0.clone();
-        if topic == PROGRESS {
+        if topic == self.log.topic() {
             let place = || format!("topic `{topic}`, offset {}: not a record of ours", received.offset);
             let progress: Progress = serde_json::from_slice(&received.bytes).with_context(place)?;
             if let Some(done) = reading.done.as_ref().filter(|done| progress.number <= done.number) {
@@ -160,7 +168,7 @@ impl Follower<'_> {
                 anyhow::ensure!(is_same, OtherLog(progress.number));
                 return Ok(());
             }
-            self.health.set("topics", true, "");
+            self.health.set(self.part(), true, "");
             let number = progress.number;
             for (place, from) in reading.assembly.progress(progress).context(OtherLog(number))? {
                 reading.assembly.begins_at(&place, reading.subscription.add(&place, from)?);
@@ -196,6 +204,7 @@ impl Follower<'_> {
         followed.lost.fetch_add(whole.lost, Ordering::Relaxed);
         followed.unreadable.fetch_add(rows.unreadable, Ordering::Relaxed);
         self.store.apply(Change {
+            log: self.log,
             number: progress.number,
             as_of: progress.horizon_us,
             written_us: whole.written_us(),
@@ -217,8 +226,8 @@ struct Reading {
 
 impl Reading {
     /// Memory has a bound: what is far ahead of the batch that is waited for is read no further.
-    fn hold_back(&mut self) -> anyhow::Result<()> {
-        let log = (PROGRESS.to_owned(), 0);
+    fn hold_back(&mut self, log: Log) -> anyhow::Result<()> {
+        let log = (log.topic().to_owned(), 0);
         let front = self.assembly.front();
         let are_results_ahead = self.assembly.results_ahead() > AHEAD_MAX;
         let incoming = self.assembly.places().filter(|place| self.assembly.is_ahead(place, AHEAD_MAX)).cloned();

@@ -137,7 +137,11 @@ impl Itself {
             Arc::new(
                 parts
                     .iter()
-                    .map(|(part, _)| if part == "topics" { of_topics } else { of_history })
+                    .map(|(part, _)| match part.as_str() {
+                        "topics" => of_topics,
+                        "history" => of_history,
+                        _ => None,
+                    })
                     .collect::<Int64Array>(),
             )
         };

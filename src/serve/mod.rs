@@ -24,6 +24,7 @@ pub mod process;
 pub mod profile;
 pub mod query;
 pub mod questions;
+pub mod register;
 pub mod replace;
 pub mod requests;
 pub mod restrict;

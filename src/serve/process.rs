@@ -6,7 +6,7 @@ use crate::ops::health::Health;
 use crate::rights::audit::Audit;
 use crate::rights::pseudonym::Pseudonyms;
 use crate::rights::users::Users;
-use crate::serve::archive::{Archive, Archived};
+use crate::serve::archive::{Archive, Archived, Begun};
 use crate::serve::catalog::Facts;
 use crate::serve::door::{Door, LISTENERS_MAX, router};
 use crate::serve::follow::{Done, Followed, Follower};
@@ -18,6 +18,7 @@ use crate::serve::wire::listener::{Listener, Tls};
 use crate::serve::wire::login::Access;
 use anyhow::Context;
 use foreshock_compiler::Pack;
+use foreshock_log::Log;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
@@ -41,6 +42,8 @@ pub struct Reader {
     pub followed: Arc<Followed>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
+    /// Where a history is kept: what is read, and what is kept of it.
+    kept: Option<(Arc<Store>, Arc<Archived>)>,
 }
 
 /// From where on a reader knows the log.
@@ -70,6 +73,7 @@ impl Reader {
         let settings = &config.serve;
         let store = Arc::new(Store::new(settings.rows_max));
         let (archive, begun) = archive(&config.history, &store)?;
+        let has_register = since == Since::Beginning || config.blocking.is_on();
         let limits = Limits::of(settings);
         let given = |path: &Path| !path.as_os_str().is_empty();
         let users = given(&settings.users).then(|| Users::read(&settings.users)).transpose()?.map(Arc::new);
@@ -79,6 +83,7 @@ impl Reader {
         let (followed, health) = (Arc::new(Followed::default()), Arc::new(Health::default()));
         health.set("topics", false, "not yet read");
         let archived = archive.is_some().then(Arc::<Archived>::default);
+        let kept = archived.clone().map(|archived| (store.clone(), archived));
         let itself = Itself { health: health.clone(), archived: archived.clone(), running: Arc::default() };
         let seen = Seen { pseudonyms, audit };
         let desk = Arc::new(Desk::new(store.clone(), Facts::new(pack)?, limits, seen, itself)?);
@@ -114,19 +119,27 @@ impl Reader {
             let thread = std::thread::Builder::new().name("history".into());
             threads.push(thread.spawn(move || archive.run(&store, &archived, &health, &stop))?);
         }
-        let parts = (store, followed.clone(), health);
-        threads.push(follows(config.clone(), since_ms, begun, parts, stop.clone())?);
-        Ok(Reader { address, postgres, followed, stop, threads })
+        // The trail of acts is short, and kept for ever: all of it is read.
+        let logs = [Some((Log::Engine, since_ms)), has_register.then_some((Log::Register, None))];
+        for (log, since_ms) in logs.into_iter().flatten() {
+            let parts = (store.clone(), followed.clone(), health.clone());
+            threads.push(follows(config.clone(), log, since_ms, begun.of(log).cloned(), parts, stop.clone())?);
+        }
+        Ok(Reader { address, postgres, followed, stop, threads, kept })
     }
 
-    /// Ends in good order.
-    pub fn end(self) {
+    /// Ends in good order. Has the history, if there is one, all that was read? Where not, it was said why.
+    pub fn end(self) -> bool {
         self.stop.store(true, Ordering::Release);
         for thread in self.threads {
             if thread.join().is_err() {
                 tracing::error!("a thread of the reader ended by a fault of this program");
             }
         }
+        self.kept.is_none_or(|(store, archived)| {
+            let read = store.state().number.map_or(0, |number| number + 1);
+            archived.batches.load(Ordering::Acquire) >= read
+        })
     }
 }
 
@@ -137,28 +150,29 @@ fn since_ms(since: Since, live_hours: u32) -> Option<i64> {
 }
 
 /// The history that is to be kept, if any; the store begins with what it holds.
-fn archive(settings: &History, store: &Store) -> anyhow::Result<(Option<Archive>, Option<Done>)> {
+fn archive(settings: &History, store: &Store) -> anyhow::Result<(Option<Archive>, Begun)> {
     if settings.dir.is_empty() {
-        return Ok((None, None));
+        return Ok((None, Begun::default()));
     }
     let every = Duration::from_secs(u64::from(settings.every_s));
-    let (archive, state, done) = Archive::open(&settings.dir, every, settings.keeping())?;
+    let (archive, state, begun) = Archive::open(&settings.dir, every, settings.keeping())?;
     tracing::info!(place = settings.dir, batch = state.number, "goes on after the history");
     store.begin(state);
-    Ok((Some(archive), done))
+    Ok((Some(archive), begun))
 }
 
 fn follows(
     config: Config,
+    log: Log,
     since_ms: Option<i64>,
     begun: Option<Done>,
     (store, followed, health): (Arc<Store>, Arc<Followed>, Arc<Health>),
     stop: Arc<AtomicBool>,
 ) -> anyhow::Result<JoinHandle<()>> {
-    let thread = std::thread::Builder::new().name("follow".into());
+    let thread = std::thread::Builder::new().name(format!("follow-{}", log.name()));
     Ok(thread.spawn(move || {
         let (config, store, followed, health, stop) = (&config, &*store, &*followed, &health, &*stop);
-        Follower { config, store, followed, health, stop, since_ms, begun }.run();
+        Follower { log, config, store, followed, health, stop, since_ms, begun }.run();
     })?)
 }
 

@@ -5,7 +5,7 @@
 
 use crate::history::Past;
 use crate::rights::grant::{Grant, Person};
-use crate::rights::names::{ANYTHING, feed, names_somebody};
+use crate::rights::names::{feed, holds_anything, names_somebody};
 use crate::rights::pseudonym::Pseudonyms;
 use crate::serve::store::{State, Table};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray};
@@ -30,7 +30,7 @@ pub fn columns(table: &str, names: &[&str], person: &Person) -> String {
             return format!("r.\"{name}\"");
         }
         match *name {
-            ANYTHING if feed(table).is_none() => format!("CAST(NULL AS TEXT) AS \"{name}\""),
+            name if holds_anything(table, name) => format!("CAST(NULL AS TEXT) AS \"{name}\""),
             name if names_somebody(table, name) => format!("pseudonym(r.\"{name}\") AS \"{name}\""),
             name => format!("r.\"{name}\""),
         }

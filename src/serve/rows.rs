@@ -2,9 +2,7 @@
 
 use crate::ops::intake::Intake;
 use crate::serve::assembly::{Found, Judged, Whole};
-use crate::serve::tables::{
-    BATCHES, CONTENT, KEY, RESULTS, ResultTable, corrections_schema, result_schema, versions_schema,
-};
+use crate::serve::tables::{CONTENT, KEY, ResultTable, corrections_schema, of_log, result_schema, versions_schema};
 use arrow::array::builder::{BooleanBuilder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{Schema, SchemaRef};
@@ -35,14 +33,15 @@ pub fn rows(whole: &Whole, intake: &Intake) -> Rows {
     for feed in Feed::ALL {
         versions(whole, feed, intake, &mut rows);
     }
-    for table in &RESULTS {
+    let (tables, batches) = of_log(whole.log);
+    for table in tables {
         let found = whole.results.iter().filter(|(_, found)| found.topic == table.topic);
         let found: Vec<(i64, &Found)> = found.map(|(place, f)| (seq(whole.progress.number, *place), f)).collect();
         if !found.is_empty() {
             rows.tables.insert(table.name, results(table, &found));
         }
     }
-    rows.tables.insert(BATCHES.name, batch_row(whole));
+    rows.tables.insert(batches.name, batch_row(whole, batches));
     rows
 }
 
@@ -53,11 +52,12 @@ pub fn digest(progress: &Progress) -> String {
 }
 
 /// The batch itself.
-fn batch_row(whole: &Whole) -> RecordBatch {
+fn batch_row(whole: &Whole, table: &ResultTable) -> RecordBatch {
     let progress = &whole.progress;
     let body = json!({
         "number": progress.number,
-        "as_of": progress.horizon_us.map(format_rfc3339),
+        // The register judges by the clock.
+        "as_of": progress.horizon_us.or(progress.clock_us).map(format_rfc3339),
         "records": progress.ranges.iter().map(|range| range.to - range.from).sum::<i64>(),
         "results": progress.results.values().sum::<usize>(),
         "owner": progress.owner,
@@ -66,8 +66,8 @@ fn batch_row(whole: &Whole) -> RecordBatch {
         "digest": digest(progress),
     });
     let bytes = serde_json::to_vec(&body).expect("plain data");
-    let found = Found { topic: BATCHES.topic.to_owned(), time_us: whole.written_us(), key: String::new(), bytes };
-    results(&BATCHES, &[(seq(progress.number, 0), &found)])
+    let found = Found { topic: table.topic.to_owned(), time_us: whole.written_us(), key: String::new(), bytes };
+    results(table, &[(seq(progress.number, 0), &found)])
 }
 
 /// Does a record change what counts? Where the batch does not say, all that can be read counts.

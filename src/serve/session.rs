@@ -15,6 +15,7 @@ use crate::serve::gate::Refused;
 use crate::serve::gathered::BoundGathered;
 use crate::serve::itself::{self, Itself};
 use crate::serve::profile::ProfileFunction;
+use crate::serve::register;
 use crate::serve::replace::Replace;
 use crate::serve::restrict;
 use crate::serve::store::{State, Table};
@@ -58,8 +59,10 @@ const REFUSED_FUNCTIONS: [&str; 12] = [
 pub const STANDING: [(&str, &str, &str, &str); 3] = [
     ("detections", "detection_revisions", "detection_id", "r.state = 'detected'"),
     ("alerts", "alert_revisions", "alert_id", "TRUE"),
-    ("blocking_drafts", "blocking_draft_revisions", "request_id", "TRUE"),
+    DRAFTS,
 ];
+/// See [`STANDING`].
+const DRAFTS: (&str, &str, &str, &str) = ("blocking_drafts", "blocking_draft_revisions", "request_id", "TRUE");
 
 /// Who asks, and the key of the pseudonyms that he may see.
 #[derive(Debug, Clone)]
@@ -102,6 +105,8 @@ pub async fn session(
         let schema = &state.tables[table].schema;
         views.publish_seen(name, &restrict::names(schema), &standing_results(schema, table, id, condition)).await?;
     }
+    let drafts = standing_results(&state.tables[DRAFTS.1].schema, DRAFTS.1, DRAFTS.2, DRAFTS.3);
+    views.publish_seen("requests", &register::COLUMNS, &register::query(&below_name("acts"), &drafts)).await?;
     for (name, table) in state.tables.iter().filter(|(name, _)| Feed::ALL.iter().all(|feed| feed.table() != **name)) {
         let query = format!("SELECT * FROM {}", below_name(name));
         views.publish_seen(name, &restrict::names(&table.schema), &query).await?;

@@ -3,11 +3,12 @@
 
 use crate::history::Past;
 use crate::serve::rows::Rows;
-use crate::serve::tables::{BATCHES, RESULTS, SEQ, corrections_schema, result_schema, versions_schema};
+use crate::serve::tables::{self, SEQ, corrections_schema, result_schema, versions_schema};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{Int64Type, SchemaRef};
 use foreshock_core::Feed;
+use foreshock_log::Log;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, RwLock};
 use tokio::sync::watch;
@@ -84,6 +85,8 @@ fn seqs(piece: &RecordBatch) -> &[i64] {
 pub struct State {
     /// Number of the batch; `None` before the first.
     pub number: Option<u64>,
+    /// Number of the last batch of the register's log, which goes its own way.
+    pub register: Option<u64>,
     /// The horizon after it, microseconds.
     pub as_of: Option<i64>,
     /// When the writer made it, by its broker, microseconds; as far as it is known.
@@ -100,10 +103,10 @@ impl State {
     /// No rows yet: the shapes of all tables.
     pub fn empty() -> State {
         let feeds = Feed::ALL.map(|feed| (feed.table(), Table::new(versions_schema(feed))));
-        let results = RESULTS.into_iter().chain([BATCHES]);
-        let results = results.map(|table| (table.name, Table::new(result_schema(&table))));
+        let results = tables::all().map(|(_, table)| (table.name, Table::new(result_schema(table))));
         State {
             number: None,
+            register: None,
             as_of: None,
             written_us: None,
             tables: feeds.into_iter().chain(results).collect(),
@@ -127,6 +130,20 @@ impl State {
     pub fn names(&self) -> Vec<Name> {
         let corrections = self.corrections.keys().map(|name| Name::Corrections(name));
         self.tables.keys().map(|name| Name::Table(name)).chain(corrections).collect()
+    }
+
+    /// Those with rows of a log.
+    pub fn names_of(&self, log: Log) -> Vec<Name> {
+        let is_registers = |name: &Name| {
+            let of_results = tables::all().find(|(_, table)| *name == Name::Table(table.name));
+            of_results.is_some_and(|(log, _)| log == Log::Register)
+        };
+        self.names().into_iter().filter(|name| is_registers(name) == (log == Log::Register)).collect()
+    }
+
+    /// Number of the last batch of a log.
+    pub fn number_of(&self, log: Log) -> Option<u64> {
+        if log == Log::Register { self.register } else { self.number }
     }
 
     /// One of them.
@@ -162,6 +179,8 @@ pub struct Store {
 /// What a batch changes.
 #[derive(Debug)]
 pub struct Change {
+    /// The log that the batch is of.
+    pub log: Log,
     /// Number of the batch.
     pub number: u64,
     /// See [`State::as_of`].
@@ -195,9 +214,13 @@ impl Store {
         // Held while the next state is made: a history may be put in its place at the same time.
         let mut state = self.state.write().expect("nobody panics with this lock");
         let mut next = State::clone(&state);
-        next.number = Some(change.number);
-        next.as_of = change.as_of.or(next.as_of);
-        next.written_us = change.written_us.or(next.written_us);
+        if change.log == Log::Register {
+            next.register = Some(change.number);
+        } else {
+            next.number = Some(change.number);
+            next.as_of = change.as_of.or(next.as_of);
+            next.written_us = change.written_us.or(next.written_us);
+        }
         for (name, rows) in change.rows.tables {
             add(next.tables.get_mut(name).expect("a table of ours"), rows, self.rows_max);
         }

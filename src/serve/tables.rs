@@ -4,7 +4,9 @@
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use foreshock_compiler::data_type;
 use foreshock_core::{Feed, Type};
-use foreshock_log::{ALERTS, BLOCKING_DRAFTS, DETECTIONS, LATE, PROGRESS, REJECTED, WARNING_DRAFTS};
+use foreshock_log::{
+    ACTS, ALERTS, BLOCKING_DRAFTS, DETECTIONS, LATE, Log, PROGRESS, REGISTER_PROGRESS, REJECTED, WARNING_DRAFTS,
+};
 use std::sync::Arc;
 
 /// A column of a result's table.
@@ -165,29 +167,81 @@ pub const RESULTS: [ResultTable; 6] = [
     },
 ];
 
+/// The results of the register of blocking requests.
+pub const REGISTER_RESULTS: [ResultTable; 1] = [ResultTable {
+    name: "acts",
+    topic: ACTS,
+    zh: "拦截请求的审计记录",
+    en: "the trail of blocking requests: what became of every draft, command and answer",
+    columns: &[
+        col("request_id", Type::Text, "/requestId", "请求编号", "empty where a record could not be read"),
+        col("revision", Type::Bigint, "/revision", "修订号", "of the request afterwards"),
+        col("from_state", Type::Text, "/from", "之前状态", "its state before"),
+        col("state", Type::Text, "/to", "状态", "its state afterwards; none where the request is not known"),
+        col("refused", Type::Text, "/refused", "拒绝代码", "why the input was refused; none when it was followed"),
+        col("notice", Type::Text, "/notice", "通知", "what is said without a change of the state"),
+        col("cause", Type::Text, "/cause/kind", "起因", "draft, command, answer, policy, clock or record"),
+        col("command", Type::Text, "/cause/command", "指令", "what a person wanted"),
+        col("command_id", Type::Text, "/cause/commandId", "指令编号", "of the person's command"),
+        col("response_id", Type::Text, "/cause/responseId", "答复编号", "of the institution's answer"),
+        col("institution", Type::Text, "/cause/institution", "答复机构", "who answers"),
+        col("position", Type::Text, "/cause/position", "位置", "of a record that could not be read"),
+        col("actor", Type::Text, "/actor/name", "经办人", "the official who commanded it"),
+        col("reason", Type::Text, "/reason", "理由", "the words of the official, or the code of the institution"),
+        col("purpose", Type::Text, "/purpose", "用途", "for what the official works"),
+        col("case_ref", Type::Text, "/caseRef", "案号", "the case"),
+        col("event_time", Type::Time, "/at", "时间", "the writer's clock"),
+        col("detail", Type::Text, CONTENT, "完整记录 (JSON)", "the whole record as JSON, with terms and answer"),
+    ],
+}];
+
+const BATCH_COLUMNS: &[ResultColumn] = &[
+    col("number", Type::Bigint, "/number", "批次", "0, 1, 2, .."),
+    col("as_of", Type::Time, "/as_of", "截至时间", "nothing before this event time can change after it"),
+    col("records", Type::Bigint, "/records", "记录数", "incoming records that it took"),
+    col("results", Type::Bigint, "/results", "结果数", "results that it caused"),
+    col("owner", Type::Text, "/owner", "写入进程", "the process that took it"),
+    col("rules", Type::Text, "/rules", "规则摘要", "hash of rules, parameters and lateness"),
+    col("in_force", Type::Text, "/in_force", "生效规则 (JSON)", "the rules in force from it on, where they changed"),
+    col("digest", Type::Text, "/digest", "批次摘要", "SHA-256 of its record"),
+];
+
 /// One row for each batch of the log: what was known and done when.
 pub const BATCHES: ResultTable = ResultTable {
     name: "batches",
     topic: PROGRESS,
     zh: "日志中的每一批",
     en: "every batch of the log",
-    columns: &[
-        col("number", Type::Bigint, "/number", "批次", "0, 1, 2, .."),
-        col("as_of", Type::Time, "/as_of", "截至时间", "nothing before this event time can change after it"),
-        col("records", Type::Bigint, "/records", "记录数", "incoming records that it took"),
-        col("results", Type::Bigint, "/results", "结果数", "results that it caused"),
-        col("owner", Type::Text, "/owner", "写入进程", "the process that took it"),
-        col("rules", Type::Text, "/rules", "规则摘要", "hash of rules, parameters and lateness"),
-        col(
-            "in_force",
-            Type::Text,
-            "/in_force",
-            "生效规则 (JSON)",
-            "the rules in force from it on, where they changed",
-        ),
-        col("digest", Type::Text, "/digest", "批次摘要", "SHA-256 of its record"),
-    ],
+    columns: BATCH_COLUMNS,
 };
+
+/// The same of the register's log, which has no rules; `as_of` is the writer's clock.
+pub const REGISTER_BATCHES: ResultTable = ResultTable {
+    name: "register_batches",
+    topic: REGISTER_PROGRESS,
+    zh: "拦截请求登记日志中的每一批",
+    en: "every batch of the log of the register of blocking requests",
+    columns: BATCH_COLUMNS,
+};
+
+/// The tables of a log's results, and that of its batches.
+pub fn of_log(log: Log) -> (&'static [ResultTable], &'static ResultTable) {
+    match log {
+        Log::Register => (&REGISTER_RESULTS, &REGISTER_BATCHES),
+        Log::Engine | Log::Part(_) => (&RESULTS, &BATCHES),
+    }
+}
+
+/// The logs that are followed.
+pub const LOGS: [Log; 2] = [Log::Engine, Log::Register];
+
+/// Every table of results and batches, with the log that it is of.
+pub fn all() -> impl Iterator<Item = (Log, &'static ResultTable)> {
+    LOGS.into_iter().flat_map(|log| {
+        let (results, batches) = of_log(log);
+        results.iter().chain([batches]).map(move |table| (log, table))
+    })
+}
 
 /// Columns that every table ends with.
 pub const SEQ: &str = "seq";

@@ -15,7 +15,7 @@ use foreshock::serve::query::{Desk, Limits, Seen};
 use foreshock::serve::rows::rows;
 use foreshock::serve::store::{Change, Store};
 use foreshock_core::Feed;
-use foreshock_log::Range;
+use foreshock_log::{Log, Range};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,14 +39,14 @@ pub fn apply(store: &Store, lines: &[String]) {
     let progress = serde_json::json!({
         "number": number, "ranges": [range], "fates": [format!("{}.", lines.len())], "messages": 0, "rules": "",
     });
-    let mut assembly = Assembly::after(number.checked_sub(1));
+    let mut assembly = Assembly::after(Log::Engine, number.checked_sub(1));
     assembly.progress(serde_json::from_value(progress).unwrap()).unwrap();
     for (nth, line) in lines.iter().enumerate() {
         let (offset, bytes) = (from + nth as i64, line.clone().into());
         assembly.incoming(&place, Incoming { offset, time_us: None, source: None, bytes });
     }
     let rows = rows(&assembly.next(false).unwrap(), &Intake::new(&Config::default()));
-    store.apply(Change { number, as_of: None, written_us: None, rows, in_force: Vec::new() });
+    store.apply(Change { log: Log::Engine, number, as_of: None, written_us: None, rows, in_force: Vec::new() });
 }
 
 /// Whoever is on this machine.

@@ -18,7 +18,7 @@ use foreshock::serve::session::{Seer, session};
 use foreshock::serve::store::{Change, Name, Store};
 use foreshock_compiler::Pack;
 use foreshock_core::Feed;
-use foreshock_log::{BATCH, Message, OUT_TOPICS, Progress};
+use foreshock_log::{BATCH, Log, Message, OUT_TOPICS, Progress};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ pub fn read(log: &[(Progress, Vec<Message>)], input: &[Vec<Sent>], random: &mut 
     while store.state().number != last {
         // As after a crash: all that was not in the tables is read again.
         let first = store.state().number.map_or(0, |number| number + 1);
-        let mut assembly = Assembly::after(store.state().number);
+        let mut assembly = Assembly::after(Log::Engine, store.state().number);
         let mut topics = Topics::new(log, input);
         let lives = 50 + random.below(2_000);
         for _ in 0..lives {
@@ -100,7 +100,7 @@ pub fn read(log: &[(Progress, Vec<Message>)], input: &[Vec<Sent>], random: &mut 
 
 /// The batches of a log, whole.
 fn wholes(log: &[(Progress, Vec<Message>)], input: &[Vec<Sent>], random: &mut Random) -> Vec<Whole> {
-    let (mut assembly, mut topics) = (Assembly::after(None), Topics::new(log, input));
+    let (mut assembly, mut topics) = (Assembly::after(Log::Engine, None), Topics::new(log, input));
     let mut wholes = Vec::new();
     while wholes.len() < log.len() {
         let streams = 1 + topics.at_places.len() + topics.results.len();
@@ -115,12 +115,12 @@ fn take(store: &Store, whole: &Whole, intake: &Intake) {
     assert_eq!((whole.lost, rows.unreadable), (0, 0), "batch {}", whole.progress.number);
     let (number, as_of) = (whole.progress.number, whole.progress.horizon_us);
     let in_force = whole.progress.in_force.iter().flatten().cloned().collect();
-    store.apply(Change { number, as_of, written_us: None, rows, in_force });
+    store.apply(Change { log: Log::Engine, number, as_of, written_us: None, rows, in_force });
 }
 
 fn opened(place: &str) -> (Archive, Store) {
     let (archive, state, done) = Archive::open(place, Duration::from_secs(3_600), Keeping::default()).unwrap();
-    assert_eq!(done.map(|done| done.number), state.number);
+    assert_eq!(done.of(Log::Engine).map(|done| done.number), state.number);
     let store = Store::new(ROWS_MAX);
     store.begin(state);
     (archive, store)

@@ -27,7 +27,7 @@ pub struct Site {
     pub bank: Signer,
     pub writer: Signer,
     pub run: Option<Running>,
-    pub _serve: Running,
+    pub serve: Option<Running>,
 }
 
 pub fn secret_file(path: &Path, text: &str) -> PathBuf {
@@ -64,16 +64,18 @@ impl Site {
         let secret = Secret::of(PASSWORD).unwrap().text();
         let role = |name: &str| format!("[roles.{name}]\npersonal = true\npurposes = [\"fraud\"]\n");
         let user = |name: &str, role: &str| format!("[users.{name}]\nrole = \"{role}\"\nsecret = \"{secret}\"\n");
-        let users =
-            [role("officer"), role("approver"), user("li", "officer"), user("wu", "approver"), user("hu", "officer")];
-        secret_file(&at("users.toml"), &users.concat());
+        let roles = [role("officer"), role("approver"), role("analyst").replace("personal = true", "personal = false")];
+        let users = [("li", "officer"), ("wu", "approver"), ("hu", "officer"), ("an", "analyst")];
+        let users = users.map(|(name, role)| user(name, role)).concat();
+        secret_file(&at("users.toml"), &[roles.concat(), users].concat());
         let port = free_port();
         let config = format!(
             "[kafka]\nbrokers = \"{}\"\npartitions = {PARTITIONS}\nreplication = 1\n[http]\nlisten = \"\"\n\
-             [snapshots]\ndir = \"{}\"\nevery_s = 1\n[blocking]\npolicy = \"{}\"\nkey = \"{}\"\n\
+             [snapshots]\ndir = \"{}\"\nevery_s = 1\n[history]\ndir = \"{}\"\nevery_s = 1\n[blocking]\npolicy = \"{}\"\nkey = \"{}\"\n\
              [serve]\nlisten = \"127.0.0.1:{port}\"\nusers = \"{}\"\naudit = \"{}\"\nkey = \"{}\"\n",
             broker.address(),
             at("snapshots").display(),
+            at("history").display(),
             at("policy.toml").display(),
             at("writer.key").display(),
             at("users.toml").display(),
@@ -84,11 +86,41 @@ impl Site {
         let config = at("foreshock.toml").display().to_string();
         let made = foreshock(&["topics", "create", "--config", &config]);
         assert!(made.status.success(), "{}{}", text(&made.stdout), text(&made.stderr));
-        let serve = Running::start_logging(&["serve", "--config", &config], &at("serve.log"));
         let server = format!("http://127.0.0.1:{port}");
-        let mut site = Site { broker, folder, config, server, bank, writer, run: None, _serve: serve };
+        let mut site = Site { broker, folder, config, server, bank, writer, run: None, serve: None };
+        site.restart_serve();
         site.restart();
         Some(site)
+    }
+
+    /// The reader ends in good order, where there is one, and the next one begins.
+    pub fn restart_serve(&mut self) {
+        if let Some(serve) = self.serve.take() {
+            assert_eq!(serve.stop(), Some(0));
+        }
+        let log = self.folder.path().join("serve.log");
+        self.serve = Some(Running::start_logging(&["serve", "--config", &self.config], &log));
+    }
+
+    /// The rows of a statement as the reader gives them, or its history.
+    pub fn rows(&self, place: &[&str], statement: &str) -> Result<Vec<String>, String> {
+        let mut command = binary();
+        command.args(["sql", "--output", "csv"]).args(place).arg(statement).env("FORESHOCK_PASSWORD", PASSWORD);
+        let said = command.output().unwrap();
+        match said.status.success() {
+            true => Ok(text(&said.stdout).lines().skip(1).map(str::to_owned).collect()),
+            false => Err(text(&said.stderr)),
+        }
+    }
+
+    /// The same, by the reader for an officer.
+    pub fn asked(&self, statement: &str) -> Result<Vec<String>, String> {
+        self.asked_by("li", statement)
+    }
+
+    pub fn asked_by(&self, user: &str, statement: &str) -> Result<Vec<String>, String> {
+        let whom = ["--server", &self.server, "--user", user, "--purpose", "fraud", "--case", "A-1"];
+        self.rows(&whom, statement)
     }
 
     /// The process that writes is killed, where there is one, and the next one begins.
