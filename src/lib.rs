@@ -3,6 +3,7 @@
 //! The rooms in reading order; `docs/ARCHITECTURE.md` has the way of one event.
 
 pub mod cli;
+pub mod evidence;
 pub mod history;
 pub mod institution;
 pub mod kafka;

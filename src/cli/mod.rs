@@ -6,6 +6,7 @@ mod config_cmd;
 mod demo;
 mod demo_requests;
 mod evaluate;
+mod evidence;
 mod explain;
 mod generate;
 mod history;
@@ -102,6 +103,8 @@ enum Command {
     Sql(sql::Sql),
     /// Blocking requests: list, propose, approve, lift, through a running `serve`.
     Requests(requests::RequestsCommand),
+    /// What a detection stands on: write it into a file, check such a file.
+    Evidence(evidence::EvidenceCommand),
     /// What `serve` keeps for years: show it, tend it, erase a person.
     History(history::HistoryCommand),
     /// The lines of a user for the file of users of `serve`.
@@ -142,6 +145,7 @@ impl Command {
             Command::Serve(command) => command.run(),
             Command::Sql(command) => command.run(),
             Command::Requests(command) => command.run(),
+            Command::Evidence(command) => command.run(),
             Command::History(command) => command.run(),
             Command::User(command) => command.run(),
             Command::Key(command) => command.run(),

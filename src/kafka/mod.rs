@@ -9,6 +9,7 @@ pub mod settings;
 mod settle;
 pub mod sink;
 pub mod source;
+pub mod stretch;
 pub mod subscription;
 pub mod tail;
 pub mod topic_ids;

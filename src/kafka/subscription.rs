@@ -4,7 +4,7 @@ use crate::kafka::client::{QUEUE_LOOK, QUEUE_MAX, client_config, patiently};
 use crate::kafka::settings::Kafka;
 use anyhow::{Context, bail};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{Headers, Message};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use std::time::Duration;
 
@@ -31,6 +31,20 @@ pub struct Received {
 }
 
 impl Received {
+    pub(super) fn of(message: &BorrowedMessage<'_>) -> Received {
+        let headers = message.headers().map_or_else(Vec::new, |headers| {
+            headers.iter().map(|h| (h.key.to_owned(), h.value.unwrap_or_default().to_vec())).collect()
+        });
+        Received {
+            place: (message.topic().to_owned(), message.partition()),
+            offset: message.offset(),
+            time_us: message.timestamp().to_millis().map(|ms| ms.saturating_mul(1_000)),
+            key: message.key().unwrap_or_default().to_vec(),
+            headers,
+            bytes: message.payload().unwrap_or_default().to_vec(),
+        }
+    }
+
     /// The first header of a name.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice())
@@ -122,18 +136,7 @@ impl Subscription {
     /// What the client says: the next call goes on.
     pub fn poll(&self, wait: Duration) -> anyhow::Result<Option<Received>> {
         let Some(message) = self.consumer.poll(wait) else { return Ok(None) };
-        let message = message?;
-        let headers = message.headers().map_or_else(Vec::new, |headers| {
-            headers.iter().map(|h| (h.key.to_owned(), h.value.unwrap_or_default().to_vec())).collect()
-        });
-        Ok(Some(Received {
-            place: (message.topic().to_owned(), message.partition()),
-            offset: message.offset(),
-            time_us: message.timestamp().to_millis().map(|ms| ms.saturating_mul(1_000)),
-            key: message.key().unwrap_or_default().to_vec(),
-            headers,
-            bytes: message.payload().unwrap_or_default().to_vec(),
-        }))
+        Ok(Some(Received::of(&message?)))
     }
 
     /// Reads these no further, or on again.

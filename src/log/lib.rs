@@ -17,7 +17,7 @@ pub use detection::{DetectionMessage, DetectionState, detection_schema};
 pub use fates::{decode as decode_fates, encode as encode_fates};
 pub use ledger::{GivenUp, Ledger, OnWait, TakenOver, TooLarge, deliver};
 pub use message::{Message, event, horizon, late, rejected};
-pub use position::{Position, Range, ranges, seq};
+pub use position::{Position, Range, batch_and_place, ranges, seq};
 pub use progress::{Progress, Sign, Tick, check_order, progress_schema};
 pub use source::{Kind, MadeAnew, Source, SourceRecord};
 pub use topics::{

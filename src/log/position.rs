@@ -60,3 +60,9 @@ const SEQ_PLACE_BITS: u32 = 24;
 pub fn seq(batch: u64, place: u32) -> i64 {
     ((batch << SEQ_PLACE_BITS) | u64::from(place)).cast_signed()
 }
+
+/// The batch of a row's number, and its place in it.
+pub fn batch_and_place(seq: i64) -> (u64, u32) {
+    let seq = seq.cast_unsigned();
+    (seq >> SEQ_PLACE_BITS, (seq & ((1 << SEQ_PLACE_BITS) - 1)) as u32)
+}

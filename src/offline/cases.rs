@@ -3,6 +3,8 @@
 use crate::offline::net::Net;
 use crate::ops::pool::Pool;
 use crate::rules::files::cases_of;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::TimestampMicrosecondType;
 use foreshock_compiler::cases::{Case, lacking, read_file};
 use foreshock_compiler::{Pack, RuleFile, Settings, compile};
 use foreshock_core::time::DAY_US;
@@ -83,9 +85,16 @@ fn label(problems: Vec<String>, side: &str) -> Vec<String> {
     problems.into_iter().map(|p| format!("{side}: {p}")).collect()
 }
 
-fn run_live(pack: &Pack, events: &BTreeMap<Feed, arrow::array::RecordBatch>, cut: usize) -> Vec<Detection> {
-    // Feeds are played one after the other: the lateness covers the whole case.
-    let mut engine = Engine::new(pack.plan.clone(), 1, &vec![Presence::Expected; events.len()], |_| 400 * DAY_US);
+/// What stands after the live engine has seen some events, so many at once. Feeds are played one after the other: the lateness
+/// covers them all.
+pub fn run_live(pack: &Pack, events: &BTreeMap<Feed, RecordBatch>, cut: usize) -> Vec<Detection> {
+    let times = |rows: &RecordBatch| {
+        let times = rows.column_by_name("event_time").expect("every feed has it");
+        times.as_primitive::<TimestampMicrosecondType>().values().to_vec()
+    };
+    let all: Vec<i64> = events.values().flat_map(times).collect();
+    let span = all.iter().max().zip(all.iter().min()).map_or(0, |(last, first)| last - first);
+    let mut engine = Engine::new(pack.plan.clone(), 1, &vec![Presence::Expected; events.len()], |_| span + DAY_US);
     let mut net = Net::default();
     let pool = Pool { threads: 1 };
     let mut take = |output: foreshock_engine::Output| output.verdicts.iter().for_each(|v| net.apply(pack, v));

@@ -4,6 +4,7 @@ use crate::ops::health::Health;
 use crate::rights::grant::Person;
 use crate::rights::users::Users;
 use crate::serve::archive::Archived;
+use crate::serve::evidence::Exports;
 use crate::serve::follow::Followed;
 use crate::serve::gate::Refused;
 use crate::serve::openapi::{self, Envelope, Problem};
@@ -53,6 +54,8 @@ pub struct Door {
     pub listeners: Arc<Semaphore>,
     /// Blocking requests and the way to their register, where there is one.
     pub requests: Option<Arc<Requests>>,
+    /// Makes evidence.
+    pub exports: Arc<Exports>,
 }
 
 /// Most clients that listen to changes.
@@ -87,6 +90,7 @@ fn routes() -> (Router<Door>, OpenApi) {
         .routes(routes!(crate::serve::requests::door::list))
         .routes(routes!(crate::serve::requests::door::show))
         .routes(routes!(crate::serve::requests::door::command))
+        .routes(routes!(crate::serve::evidence::door::export))
         .split_for_parts();
     (router.route("/openapi.json", own), description)
 }

@@ -1,25 +1,25 @@
 //! `explain_detection(id)`: why a detection stands. The rule's text runs over the facts that its windows reach, and what it says of
 //! the event stands beside what was published; and the events that share a key of its windows with that event.
+//! `explain_detection(id, steps)`: in so many steps, at most [`STEPS_MAX`]; with 0 all that the windows reach.
 
 use crate::rights::grant::Person;
 use crate::serve::computed::{Computed, Rows};
 use crate::serve::gate::Refused;
-use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, TimestampMicrosecondArray};
-use arrow::datatypes::{Field, Schema, SchemaRef, TimestampMicrosecondType};
+use crate::serve::sharing::{Key, events};
+use crate::serve::tables::SEQ;
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::{Field, Int64Type, Schema, SchemaRef, TimestampMicrosecondType};
 use datafusion::catalog::{Session, TableFunctionImpl};
 use datafusion::common::ScalarValue;
 use datafusion::datasource::{MemTable, TableProvider, provider_as_source};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, ident, lit};
 use datafusion::physical_plan::collect;
-use datafusion::prelude::SessionContext;
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use foreshock_compiler::batch::{Tables, run_rule};
 use foreshock_compiler::{Pack, Rule, Settings, data_type, feed_schema};
 use foreshock_core::{Detection, Feed, Type};
 use foreshock_log::values;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The function.
@@ -40,12 +40,23 @@ impl TableFunctionImpl for ExplainFunction {
             [Expr::Placeholder(_)] => Some(String::new()),
             _ => None,
         };
-        let Some(id) = id else {
-            let message = "one argument is taken, a text; write explain_detection('detection_id')";
+        let id = match arguments {
+            [_, Expr::Literal(_, _)] => {
+                arguments[0].as_literal().and_then(|v| v.try_as_str().flatten()).map(str::to_owned)
+            }
+            _ => id,
+        };
+        let steps = match arguments.get(1).map(Expr::as_literal) {
+            None => Some(1),
+            Some(Some(ScalarValue::Int64(Some(steps)))) => usize::try_from(*steps).ok().filter(|s| *s <= STEPS_MAX),
+            Some(_) => None,
+        };
+        let (Some(id), Some(steps)) = (id, steps) else {
+            let message = "write explain_detection('detection_id'), or with the steps in which keys are followed, 0 to 3, after it";
             return Err(DataFusionError::Plan(message.into()));
         };
         let (pack, views, person) = (self.pack.clone(), self.views.clone(), self.person.clone());
-        Ok(Arc::new(Computed(Explain { pack, views, person, id })))
+        Ok(Arc::new(Computed(Explain { pack, views, person, id, steps })))
     }
 }
 
@@ -55,18 +66,25 @@ struct Explain {
     views: Vec<(String, Arc<dyn TableProvider>)>,
     person: Person,
     id: String,
+    steps: usize,
 }
 
 /// A detection as it was published.
-struct Found {
+pub struct Found {
     rule: String,
     version: String,
-    event_id: String,
-    event_time: i64,
-    window_start: i64,
+    /// The event that triggered it.
+    pub event_id: String,
+    /// Its time, microseconds.
+    pub event_time: i64,
+    /// Where the rule's longest frame begins, microseconds.
+    pub window_start: i64,
     subject: String,
     detail: serde_json::Value,
 }
+
+/// Most steps in which keys are followed.
+const STEPS_MAX: usize = 3;
 
 /// Most facts of a feed that are taken into memory.
 const FACTS_MAX: usize = 1_000_000;
@@ -80,6 +98,8 @@ struct Row {
     published: Option<String>,
     event_id: Option<String>,
     event_time: Option<i64>,
+    feed: Option<&'static str>,
+    seq: Option<i64>,
 }
 
 fn refused<T>(state: &'static str, message: String) -> Result<T> {
@@ -101,6 +121,8 @@ impl Rows for Explain {
             column("published", Type::Text),
             column("event_id", Type::Text),
             column("event_time", Type::Time),
+            column("feed", Type::Text),
+            column("seq", Type::Bigint),
         ]))
     }
 
@@ -116,7 +138,9 @@ impl Rows for Explain {
             text(&|row| row.value.clone()),
             text(&|row| row.published.clone()),
             text(&|row| row.event_id.clone()),
-            Arc::new(times.with_timezone("UTC")) as ArrayRef,
+            Arc::new(times.with_timezone("UTC")),
+            text(&|row| row.feed.map(str::to_owned)),
+            Arc::new(rows.iter().map(|row| row.seq).collect::<Int64Array>()),
         ];
         Ok(vec![RecordBatch::try_new(self.schema(), columns)?])
     }
@@ -135,24 +159,27 @@ impl Explain {
         let rule = self.rule(&found)?;
         let pack = self.alone(rule)?;
         let from = pack.plan.reach_us().map(|reach| found.event_time.saturating_sub(reach));
-        let mut facts = Tables::new();
+        let mut facts = BTreeMap::new();
         for feed in Feed::ALL {
             facts.insert(feed, self.facts(session, feed, from, found.event_time).await?);
         }
-        let said = run_rule(&pack, &pack.rules[0], &facts, 1).await?;
+        let tables =
+            facts.iter().map(|(feed, rows)| Ok((*feed, without_seq(*feed, rows)?))).collect::<Result<Tables>>()?;
+        let said = run_rule(&pack, &pack.rules[0], &tables, 1).await?;
         let is_it = |d: &&Detection| {
             d.event_id == found.event_id && d.event_time == found.event_time && d.subject == found.subject
         };
-        let mut rows = vec![
-            Row { part: "rule", name: found.rule.clone(), value: Some(rule.sql.clone()), ..Row::default() },
-            Row {
-                part: "event",
-                name: "it was triggered by".into(),
-                event_id: Some(found.event_id.clone()),
-                event_time: Some(found.event_time),
-                ..Row::default()
-            },
-        ];
+        let mut rows =
+            vec![Row { part: "rule", name: found.rule.clone(), value: Some(rule.sql.clone()), ..Row::default() }];
+        let parameter = |(name, value): (&String, _)| (name.clone(), ToString::to_string(value));
+        let of_rule = rule.params.iter().map(parameter).map(|(name, value)| ("parameter", name, value));
+        let views = pack.views.iter().map(|text| ("view", String::new(), text.clone()));
+        rows.extend(of_rule.chain(views).map(|(part, name, value)| Row {
+            part,
+            name,
+            value: Some(value),
+            ..Row::default()
+        }));
         let again = said.iter().find(is_it).map(values).unwrap_or_default();
         let published = found.detail.as_object().cloned().unwrap_or_default();
         let names: BTreeSet<&String> = again.keys().chain(published.keys()).collect();
@@ -164,7 +191,29 @@ impl Explain {
             published: shown(published.get(name)),
             ..Row::default()
         }));
-        rows.extend(events(&pack, rule, &facts, &found).await?);
+        let mut shared = match self.steps {
+            0 => BTreeMap::new(),
+            steps => events(&pack, rule, &tables, &found, steps).await?,
+        };
+        let places = places(&facts, (self.steps > 0).then_some(&shared));
+        if self.steps == 0 {
+            let in_reach = BTreeSet::from(["is in reach".to_owned()]);
+            shared.extend(places.keys().map(|key| (key.clone(), in_reach.clone())));
+        }
+        for ((event_time, event_id), names) in shared {
+            let key = (event_time, event_id);
+            let (feed, seq) = places.get(&key).copied().unzip();
+            let (event_time, event_id) = (Some(key.0), Some(key.1));
+            rows.extend(names.into_iter().map(|name| Row {
+                part: "event",
+                name,
+                event_id: event_id.clone(),
+                event_time,
+                feed,
+                seq,
+                ..Row::default()
+            }));
+        }
         Ok(rows)
     }
 
@@ -220,26 +269,16 @@ impl Explain {
         pack.map_err(|problems| DataFusionError::Plan(problems.first().map_or_else(String::new, ToString::to_string)))
     }
 
-    async fn facts(
-        &self,
-        session: &dyn Session,
-        feed: Feed,
-        from: Option<i64>,
-        to: i64,
-    ) -> Result<Arc<dyn TableProvider>> {
-        // What was erased is empty now.
-        let fields =
-            feed_schema(feed).fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
-        let schema = Arc::new(Schema::new(fields));
-        let Some((_, view)) = self.views.iter().find(|(name, _)| name == feed.table()) else {
-            return Ok(Arc::new(MemTable::try_new(schema, vec![vec![]])?));
-        };
+    /// The facts of a feed that the windows reach, with their numbers in the last column.
+    async fn facts(&self, session: &dyn Session, feed: Feed, from: Option<i64>, to: i64) -> Result<Vec<RecordBatch>> {
+        let Some((_, view)) = self.views.iter().find(|(name, _)| name == feed.table()) else { return Ok(Vec::new()) };
         let mut plan = LogicalPlanBuilder::scan(feed.table(), provider_as_source(view.clone()), None)?
             .filter(ident("event_time").lt_eq(time(to)))?;
         if let Some(from) = from {
             plan = plan.filter(ident("event_time").gt_eq(time(from)))?;
         }
-        let plan = plan.project(feed.columns().iter().map(|column| ident(column.name)))?;
+        let columns = feed.columns().iter().map(|column| column.name).chain([SEQ]);
+        let plan = plan.project(columns.map(ident))?;
         let plan = plan.limit(0, Some(FACTS_MAX + 1))?.build()?;
         let rows = collect(session.create_physical_plan(&plan).await?, session.task_ctx()).await?;
         if rows.iter().map(RecordBatch::num_rows).sum::<usize>() > FACTS_MAX {
@@ -249,103 +288,40 @@ impl Explain {
             );
             return refused("54000", message);
         }
-        let rows = rows.into_iter().map(|batch| RecordBatch::try_new(schema.clone(), batch.columns().to_vec()));
-        Ok(Arc::new(MemTable::try_new(schema.clone(), vec![rows.collect::<std::result::Result<_, _>>()?])?))
+        Ok(rows)
     }
 }
 
-/// Columns after each PARTITION BY of a text, as far as they are plain columns. A window without a beginning is left out: it tells since when
-/// something is known (`docs/rules.md`), and all there ever was would be its events.
-fn keys(sql: &str) -> BTreeSet<Vec<String>> {
-    let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize() else { return BTreeSet::new() };
-    let words: Vec<&Token> = tokens.iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
-    let is = |token: &Token, word: &str| matches!(token, Token::Word(w) if w.value.eq_ignore_ascii_case(word));
-    let mut all = BTreeSet::new();
-    for at in 0..words.len().saturating_sub(2) {
-        if !(is(words[at], "PARTITION") && is(words[at + 1], "BY")) {
-            continue;
-        }
-        let mut depth = 0;
-        let mut of_window = words[at..].iter().take_while(|token| {
-            depth += i32::from(matches!(token, Token::LParen)) - i32::from(matches!(token, Token::RParen));
-            depth >= 0
-        });
-        if of_window.any(|token| is(token, "UNBOUNDED")) {
-            continue;
-        }
-        let mut columns = Vec::new();
-        for pair in words[at + 2..].chunks(2) {
-            let [Token::Word(column), rest @ ..] = pair else { break };
-            columns.push(column.value.clone());
-            if !matches!(rest, [Token::Comma]) {
-                break;
-            }
-        }
-        if !columns.is_empty() {
-            all.insert(columns);
-        }
-    }
-    all
+/// Facts as a rule reads them.
+fn without_seq(feed: Feed, rows: &[RecordBatch]) -> Result<Arc<dyn TableProvider>> {
+    // What was erased is empty now.
+    let fields = feed_schema(feed).fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
+    let schema = Arc::new(Schema::new(fields));
+    let count = schema.fields().len();
+    let rows = rows.iter().map(|batch| RecordBatch::try_new(schema.clone(), batch.columns()[..count].to_vec()));
+    Ok(Arc::new(MemTable::try_new(schema.clone(), vec![rows.collect::<std::result::Result<_, _>>()?])?))
 }
 
-/// The events that share a key of the rule's windows with the event, within its longest frame.
-async fn events(pack: &Pack, rule: &Rule, facts: &Tables, found: &Found) -> Result<Vec<Row>> {
-    let ctx = SessionContext::new();
-    for (feed, table) in facts {
-        ctx.register_table(feed.table(), table.clone())?;
-    }
-    let mut relations: Vec<String> = facts.keys().map(|feed| feed.table().to_owned()).collect();
-    for view in &pack.views {
-        ctx.sql(view).await?;
-        relations.extend(
-            view.split_whitespace().skip_while(|word| !word.eq_ignore_ascii_case("VIEW")).nth(1).map(str::to_owned),
-        );
-    }
-    let (mut rows, mut seen) = (Vec::new(), BTreeSet::new());
-    for relation in relations.iter().filter(|relation| rule.sql.contains(relation.as_str())) {
-        let table = ctx.table(relation.as_str()).await?;
-        let has = |column: &String| table.schema().has_column_with_unqualified_name(column);
-        for columns in keys(&rule.sql).into_iter().filter(|columns| columns.iter().all(has)) {
-            let wanted: Vec<&str> = columns.iter().map(String::as_str).collect();
-            let of_event = table.clone().filter(ident("event_id").eq(lit(found.event_id.as_str())))?;
-            let of_event = of_event.select_columns(&wanted)?.distinct()?.collect().await?;
-            for key in of_event.iter().flat_map(|batch| (0..batch.num_rows()).map(move |row| (batch, row))) {
-                let mut same = ident("event_time").gt_eq(time(found.window_start));
-                for (at, column) in columns.iter().enumerate() {
-                    same = same.and(ident(column).eq(lit(ScalarValue::try_from_array(key.0.column(at), key.1)?)));
-                }
-                let found = table.clone().filter(same)?.select_columns(&["event_id", "event_time"])?.collect().await?;
-                for batch in &found {
-                    let ids = batch.column(0).as_string::<i32>();
-                    let times = batch.column(1).as_primitive::<TimestampMicrosecondType>();
-                    for (id, us) in ids.iter().flatten().zip(times.values()) {
-                        if seen.insert((*us, id.to_owned(), columns.clone())) {
-                            let name = format!("shares {}", columns.join(", "));
-                            let (event_id, event_time) = (Some(id.to_owned()), Some(*us));
-                            rows.push(Row { part: "event", name, event_id, event_time, ..Row::default() });
-                        }
-                    }
+/// Which feed's each event is, and its number; of these events, or of all.
+fn places<T>(
+    facts: &BTreeMap<Feed, Vec<RecordBatch>>,
+    of: Option<&BTreeMap<Key, T>>,
+) -> BTreeMap<Key, (&'static str, i64)> {
+    let mut places = BTreeMap::new();
+    for (feed, batches) in facts {
+        for batch in batches {
+            let ids = batch.column_by_name("event_id").map(|column| column.as_string::<i32>());
+            let times =
+                batch.column_by_name("event_time").map(|column| column.as_primitive::<TimestampMicrosecondType>());
+            let (Some(ids), Some(times), Some(seqs)) = (ids, times, batch.columns().last()) else { continue };
+            let seqs = seqs.as_primitive::<Int64Type>();
+            for (row, id) in ids.iter().enumerate() {
+                let key = (times.value(row), id.unwrap_or_default().to_owned());
+                if of.is_none_or(|of| of.contains_key(&key)) {
+                    places.insert(key, (feed.table(), seqs.value(row)));
                 }
             }
         }
     }
-    rows.sort_by(|a, b| (a.event_time, &a.event_id, &a.name).cmp(&(b.event_time, &b.event_id, &b.name)));
-    Ok(rows)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_keys_of_a_text_are_the_columns_after_partition_by() {
-        let sql =
-            "SELECT sum(x) OVER (PARTITION BY a, b ORDER BY t), count(*) OVER w FROM t WINDOW w AS (partition by c)";
-        let expected = [vec!["a".to_owned(), "b".to_owned()], vec!["c".to_owned()]];
-        assert_eq!(keys(sql), BTreeSet::from(expected));
-        let since = "SELECT min(t) OVER (PARTITION BY r ORDER BY t RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW), \
-                     count(*) OVER (PARTITION BY coalesce(k, m), n ORDER BY t), sum(x) OVER (PARTITION BY q ORDER BY t)";
-        assert_eq!(keys(since), BTreeSet::from([vec!["coalesce".to_owned()], vec!["q".to_owned()]]));
-        assert_eq!(keys("-- PARTITION BY nothing\nSELECT 1"), BTreeSet::new());
-    }
+    places
 }

@@ -9,6 +9,7 @@ use crate::rights::users::Users;
 use crate::serve::archive::{Archive, Archived, Begun};
 use crate::serve::catalog::Facts;
 use crate::serve::door::{Door, LISTENERS_MAX, router};
+use crate::serve::evidence::Exports;
 use crate::serve::follow::{Done, Followed, Follower};
 use crate::serve::itself::Itself;
 use crate::serve::query::{Desk, Limits, Seen};
@@ -96,8 +97,11 @@ impl Reader {
             None => (None, None),
         };
         let listeners = Arc::new(Semaphore::new(LISTENERS_MAX));
-        let signer = (config.blocking.is_on() && given(&settings.key)).then(|| read_key(&settings.key));
-        let signer = signer.transpose().with_context(|| format!("serve.key: {}", settings.key.display()))?;
+        let key = || {
+            let key = given(&settings.key).then(|| read_key(&settings.key)).transpose();
+            key.with_context(|| format!("serve.key: {}", settings.key.display()))
+        };
+        let signer = key()?.filter(|_| config.blocking.is_on());
         let started = signer.map(|signer| Requests::start(&config.kafka, signer, &health, &stop)).transpose()?;
         let (requests, acts) = started.unzip();
         let door = Door {
@@ -108,6 +112,11 @@ impl Reader {
             archived: archived.clone(),
             listeners,
             requests,
+            exports: Arc::new(Exports {
+                kafka: config.kafka.clone(),
+                signer: key()?,
+                knows_times: since == Since::Configured,
+            }),
         };
         // What is kept is not read again, but for what its broker may have dated a little later.
         let kept_ms = store.state().written_us.map(|us| us / 1_000 - BEFORE_MS);

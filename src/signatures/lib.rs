@@ -16,6 +16,8 @@ use std::fmt;
 pub const FIELD: &str = "signature";
 /// Largest object that is looked at, bytes.
 pub const BYTES_MAX: usize = 1 << 18;
+/// The same for evidence, which has events in it.
+const EVIDENCE_BYTES_MAX: usize = 64 << 20;
 
 const ALGORITHM: &str = "EdDSA";
 const SEED_BYTES: usize = 32;
@@ -29,6 +31,8 @@ pub enum Type {
     Order,
     /// What an institution answers: it signs.
     Answer,
+    /// What a detection stands on: the reader that gathered it signs.
+    Evidence,
 }
 
 impl Type {
@@ -37,7 +41,13 @@ impl Type {
             Type::Command => "foreshock-command",
             Type::Order => "foreshock-order",
             Type::Answer => "foreshock-answer",
+            Type::Evidence => "foreshock-evidence",
         }
+    }
+
+    /// Largest object of this kind that is looked at, bytes.
+    pub fn bytes_max(self) -> usize {
+        if self == Type::Evidence { EVIDENCE_BYTES_MAX } else { BYTES_MAX }
     }
 }
 
@@ -167,7 +177,7 @@ pub fn open(
     typ: Type,
     key: impl FnOnce(&str, &Map<String, Value>) -> Option<String>,
 ) -> Result<Opened, Fault> {
-    if bytes.len() > BYTES_MAX {
+    if bytes.len() > typ.bytes_max() {
         return Err(Fault::Form);
     }
     let Ok(Value::Object(mut object)) = serde_json::from_slice(bytes) else { return Err(Fault::Form) };

@@ -1,6 +1,7 @@
 //! A desk over the payments of a generated day, and statements that try it.
 #![allow(dead_code, clippy::unwrap_used)]
 
+use foreshock::kafka::settings::Kafka;
 use foreshock::ops::config::Config;
 use foreshock::ops::intake::Intake;
 use foreshock::rights::grant::Person;
@@ -10,6 +11,7 @@ use foreshock::rules::files::{Choice, load};
 use foreshock::serve::assembly::{Assembly, Incoming};
 use foreshock::serve::catalog::Facts;
 use foreshock::serve::door::{Door, router};
+use foreshock::serve::evidence::Exports;
 use foreshock::serve::itself::Itself;
 use foreshock::serve::query::{Desk, Limits, Seen};
 use foreshock::serve::rows::rows;
@@ -90,6 +92,7 @@ pub fn serve_http(
         archived: None,
         listeners: Arc::new(Semaphore::new(listeners)),
         requests: None,
+        exports: Arc::new(Exports { kafka: Kafka::default(), signer: None, knows_times: true }),
     });
     runtime.spawn(async move { axum::serve(socket, routes).await });
     address

@@ -1,0 +1,153 @@
+//! `evidence`: what a detection stands on, in one file; and whether such a file is whole.
+
+use crate::cli::Exit;
+use crate::cli::asker::Login;
+use crate::evidence::Bundle;
+use crate::evidence::verify::verify;
+use anyhow::Context;
+use clap::Subcommand;
+use foreshock_signatures::{FIELD, Type, is_public_key, open};
+use serde_json::{Map, Value};
+use std::path::PathBuf;
+
+/// `foreshock evidence`
+#[derive(Debug, clap::Args)]
+pub struct EvidenceCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Writes the file of a detection that stands, by a running `serve`.
+    Export(Export),
+    /// Checks a file with nothing but this program: each byte, the signature, and the rule run again.
+    Verify(Verify),
+}
+
+#[derive(Debug, clap::Args)]
+struct Export {
+    /// The detection.
+    detection: String,
+    /// The file; it must not be there.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// The reader.
+    #[arg(long, default_value = "http://127.0.0.1:8640", env = "FORESHOCK_SERVER")]
+    server: String,
+    /// Who asks, where the reader wants to know; the password is in FORESHOCK_PASSWORD. Or a token in FORESHOCK_TOKEN.
+    #[arg(long, env = "FORESHOCK_USER")]
+    user: Option<String>,
+    /// For what: one of the role's purposes.
+    #[arg(long, requires = "case", env = "FORESHOCK_PURPOSE")]
+    purpose: Option<String>,
+    /// The case that it is for.
+    #[arg(long, requires = "purpose", env = "FORESHOCK_CASE")]
+    case: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Verify {
+    /// The file.
+    file: PathBuf,
+    /// The public key that may have signed it: NAME=BASE64, as `foreshock key` prints it.
+    #[arg(long = "key", value_name = "NAME=BASE64", required_unless_present = "unsigned")]
+    keys: Vec<String>,
+    /// Look at no signature: the file may be anybody's.
+    #[arg(long, conflicts_with = "keys")]
+    unsigned: bool,
+}
+
+impl EvidenceCommand {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When the reader or a file cannot be reached.
+    pub fn run(&self) -> anyhow::Result<Exit> {
+        match &self.action {
+            Action::Export(export) => export.run(),
+            Action::Verify(check) => check.run(),
+        }
+    }
+}
+
+impl Export {
+    fn run(&self) -> anyhow::Result<Exit> {
+        anyhow::ensure!(!self.out.exists(), "--out: {} is there", self.out.display());
+        let variable = |name: &str| std::env::var(name).ok();
+        let login = Login {
+            server: self.server.clone(),
+            user: self.user.clone(),
+            password: variable("FORESHOCK_PASSWORD"),
+            token: variable("FORESHOCK_TOKEN"),
+            purpose: self.purpose.clone(),
+            case: self.case.clone(),
+        };
+        let url = format!("{}/v1/evidence/{}", self.server.trim_end_matches('/'), self.detection);
+        let request = login.put_into(reqwest::Client::new().get(url));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (status, bytes) = runtime.block_on(async {
+            let said = request.send().await;
+            let said = said.with_context(|| format!("no reader at {}: `foreshock serve` is one", self.server));
+            let said = said.context(Exit::Unreachable)?;
+            anyhow::Ok((said.status(), said.bytes().await.context("the reader's answer broke off")?))
+        })?;
+        if !status.is_success() {
+            let problem: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+            eprintln!("{}", problem["detail"].as_str().unwrap_or("the reader gives no evidence"));
+            return Ok(Exit::Findings);
+        }
+        std::fs::write(&self.out, &bytes).with_context(|| format!("cannot write {}", self.out.display()))?;
+        let bundle: Bundle = bundle(&serde_json::from_slice::<Map<String, Value>>(&bytes)?)?;
+        println!("{}: {} events, {}", self.out.display(), bundle.events.len(), bundle.detection.rule_id);
+        Ok(Exit::Ok)
+    }
+}
+
+impl Verify {
+    fn run(&self) -> anyhow::Result<Exit> {
+        let keys: Option<Vec<(&str, &str)>> = self.keys.iter().map(|key| key.split_once('=')).collect();
+        let keys = keys.filter(|keys| keys.iter().all(|(_, public)| is_public_key(public)));
+        let keys = keys.context("--key: write NAME=BASE64").context(Exit::Invalid)?;
+        let bytes = std::fs::read(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?;
+        match self.check(&bytes, &keys) {
+            Ok(lines) => {
+                lines.iter().for_each(|line| println!("ok       {line}"));
+                println!("{}: whole", self.file.display());
+                Ok(Exit::Ok)
+            }
+            Err(error) => {
+                eprintln!("{}: NOT whole: {error:#}", self.file.display());
+                Ok(Exit::Findings)
+            }
+        }
+    }
+
+    fn check(&self, bytes: &[u8], keys: &[(&str, &str)]) -> anyhow::Result<Vec<String>> {
+        let mut lines = Vec::new();
+        let object = if self.unsigned {
+            serde_json::from_slice(bytes).context("no JSON object")?
+        } else {
+            let known = |kid: &str, _: &Map<String, Value>| {
+                keys.iter().find(|(name, _)| *name == kid).map(|(_, public)| (*public).to_owned())
+            };
+            let opened = open(bytes, Type::Evidence, known)?;
+            lines.push(format!("signed by {}", opened.kid));
+            opened.object
+        };
+        let bundle = bundle(&object)?;
+        for custody in &bundle.custody {
+            let case = custody.case_ref.as_ref().map_or_else(String::new, |case| format!(", case {case}"));
+            lines.push(format!("{} by {} at {} with {}{case}", custody.action, custody.by, custody.at, custody.tool));
+        }
+        lines.extend(verify(&bundle).map_err(anyhow::Error::msg)?);
+        Ok(lines)
+    }
+}
+
+/// The bundle in an object, whose signature was looked at or need not be.
+fn bundle(object: &Map<String, Value>) -> anyhow::Result<Bundle> {
+    let mut object = object.clone();
+    object.remove(FIELD);
+    serde_json::from_value(Value::Object(object)).context("not of the form that is documented")
+}
