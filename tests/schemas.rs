@@ -7,7 +7,8 @@ use std::path::Path;
 #[test]
 fn the_committed_schemas_are_fresh() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schemas");
-    for (name, schema) in all() {
+    let evidence = ("evidence.v1.json".to_owned(), foreshock::evidence::bundle::schema());
+    for (name, schema) in all().into_iter().chain([evidence]) {
         let committed = std::fs::read_to_string(folder.join(&name)).unwrap_or_default();
         assert_eq!(committed, text(&schema), "{name} is stale: run `cargo run -- schemas`");
     }
@@ -17,7 +18,7 @@ fn the_committed_schemas_are_fresh() {
     let paths: Vec<&String> = description["paths"].as_object().unwrap().keys().collect();
     let of_requests = ["/v1/requests", "/v1/requests/{id}", "/v1/requests/{id}/{kind}"];
     let before = ["/livez", "/metrics", "/readyz", "/v1/changes/{table}"];
-    assert_eq!(paths, [&before[..], &of_requests, &["/v1/sql"]].concat());
+    assert_eq!(paths, [&before[..], &["/v1/evidence/{id}"], &of_requests, &["/v1/sql"]].concat());
 }
 
 #[test]

@@ -22,7 +22,8 @@ impl Schemas {
     pub fn run(&self) -> anyhow::Result<Exit> {
         std::fs::create_dir_all(&self.out)?;
         let description = ("openapi.json".to_owned(), serde_json::to_value(description())?);
-        for (name, schema) in all().into_iter().chain([description]) {
+        let evidence = ("evidence.v1.json".to_owned(), crate::evidence::bundle::schema());
+        for (name, schema) in all().into_iter().chain([evidence, description]) {
             let path = self.out.join(name);
             std::fs::write(&path, text(&schema)).with_context(|| format!("cannot write {}", path.display()))?;
             println!("{}", path.display());

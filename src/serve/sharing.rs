@@ -14,16 +14,37 @@ use foreshock_compiler::{Pack, Rule};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// What comes after the list of a PARTITION BY.
+const ENDS: [&str; 4] = ["ORDER", "RANGE", "ROWS", "GROUPS"];
+
 /// An event by its time and id.
 pub type Key = (i64, String);
 
-/// Columns after the PARTITION BYs of a text, as far as they are plain columns.
+/// What the PARTITION BYs of a text name, each as a list of texts of expressions.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Keys {
     /// Of windows with a beginning: all their events count.
     bounded: BTreeSet<Vec<String>>,
     /// Of windows without one. They tell since when something is known (`docs/rules.md`): the first event counts.
     unbounded: BTreeSet<Vec<String>>,
+}
+
+/// Words of expressions that are no names.
+const WORDS: [&str; 13] =
+    ["CASE", "WHEN", "THEN", "ELSE", "END", "AND", "OR", "NOT", "IS", "IN", "NULL", "TRUE", "FALSE"];
+
+/// The columns that an expression of a key names: its words, but for names of functions. What has other words in it names a column
+/// that is of no relation.
+fn columns_of(expression: &str) -> Vec<String> {
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, expression).tokenize().unwrap_or_default();
+    let tokens: Vec<Token> = tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
+    let is_call = |at: usize| matches!(tokens.get(at + 1), Some(Token::LParen));
+    let column = |(at, token): (usize, &Token)| match token {
+        Token::Word(word) if is_call(at) || WORDS.iter().any(|w| word.value.eq_ignore_ascii_case(w)) => None,
+        Token::Word(word) => Some(word.value.clone()),
+        _ => None,
+    };
+    tokens.iter().enumerate().filter_map(column).collect()
 }
 
 impl Keys {
@@ -42,20 +63,60 @@ impl Keys {
                 depth >= 0
             });
             let has_beginning = !of_window.any(|token| is(token, "UNBOUNDED"));
-            let mut columns = Vec::new();
-            for pair in words[at + 2..].chunks(2) {
-                let [Token::Word(column), rest @ ..] = pair else { break };
-                columns.push(column.value.clone());
-                if !matches!(rest, [Token::Comma]) {
-                    break;
-                }
-            }
-            if !columns.is_empty() {
-                (if has_beginning { &mut keys.bounded } else { &mut keys.unbounded }).insert(columns);
-            }
+            let key = expressions(&words[at + 2..]);
+            let keys = if has_beginning { &mut keys.bounded } else { &mut keys.unbounded };
+            // As it stands, and with the names that the text gives to expressions: one of both is of the rule's table.
+            let meant: Vec<String> =
+                key.iter().map(|name| named_as(&words, name).unwrap_or_else(|| name.clone())).collect();
+            keys.extend([key, meant].into_iter().filter(|key| !key.is_empty()));
         }
         keys
     }
+}
+
+/// The expression that a text gives a name to: what stands before `AS name`.
+fn named_as(tokens: &[&Token], name: &str) -> Option<String> {
+    let is = |token: &Token, word: &str| matches!(token, Token::Word(w) if w.value.eq_ignore_ascii_case(word));
+    let end = tokens.windows(2).position(|pair| is(pair[0], "AS") && is(pair[1], name))?;
+    let (mut depth, mut first) = (0, end);
+    while let Some(token) = first.checked_sub(1).map(|at| tokens[at]) {
+        match token {
+            Token::RParen => depth += 1,
+            Token::LParen if depth == 0 => break,
+            Token::LParen => depth -= 1,
+            Token::Comma if depth == 0 => break,
+            token if depth == 0 && is(token, "SELECT") => break,
+            _ => {}
+        }
+        first -= 1;
+    }
+    let text: Vec<String> = tokens[first..end].iter().map(ToString::to_string).collect();
+    (!text.is_empty()).then(|| text.join(" "))
+}
+
+/// The texts of the expressions of a list, up to what ends it.
+fn expressions(tokens: &[&Token]) -> Vec<String> {
+    let (mut depth, mut all) = (0, vec![String::new()]);
+    for token in tokens {
+        match token {
+            Token::LParen => depth += 1,
+            Token::RParen if depth == 0 => break,
+            Token::RParen => depth -= 1,
+            Token::Comma if depth == 0 => {
+                all.push(String::new());
+                continue;
+            }
+            Token::Word(word) if depth == 0 && ENDS.iter().any(|end| word.value.eq_ignore_ascii_case(end)) => break,
+            _ => {}
+        }
+        let expression = all.last_mut().expect("there is one from the beginning");
+        if !expression.is_empty() {
+            expression.push(' ');
+        }
+        expression.push_str(&token.to_string());
+    }
+    all.retain(|expression| !expression.is_empty());
+    all
 }
 
 /// The events that share a key with the event, within the rule's longest frame, with what they share; in `steps` steps: those
@@ -86,8 +147,9 @@ pub async fn events(
         let mut shared = BTreeMap::<Key, BTreeSet<String>>::new();
         for relation in &relations {
             let table = ctx.table(relation.as_str()).await?;
-            let has = |columns: &&Vec<String>| {
-                columns.iter().all(|column| table.schema().has_column_with_unqualified_name(column))
+            let has = |key: &&Vec<String>| {
+                let mut columns = key.iter().flat_map(|expression| columns_of(expression));
+                columns.all(|column| table.schema().has_column_with_unqualified_name(&column))
             };
             let first = lit(ScalarValue::TimestampMicrosecond(Some(found.window_start), Some("UTC".into())));
             let bounded = table.clone().filter(ident("event_time").gt_eq(first))?.into_view();
@@ -131,59 +193,56 @@ impl Relation<'_> {
         if self.has_source { "source_event_id" } else { "event_id" }
     }
 
-    /// What is asked for of the rows that the seeds are, by the id of a row or of its event.
-    fn seeds(&self, what: &str) -> String {
+    /// The rows that the seeds are, by the id of a row or of its event.
+    fn seeds(&self) -> String {
         let by = |column: &str| {
             let name = self.name;
-            format!(
-                "SELECT {what} FROM {name} t JOIN seeds s ON s.event_id = t.{column} AND s.event_time = t.event_time"
-            )
+            format!("SELECT t.* FROM {name} t JOIN seeds s ON s.event_id = t.{column} AND s.event_time = t.event_time")
         };
         if self.has_source { format!("{} UNION {}", by("event_id"), by("source_event_id")) } else { by("event_id") }
     }
 
     /// The events that the seeds are.
     fn own(&self) -> String {
-        self.seeds(&format!("t.{}, t.event_time", self.source()))
+        format!("SELECT DISTINCT {}, event_time FROM ({}) t", self.source(), self.seeds())
     }
 
-    /// The keys that the seeds have.
-    fn keys(&self, columns: &[String]) -> String {
-        let named = |(at, column): (usize, &String)| format!("t.\"{column}\" AS key_{at}");
-        let named: Vec<String> = columns.iter().enumerate().map(named).collect();
-        format!("SELECT DISTINCT * FROM ({}) q", self.seeds(&named.join(", ")))
+    fn sharing(&self, key: &[String]) -> String {
+        let (source, keys, on) = (self.source(), keys(&self.seeds(), key), on(key));
+        format!("SELECT DISTINCT t.{source}, t.event_time FROM ({}) t JOIN ({keys}) k ON {on}", keyed("bounded", key))
     }
 
-    fn sharing(&self, columns: &[String]) -> String {
-        let source = self.source();
+    fn first_of(&self, key: &[String]) -> String {
+        let (source, keys, on, rows) = (self.source(), keys(&self.seeds(), key), on(key), keyed(self.name, key));
+        let by: Vec<String> = (0..key.len()).map(|at| format!("k.key_{at}")).collect();
+        let by = by.join(", ");
+        let first =
+            format!("SELECT {by}, min(t.event_time) AS first FROM ({rows}) t JOIN ({keys}) k ON {on} GROUP BY {by}");
         format!(
-            "SELECT DISTINCT t.{source}, t.event_time FROM bounded t JOIN ({}) k ON {}",
-            self.keys(columns),
-            on(columns)
-        )
-    }
-
-    fn first_of(&self, columns: &[String]) -> String {
-        let (name, source) = (self.name, self.source());
-        let by: Vec<String> = (0..columns.len()).map(|at| format!("k.key_{at}")).collect();
-        let first = format!(
-            "SELECT {}, min(t.event_time) AS first_time FROM {name} t JOIN ({}) k ON {} GROUP BY {}",
-            by.join(", "),
-            self.keys(columns),
-            on(columns),
-            by.join(", ")
-        );
-        format!(
-            "SELECT min(t.{source}), t.event_time FROM {name} t JOIN ({first}) k ON {} AND t.event_time = k.first_time \
-             GROUP BY t.event_time",
-            on(columns)
+            "SELECT min(t.{source}), t.event_time FROM ({rows}) t JOIN ({first}) k ON {on} AND t.event_time = k.first \
+             GROUP BY t.event_time"
         )
     }
 }
 
-fn on(columns: &[String]) -> String {
-    let equal = |(at, column): (usize, &String)| format!("t.\"{column}\" = k.key_{at}");
-    columns.iter().enumerate().map(equal).collect::<Vec<_>>().join(" AND ")
+/// Rows with their keys.
+fn keyed(table: &str, key: &[String]) -> String {
+    format!("SELECT *, {} FROM {table}", named(key))
+}
+
+/// The keys of some rows.
+fn keys(rows: &str, key: &[String]) -> String {
+    format!("SELECT DISTINCT {} FROM ({rows}) q", named(key))
+}
+
+fn named(key: &[String]) -> String {
+    let named: Vec<String> = key.iter().enumerate().map(|(at, text)| format!("{text} AS key_{at}")).collect();
+    named.join(", ")
+}
+
+fn on(key: &[String]) -> String {
+    let equal: Vec<String> = (0..key.len()).map(|at| format!("t.key_{at} = k.key_{at}")).collect();
+    equal.join(" AND ")
 }
 
 async fn collect(ctx: &SessionContext, sql: &str, name: &str, to: &mut BTreeMap<Key, BTreeSet<String>>) -> Result<()> {
@@ -211,7 +270,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_keys_of_a_text_are_the_columns_after_partition_by() {
+    fn the_keys_of_a_text_are_what_stands_after_partition_by() {
         let sql =
             "SELECT sum(x) OVER (PARTITION BY a, b ORDER BY t), count(*) OVER w FROM t WINDOW w AS (partition by c)";
         let set = |keys: &[&[&str]]| -> BTreeSet<Vec<String>> {
@@ -220,7 +279,26 @@ mod tests {
         assert_eq!(Keys::of(sql), Keys { bounded: set(&[&["a", "b"], &["c"]]), ..Keys::default() });
         let since = "SELECT min(t) OVER (PARTITION BY r ORDER BY t RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW), \
                      count(*) OVER (PARTITION BY coalesce(k, m), n ORDER BY t), sum(x) OVER (PARTITION BY q ORDER BY t)";
-        assert_eq!(Keys::of(since), Keys { bounded: set(&[&["coalesce"], &["q"]]), unbounded: set(&[&["r"]]) });
+        let bounded = set(&[&["coalesce ( k , m )", "n"], &["q"]]);
+        assert_eq!(Keys::of(since), Keys { bounded, unbounded: set(&[&["r"]]) });
         assert_eq!(Keys::of("-- PARTITION BY nothing\nSELECT 1"), Keys::default());
+    }
+
+    #[test]
+    fn the_columns_of_an_expression_are_its_words_but_for_functions() {
+        assert_eq!(columns_of("coalesce ( k , m )"), ["k", "m"]);
+        assert_eq!(columns_of("a"), ["a"]);
+        assert_eq!(columns_of("CASE WHEN a = 'X' THEN b ELSE c END"), ["a", "b", "c"]);
+        assert!(columns_of("sum ( x ) OVER w").contains(&"OVER".to_owned()), "of no relation");
+    }
+
+    #[test]
+    fn a_key_that_is_a_name_of_the_text_is_what_the_text_means_by_it() {
+        let sql = "SELECT count(*) OVER (PARTITION BY holder ORDER BY t) FROM (SELECT t, f(a, b), CASE WHEN k = 'D' THEN \
+                   coalesce(p, q) ELSE r END AS holder FROM x)";
+        let meant = "CASE WHEN k = 'D' THEN coalesce ( p , q ) ELSE r END";
+        let bounded = [vec!["holder".to_owned()], vec![meant.to_owned()]].into();
+        assert_eq!(Keys::of(sql), Keys { bounded, ..Keys::default() });
+        assert_eq!(columns_of(meant), ["k", "p", "q", "r"]);
     }
 }
