@@ -138,7 +138,8 @@ fn evidence_holds_the_exact_bytes_and_any_changed_bit_of_it_is_found() {
     }
     // Whoever has the key can sign anything, and still not make the rule say something else.
     for (pointer, told) in [
-        ("/detection/subject", "detects nothing of"),
+        ("/detection/subject", "is not the id of this detection"),
+        ("/detection/detectionId", "is not the id of this detection"),
         ("/detection/ruleVersion", "are of version"),
         ("/events/0/original/sha256", "not those of its SHA-256"),
         ("/events/0/eventTime", "names another time"),
@@ -157,5 +158,17 @@ fn evidence_holds_the_exact_bytes_and_any_changed_bit_of_it_is_found() {
     let mut fewer = bundle.clone();
     fewer["events"].as_array_mut().unwrap().remove(0);
     std::fs::write(&file, fewer.to_string()).unwrap();
-    assert!(!verify(&["--unsigned"]).status.success(), "it stands on all of them");
+    let refused = verify(&["--unsigned"]);
+    assert!(!refused.status.success(), "it stands on all of them");
+    assert!(text(&refused.stderr).contains("the rule "), "{}", text(&refused.stderr));
+    let mut empty = bundle.clone();
+    empty["events"][0].as_object_mut().unwrap().remove("original");
+    std::fs::write(&file, empty.to_string()).unwrap();
+    assert!(text(&verify(&["--unsigned"]).stderr).contains("neither its bytes nor its columns"));
+    let mut loud = bundle.clone();
+    loud["custody"][0]["by"] = "x\nok       signed by desk".into();
+    std::fs::write(&file, loud.to_string()).unwrap();
+    let said = text(&verify(&["--unsigned"]).stdout);
+    assert!(said.lines().all(|line| !line.starts_with("ok       signed")), "{said}");
+    assert!(said.trim_end().ends_with("NOT SIGNED: anybody may have made it"), "{said}");
 }

@@ -86,7 +86,8 @@ fn two_persons_block_one_lifts_and_nobody_else_can() {
 
 /// What happened is in tables, also after the reader began anew, and in its history.
 fn is_told_in_sql(site: &mut Site, acts: usize) {
-    let request = "SELECT request_id, state, proposed_by, approved_by, revision FROM requests";
+    let request = "SELECT request_id, state, proposed_by, approved_by, revision, measure, account, institution, amount_text, reason \
+                   FROM requests";
     let counts = "SELECT count(*), count(DISTINCT seq), count(refused) FROM acts";
     let who = "SELECT actor, command, state FROM acts WHERE command IS NOT NULL AND refused IS NULL ORDER BY seq";
     let told = |site: &Site| {
@@ -95,12 +96,12 @@ fn is_told_in_sql(site: &mut Site, acts: usize) {
         (counted, site.asked(request).unwrap(), site.asked(who).unwrap())
     };
     let before = told(site);
-    assert_eq!(before.1, ["r1,LIFTED,li,wu,8"]);
+    assert_eq!(before.1, ["r1,LIFTED,li,wu,8,STOP_PAYMENT,acc-1,bank_a,30000.00,the victim was called"]);
     assert_eq!(
         before.2,
         ["li,propose,PENDING_APPROVAL", "wu,approve,APPROVED", "wu,approve,SENT", "li,lift,LIFT_SENT"]
     );
-    let account = site.asked_by("an", "SELECT account, reason IS NULL FROM requests").unwrap();
+    let account = site.asked_by("an", "SELECT account, target IS NULL AND reason IS NULL FROM requests").unwrap();
     assert!(account[0].ends_with(",true") && !account[0].contains("acc-1"), "{account:?}");
     let words = site.asked_by("an", "SELECT count(reason) + count(detail), count(DISTINCT actor) FROM acts").unwrap();
     assert_eq!(words, ["0,3"], "who sees pseudonyms reads no words of officials, and who acted");

@@ -3,7 +3,7 @@
 use crate::answer::Answer;
 use crate::command::{Actor, CommandKind, Terms};
 use crate::state::State;
-use foreshock_actions::rfc3339;
+use foreshock_actions::{Target, rfc3339};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -176,6 +176,9 @@ pub struct ActRecord {
     /// Why: the words of the person, or the code of the institution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What it is about; absent where nothing changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Target>,
     /// What is proposed, extended or converted, as it would be sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terms: Option<Terms>,

@@ -134,6 +134,7 @@ impl<'a> Why<'a> {
             cause: self.cause.clone(),
             actor: command.map(|command| command.actor.clone()),
             reason: command.map(|command| command.reason.clone()).or_else(|| self.answer?.reason.clone()),
+            target: None,
             terms: None,
             answer: self.answer.map(|answer| Box::new(answer.clone())),
             purpose: command.map(|command| command.purpose.clone()),
@@ -211,7 +212,8 @@ impl Request {
     pub fn act(&self, from: Option<State>, notice: Option<Notice>, why: &Why<'_>) -> Outgoing {
         let (revision, to) = (self.revision, Some(self.state));
         let terms = self.proposal.as_ref().map(|proposal| proposal.terms.clone());
-        Outgoing::Act(Box::new(ActRecord { revision, from, to, notice, terms, ..why.record(self.id()) }))
+        let target = Some(self.draft.target.clone());
+        Outgoing::Act(Box::new(ActRecord { revision, from, to, notice, target, terms, ..why.record(self.id()) }))
     }
 
     /// The input is refused: nothing has changed.

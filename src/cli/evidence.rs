@@ -6,8 +6,10 @@ use crate::evidence::Bundle;
 use crate::evidence::verify::verify;
 use anyhow::Context;
 use clap::Subcommand;
-use foreshock_signatures::{FIELD, Type, is_public_key, open};
+use foreshock_signatures::{FIELD, Fault, Type, is_public_key, open};
 use serde_json::{Map, Value};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 /// `foreshock evidence`
@@ -97,7 +99,10 @@ impl Export {
             eprintln!("{}", problem["detail"].as_str().unwrap_or("the reader gives no evidence"));
             return Ok(Exit::Findings);
         }
-        std::fs::write(&self.out, &bytes).with_context(|| format!("cannot write {}", self.out.display()))?;
+        let place = || format!("cannot write {}", self.out.display());
+        // Names of persons are in it: for its owner only.
+        let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.out);
+        file.and_then(|mut file| file.write_all(&bytes)).with_context(place)?;
         let bundle: Bundle = bundle(&serde_json::from_slice::<Map<String, Value>>(&bytes)?)?;
         println!("{}: {} events, {}", self.out.display(), bundle.events.len(), bundle.detection.rule_id);
         Ok(Exit::Ok)
@@ -109,15 +114,19 @@ impl Verify {
         let keys: Option<Vec<(&str, &str)>> = self.keys.iter().map(|key| key.split_once('=')).collect();
         let keys = keys.filter(|keys| keys.iter().all(|(_, public)| is_public_key(public)));
         let keys = keys.context("--key: write NAME=BASE64").context(Exit::Invalid)?;
-        let bytes = std::fs::read(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?;
+        let place = || format!("cannot read {}", self.file.display());
+        let is_too_large = std::fs::metadata(&self.file).with_context(place)?.len() > Type::Evidence.bytes_max() as u64;
+        anyhow::ensure!(!is_too_large, "{} is too large to be one of ours", self.file.display());
+        let bytes = std::fs::read(&self.file).with_context(place)?;
         match self.check(&bytes, &keys) {
             Ok(lines) => {
-                lines.iter().for_each(|line| println!("ok       {line}"));
-                println!("{}: whole", self.file.display());
+                lines.iter().for_each(|line| println!("{}", in_one_line(line)));
+                let vouches = if self.unsigned { ", and NOT SIGNED: anybody may have made it" } else { "" };
+                println!("{}: whole{vouches}", self.file.display());
                 Ok(Exit::Ok)
             }
             Err(error) => {
-                eprintln!("{}: NOT whole: {error:#}", self.file.display());
+                eprintln!("{}: NOT whole: {}", self.file.display(), in_one_line(&format!("{error:#}")));
                 Ok(Exit::Findings)
             }
         }
@@ -128,21 +137,39 @@ impl Verify {
         let object = if self.unsigned {
             serde_json::from_slice(bytes).context("no JSON object")?
         } else {
-            let known = |kid: &str, _: &Map<String, Value>| {
-                keys.iter().find(|(name, _)| *name == kid).map(|(_, public)| (*public).to_owned())
-            };
-            let opened = open(bytes, Type::Evidence, known)?;
-            lines.push(format!("signed by {}", opened.kid));
+            let mut fault = Fault::Key;
+            // One name may have two keys: one takes the place of the other for a while.
+            let opened = keys.iter().find_map(|(name, public)| {
+                let known = |kid: &str, _: &Map<String, Value>| (kid == *name).then(|| (*public).to_owned());
+                match open(bytes, Type::Evidence, known) {
+                    Ok(opened) => Some(opened),
+                    Err(found) => {
+                        fault = if fault == Fault::Key { found } else { fault };
+                        None
+                    }
+                }
+            });
+            let opened = opened.ok_or(fault)?;
+            lines.push(format!("ok       signed by {}", opened.kid));
             opened.object
         };
         let bundle = bundle(&object)?;
         for custody in &bundle.custody {
             let case = custody.case_ref.as_ref().map_or_else(String::new, |case| format!(", case {case}"));
-            lines.push(format!("{} by {} at {} with {}{case}", custody.action, custody.by, custody.at, custody.tool));
+            lines.push(format!(
+                "claimed  {} by {} at {} with {}{case}",
+                custody.action, custody.by, custody.at, custody.tool
+            ));
         }
-        lines.extend(verify(&bundle).map_err(anyhow::Error::msg)?);
+        let proved = verify(&bundle).map_err(anyhow::Error::msg)?;
+        lines.extend(proved.into_iter().map(|line| format!("ok       {line}")));
         Ok(lines)
     }
+}
+
+/// What a file says must not look like what this program says of it: no further line, no sign for a terminal.
+fn in_one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// The bundle in an object, whose signature was looked at or need not be.

@@ -34,6 +34,18 @@ pub struct Bundle {
     pub events: Vec<Event>,
 }
 
+impl Bundle {
+    /// Of what the site has configured only what these events need: a file is no list of its institutions.
+    pub fn keep_names(&mut self) {
+        let originals: Vec<&Original> = self.events.iter().filter_map(|event| event.original.as_ref()).collect();
+        let bytes = originals.iter().filter_map(|original| original.bytes().ok());
+        let texts: Vec<Vec<u8>> = bytes.flat_map(|(bytes, source)| [Some(bytes), source]).flatten().collect();
+        let is_in = |name: &str| texts.iter().any(|text| text.windows(name.len().max(1)).any(|w| w == name.as_bytes()));
+        self.sources.retain(|source, _| is_in(source));
+        self.default_reporters.retain(|topic, _| originals.iter().any(|original| original.topic == *topic));
+    }
+}
+
 /// Somebody who had it in hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -76,7 +88,7 @@ pub struct Detected {
     pub seq: i64,
 }
 
-/// A rule as it was in force.
+/// A rule of the version that was in force. Its header is the one that the reader has: a new title is no new version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RuleText {

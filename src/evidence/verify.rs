@@ -8,9 +8,11 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::TimestampMicrosecondType;
 use arrow::error::ArrowError;
 use arrow::json::ReaderBuilder;
+use foreshock_actions::detection_id;
 use foreshock_compiler::{Pack, RuleFile, Settings, compile, feed_schema};
-use foreshock_core::time::{format_rfc3339, parse_rfc3339};
-use foreshock_core::{Detection, Feed};
+use foreshock_core::limits::{EVENT_TIME_US_MAX, EVENT_TIME_US_MIN};
+use foreshock_core::time::parse_rfc3339;
+use foreshock_core::{Detection, Feed, ReportAction};
 use foreshock_feeds::{Columns, Counts, Record, Reporters, decode_into};
 use foreshock_log::values;
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,13 +37,20 @@ pub fn verify(bundle: &Bundle) -> Result<Report, String> {
     ));
     if originals < count {
         report.push(format!(
-            "{} as rows of the reader's tables: their bytes were no longer on the broker",
+            "{} as rows of the reader's tables, without their bytes: only the signature vouches for these",
             count - originals
         ));
     }
     let pack = pack(bundle)?;
     let detected = &bundle.detection;
-    report.push(format!("rule {} compiles to version {}", detected.rule_id, detected.rule_version));
+    report.push(format!(
+        "text, views and parameters of {} are those of version {} (the header, with title and measure, is not part of it)",
+        detected.rule_id, detected.rule_version
+    ));
+    let Detected { rule_id, rule_version, event_id, subject, .. } = detected;
+    if detection_id(rule_id, rule_version, event_id, subject) != detected.detection_id {
+        return Err(format!("{} is not the id of this detection", detected.detection_id));
+    }
     let all = facts.iter().map(|(feed, rows)| (*feed, vec![rows.clone()])).collect();
     let batch = Net::of_batch(&pack, &all).map_err(|error| format!("{error:#}"))?;
     is_found(detected, batch.rows.into_values().map(|(detection, _)| detection), "as a batch")?;
@@ -62,33 +71,41 @@ fn facts(bundle: &Bundle) -> Result<BTreeMap<Feed, RecordBatch>, String> {
         if !seen.insert((&event.event_id, &event.event_time)) {
             return Err(wrong(event, "it is there twice"));
         }
+        if event.feed().is_none() {
+            return Err(wrong(event, "there is no such feed"));
+        }
+        if event.original.is_some() == event.recorded.is_some() {
+            return Err(wrong(event, "it has neither its bytes nor its columns, or both"));
+        }
     }
     let mut facts = BTreeMap::new();
     for feed in Feed::ALL {
         let of_feed: Vec<&Event> = bundle.events.iter().filter(|event| event.feed == feed.table()).collect();
-        let originals = originals(bundle, feed, &of_feed)?;
+        let originals = originals((&bundle.default_reporters, &bundle.sources), feed, &of_feed)?;
         let recorded = recorded(feed, &of_feed)?;
         let all = concat_batches(&feed_schema(feed), [&originals, &recorded]).map_err(|error| error.to_string())?;
-        if all.num_rows() != of_feed.len() {
-            return Err(format!("an event of {} has neither its bytes nor its columns, or both", feed.table()));
-        }
         if all.num_rows() > 0 {
             facts.insert(feed, all);
         }
     }
-    match bundle.events.iter().find(|event| event.feed().is_none()) {
-        Some(event) => Err(wrong(event, "there is no such feed")),
-        None => Ok(facts),
-    }
+    Ok(facts)
 }
+
+/// Are the bytes of an event those of this fact? Another log may stand where they stood.
+pub fn fits(event: &Event, default_reporters: &BTreeMap<String, String>, sources: &BTreeMap<String, String>) -> bool {
+    event.feed().is_some_and(|feed| originals((default_reporters, sources), feed, &[event]).is_ok())
+}
+
+/// What a site has configured: reporters of topics, institutions of sources.
+type Names<'a> = (&'a BTreeMap<String, String>, &'a BTreeMap<String, String>);
 
 fn wrong(event: &Event, what: &str) -> String {
     format!("event {} of {}: {what}", event.event_id, event.event_time)
 }
 
 /// Those whose bytes are there, decoded as the site does it.
-fn originals(bundle: &Bundle, feed: Feed, events: &[&Event]) -> Result<RecordBatch, String> {
-    let reporters = Reporters { sources: bundle.sources.clone(), allowed: None };
+fn originals((default_reporters, sources): Names<'_>, feed: Feed, events: &[&Event]) -> Result<RecordBatch, String> {
+    let reporters = Reporters { sources: sources.clone(), allowed: None };
     let mut columns = Columns::with_capacity(feed, events.len());
     let originals = events.iter().filter_map(|event| Some((*event, event.original.as_ref()?)));
     let originals: Vec<(&Event, &Original)> = originals.collect();
@@ -102,11 +119,14 @@ fn originals(bundle: &Bundle, feed: Feed, events: &[&Event]) -> Result<RecordBat
             feed: Some(feed),
             source: source.as_deref(),
             reporters: Some(&reporters),
-            default_reporter: bundle.default_reporters.get(&original.topic).map(String::as_str),
+            default_reporter: default_reporters.get(&original.topic).map(String::as_str),
             record_time: None,
         };
-        decode_into(&record, &mut Counts::default(), |_| &mut columns)
+        let head = decode_into(&record, &mut Counts::default(), |_| &mut columns)
             .map_err(|reject| wrong(event, &format!("it cannot be read: {} at {}", reject.code.en, reject.pointer)))?;
+        if head.action == ReportAction::Withdraw {
+            return Err(wrong(event, "it withdraws a fact, and is none"));
+        }
     }
     let rows = columns.finish(feed_schema(feed)).0;
     is_of(&rows, originals.into_iter().map(|(event, _)| event))?;
@@ -135,7 +155,8 @@ fn is_of<'e>(rows: &RecordBatch, events: impl Iterator<Item = &'e Event>) -> Res
         if row >= rows.num_rows() || ids.value(row) != event.event_id {
             return Err(wrong(event, "its content names another id"));
         }
-        if format_rfc3339(times.value(row)) != event.event_time {
+        let is_inside = (EVENT_TIME_US_MIN..=EVENT_TIME_US_MAX).contains(&times.value(row));
+        if !is_inside || parse_rfc3339(&event.event_time) != Some(times.value(row)) {
             return Err(wrong(event, "its content names another time"));
         }
     }

@@ -42,8 +42,8 @@ impl Stretches {
     /// The records from an offset up to another one, as far as the broker still has them.
     ///
     /// # Errors
-    /// When it does not answer.
-    pub fn read(&self, place: &Place, from: i64, to: i64) -> anyhow::Result<Vec<Received>> {
+    /// When it does not answer, or not until then.
+    pub fn read(&self, place: &Place, (from, to): (i64, i64), until: Instant) -> anyhow::Result<Vec<Received>> {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&place.0, place.1, Offset::Offset(from))?;
         self.consumer.assign(&list)?;
@@ -53,6 +53,8 @@ impl Stretches {
                 // Of the partition that was read before.
                 Some(Ok(message)) if (message.topic(), message.partition()) != (place.0.as_str(), place.1) => {}
                 Some(Ok(message)) if message.offset() >= to => break,
+                // A topic that was made anew is shorter: its beginning is none of these.
+                Some(Ok(message)) if message.offset() < from => break,
                 Some(Ok(message)) => {
                     heard = Instant::now();
                     let is_last = message.offset() + 1 == to;
@@ -65,7 +67,7 @@ impl Stretches {
                 Some(Err(error)) => tracing::warn!(%error, topic = place.0, "reading records once more"),
                 None => {}
             }
-            if heard.elapsed() > PATIENCE {
+            if heard.elapsed() > PATIENCE || Instant::now() > until {
                 bail!("{}/{}: the broker gives nothing from offset {from} on", place.0, place.1);
             }
         }

@@ -93,8 +93,9 @@ pub fn run_live(pack: &Pack, events: &BTreeMap<Feed, RecordBatch>, cut: usize) -
         times.as_primitive::<TimestampMicrosecondType>().values().to_vec()
     };
     let all: Vec<i64> = events.values().flat_map(times).collect();
-    let span = all.iter().max().zip(all.iter().min()).map_or(0, |(last, first)| last - first);
-    let mut engine = Engine::new(pack.plan.clone(), 1, &vec![Presence::Expected; events.len()], |_| span + DAY_US);
+    let span = all.iter().max().zip(all.iter().min()).map_or(0, |(last, first)| last.saturating_sub(*first));
+    let mut engine =
+        Engine::new(pack.plan.clone(), 1, &vec![Presence::Expected; events.len()], |_| span.saturating_add(DAY_US));
     let mut net = Net::default();
     let pool = Pool { threads: 1 };
     let mut take = |output: foreshock_engine::Output| output.verdicts.iter().for_each(|v| net.apply(pack, v));

@@ -7,8 +7,9 @@ use foreshock_core::{Feed, Type};
 const NAMES: [&str; 2] = ["subject", "account"];
 /// A column of results that holds whatever a rule put into it, or a whole record.
 const ANYTHING: &str = "detail";
-/// Tables whose column `reason` holds the words of an official.
-const WORDS: [&str; 2] = ["acts", "requests"];
+/// Tables with columns that hold the words of an official, and a target of any kind.
+const OF_REQUESTS: [&str; 2] = ["acts", "requests"];
+const WORDS: [&str; 2] = ["reason", "target"];
 /// Tables of results that are about persons, as they are now and in all revisions.
 const ABOUT_PERSONS: [&str; 8] = [
     "detections",
@@ -33,7 +34,7 @@ pub fn feed(table: &str) -> Option<Feed> {
 
 /// Can a column of results hold anything, names too?
 pub fn holds_anything(table: &str, column: &str) -> bool {
-    feed(table).is_none() && (column == ANYTHING || (column == "reason" && WORDS.contains(&table)))
+    feed(table).is_none() && (column == ANYTHING || (WORDS.contains(&column) && OF_REQUESTS.contains(&table)))
 }
 
 /// Is a column of a table the name of a person, an account, a number or a device?

@@ -37,6 +37,20 @@ pub struct Archived {
     pub rows: AtomicU64,
     /// Number of the last batch that is in it, and one: 0 for none.
     pub batches: AtomicU64,
+    /// The same of the register's log.
+    pub register_batches: AtomicU64,
+}
+
+impl Archived {
+    fn of(&self, log: Log) -> &AtomicU64 {
+        if log == Log::Register { &self.register_batches } else { &self.batches }
+    }
+
+    /// Has the history all that is in this state?
+    pub fn has_all(&self, state: &State) -> bool {
+        let read = |log| state.number_of(log).map_or(0, |number| number + 1);
+        LOGS.into_iter().all(|log| self.of(log).load(Ordering::Acquire) >= read(log))
+    }
 }
 
 /// Keeps a history.
@@ -214,9 +228,7 @@ impl Archive {
             let Some(number) = state.number_of(log) else { continue };
             let pasts = self.keep_log(&state, log, number, archived)?;
             store.keep(pasts);
-            if log == Log::Engine {
-                archived.batches.store(number + 1, Ordering::Release);
-            }
+            archived.of(log).store(number + 1, Ordering::Release);
         }
         Ok(())
     }

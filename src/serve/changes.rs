@@ -27,8 +27,7 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 const REST: Duration = Duration::from_secs(1);
 
 /// The table whose rows tell the changes of another one.
-const REVISIONS: [(&str, &str); 4] = [
-    ("requests", "acts"),
+const REVISIONS: [(&str, &str); 3] = [
     ("detections", "detection_revisions"),
     ("alerts", "alert_revisions"),
     ("blocking_drafts", "blocking_draft_revisions"),

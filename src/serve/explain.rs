@@ -191,10 +191,7 @@ impl Explain {
             published: shown(published.get(name)),
             ..Row::default()
         }));
-        let mut shared = match self.steps {
-            0 => BTreeMap::new(),
-            steps => events(&pack, rule, &tables, &found, steps).await?,
-        };
+        let mut shared = events(&pack, rule, &tables, &found, self.steps).await?;
         let places = places(&facts, (self.steps > 0).then_some(&shared));
         if self.steps == 0 {
             let in_reach = BTreeSet::from(["is in reach".to_owned()]);

@@ -74,7 +74,8 @@ impl Reader {
         let settings = &config.serve;
         let store = Arc::new(Store::new(settings.rows_max));
         let (archive, begun) = archive(&config.history, &store)?;
-        let has_register = since == Since::Beginning || config.blocking.is_on();
+        // A history that has a trail would show it as it was, for ever.
+        let has_register = since == Since::Beginning || config.blocking.is_on() || begun.of(Log::Register).is_some();
         let limits = Limits::of(settings);
         let given = |path: &Path| !path.as_os_str().is_empty();
         let users = given(&settings.users).then(|| Users::read(&settings.users)).transpose()?.map(Arc::new);
@@ -83,6 +84,9 @@ impl Reader {
         let wire = wire(settings, users.clone())?;
         let (followed, health) = (Arc::new(Followed::default()), Arc::new(Health::default()));
         health.set("topics", false, "not yet read");
+        if has_register {
+            health.set("register", false, "not yet read");
+        }
         let archived = archive.is_some().then(Arc::<Archived>::default);
         let kept = archived.clone().map(|archived| (store.clone(), archived));
         let itself = Itself { health: health.clone(), archived: archived.clone(), running: Arc::default() };
@@ -112,11 +116,7 @@ impl Reader {
             archived: archived.clone(),
             listeners,
             requests,
-            exports: Arc::new(Exports {
-                kafka: config.kafka.clone(),
-                signer: key()?,
-                knows_times: since == Since::Configured,
-            }),
+            exports: Arc::new(Exports::new(config.kafka.clone(), key()?, since == Since::Configured)),
         };
         // What is kept is not read again, but for what its broker may have dated a little later.
         let kept_ms = store.state().written_us.map(|us| us / 1_000 - BEFORE_MS);
@@ -145,10 +145,7 @@ impl Reader {
                 tracing::error!("a thread of the reader ended by a fault of this program");
             }
         }
-        self.kept.is_none_or(|(store, archived)| {
-            let read = store.state().number.map_or(0, |number| number + 1);
-            archived.batches.load(Ordering::Acquire) >= read
-        })
+        self.kept.is_none_or(|(store, archived)| archived.has_all(&store.state()))
     }
 }
 

@@ -213,7 +213,7 @@ impl Views<'_> {
             return Ok(());
         }
         // Of single events these tell, too.
-        let is_fine = ["late", "rejected", "institutions"].contains(&name);
+        let is_fine = ["late", "rejected", "institutions", "register_batches"].contains(&name);
         let table: Arc<dyn TableProvider> = if (is_about_persons || is_fine) && self.person.grant.aggregates_only {
             Arc::new(Opaque(view))
         } else if is_about_persons && !self.person.may_see_persons() {

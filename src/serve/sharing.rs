@@ -120,7 +120,7 @@ fn expressions(tokens: &[&Token]) -> Vec<String> {
 }
 
 /// The events that share a key with the event, within the rule's longest frame, with what they share; in `steps` steps: those
-/// that share one with these, and so on.
+/// that share one with these, and so on; with 0 only the event itself.
 pub async fn events(
     pack: &Pack,
     rule: &Rule,
@@ -142,7 +142,7 @@ pub async fn events(
     relations.retain(|relation| rule.sql.contains(relation.as_str()));
     let (keys, mut all) = (Keys::of(&rule.sql), BTreeMap::<Key, BTreeSet<String>>::new());
     let mut seeds = BTreeSet::from([(found.event_time, found.event_id.clone())]);
-    for step in 0..steps {
+    for step in 0..steps.max(1) {
         ctx.register_batch("seeds", batch(&seeds)?)?;
         let mut shared = BTreeMap::<Key, BTreeSet<String>>::new();
         for relation in &relations {
@@ -160,6 +160,10 @@ pub async fn events(
             };
             if step == 0 {
                 collect(&ctx, &relation.own(), "it was triggered by", &mut shared).await?;
+            }
+            if steps == 0 {
+                ctx.deregister_table("bounded")?;
+                continue;
             }
             for columns in keys.bounded.iter().filter(has) {
                 let name = format!("shares {}", columns.join(", "));

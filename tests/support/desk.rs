@@ -92,7 +92,7 @@ pub fn serve_http(
         archived: None,
         listeners: Arc::new(Semaphore::new(listeners)),
         requests: None,
-        exports: Arc::new(Exports { kafka: Kafka::default(), signer: None, knows_times: true }),
+        exports: Arc::new(Exports::new(Kafka::default(), None, true)),
     });
     runtime.spawn(async move { axum::serve(socket, routes).await });
     address

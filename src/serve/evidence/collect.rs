@@ -1,6 +1,6 @@
 //! Gathers what a detection stands on: no more events than the rule needs to come to it again.
 
-use crate::evidence::verify::verify;
+use crate::evidence::verify::{fits, verify};
 use crate::evidence::{Bundle, Custody, Detected, Event, Original, RuleText, bundle};
 use crate::rights::grant::Person;
 use crate::serve::evidence::Exports;
@@ -14,10 +14,11 @@ use arrow::json::ArrayWriter;
 use foreshock_core::Feed;
 use foreshock_core::time::format_rfc3339;
 use foreshock_log::{SOURCE, batch_and_place};
+use foreshock_signatures::Type;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 /// Most events of a bundle.
 const EVENTS_MAX: usize = 20_000;
@@ -33,14 +34,39 @@ fn refused<T>(state: &'static str, message: impl Into<String>) -> Result<T, Refu
 /// Numbers of rows that are asked for in one statement.
 const ROWS_AT_ONCE: usize = 1_000;
 
-/// The bundle of a detection that stands. It leaves only when the rule comes to the detection from what is in it.
+/// How long one may take.
+const TIME: Duration = Duration::from_secs(120);
+/// Plans are walked by calls within calls.
+const STACK_BYTES: usize = 64 << 20;
+
+/// Work that neither the threads that answer nor their stacks are for.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refused> {
+    let ours = || Refused { state: "XX000", message: "a fault of this program".into() };
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name("evidence".into()).stack_size(STACK_BYTES);
+    // Who asked may be gone.
+    thread.spawn(move || drop(sender.send(work()))).map_err(|_| ours())?;
+    receiver.await.map_err(|_| ours())
+}
+
+/// The bundle of a detection that stands, in JSON, signed; and its events. It leaves only when the rule comes to the detection from
+/// what is in it.
 ///
 /// # Errors
 /// What the person may not see, and what is not there.
-pub async fn collect(desk: &Arc<Desk>, exports: &Arc<Exports>, person: &Person, id: &str) -> Result<Bundle, Refused> {
+pub async fn collect(
+    desk: &Arc<Desk>,
+    exports: &Arc<Exports>,
+    person: &Person,
+    id: &str,
+) -> Result<(Vec<u8>, usize), Refused> {
     if !(1..=64).contains(&id.len()) || !id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
         return refused("22023", "a detection's id has hexadecimal digits and `-` only");
     }
+    let Ok(_turn) = exports.turn.try_acquire() else {
+        return refused("53300", "another export is under way: try again when it is done");
+    };
+    let until = Instant::now() + TIME;
     let detection = detection(desk, person, id).await?;
     let mut known: BTreeMap<i64, Event> = BTreeMap::new();
     let mut why = String::new();
@@ -51,10 +77,10 @@ pub async fn collect(desk: &Arc<Desk>, exports: &Arc<Exports>, person: &Person, 
             return refused("54000", format!("it stands on {count} events; a bundle has at most {EVENTS_MAX}. {why}"));
         }
         let missing = events.iter().filter(|event| !known.contains_key(&event.seq)).cloned().collect();
-        for event in filled(desk, exports, person, missing).await? {
+        for event in filled(desk, exports, person, missing, until).await? {
             known.insert(event.seq, event);
         }
-        let made = Bundle {
+        let mut made = Bundle {
             format: bundle::FORMAT.into(),
             custody: vec![custody(person)],
             detection: detection.clone(),
@@ -63,13 +89,30 @@ pub async fn collect(desk: &Arc<Desk>, exports: &Arc<Exports>, person: &Person, 
             sources: exports.kafka.sources.clone(),
             events: events.iter().filter_map(|event| known.get(&event.seq).cloned()).collect(),
         };
-        match tokio::task::spawn_blocking(move || verify(&made).map(|_| made)).await {
-            Ok(Ok(made)) => return Ok(made),
-            Ok(Err(error)) => why = error,
-            Err(_) => return refused("XX000", "a fault of this program"),
+        let exports = exports.clone();
+        let signed = aside(move || {
+            made.keep_names();
+            verify(&made).map(|_| (exports.signed(&made), made.events.len()))
+        });
+        match signed.await? {
+            Ok((Some(bytes), count)) if bytes.len() <= Type::Evidence.bytes_max() => return Ok((bytes, count)),
+            Ok(_) => return refused("54000", "its events are too large for one file"),
+            Err(error) => why = error,
         }
     }
     refused("55000", format!("the rule does not come to it again from all events that its windows reach: {why}"))
+}
+
+impl Exports {
+    /// The file, signed where there is a key.
+    fn signed(&self, made: &Bundle) -> Option<Vec<u8>> {
+        let Ok(Value::Object(object)) = serde_json::to_value(made) else { return None };
+        let object = match &self.signer {
+            Some(signer) => signer.sign(Type::Evidence, object),
+            None => object,
+        };
+        serde_json::to_vec_pretty(&object).ok()
+    }
 }
 
 fn custody(person: &Person) -> Custody {
@@ -160,21 +203,28 @@ async fn filled(
     exports: &Arc<Exports>,
     person: &Person,
     mut events: Vec<Event>,
+    until: Instant,
 ) -> Result<Vec<Event>, Refused> {
     let seqs: BTreeSet<i64> = events.iter().map(|event| event.seq).collect();
     let since_ms = if exports.knows_times { since(desk, person, &seqs).await } else { None };
     let of = exports.clone();
-    let mut found = match tokio::task::spawn_blocking(move || originals(&of.kafka, &seqs, since_ms)).await {
-        Ok(Ok(found)) => found,
-        Ok(Err(error)) => return refused("58030", format!("{error:#}")),
-        Err(_) => return refused("XX000", "a fault of this program"),
+    let read = aside(move || {
+        let mut found = originals(&of.kafka, &seqs, since_ms, until)?;
+        for event in &mut events {
+            event.original = found.remove(&event.seq).map(|record| {
+                let place = (record.place.0.as_str(), record.place.1, record.offset);
+                Original::new(place, record.header(SOURCE), &record.bytes)
+            });
+            if !fits(event, &of.kafka.default_reporter, &of.kafka.sources) {
+                event.original = None;
+            }
+        }
+        anyhow::Ok(events)
+    });
+    let mut events = match read.await? {
+        Ok(events) => events,
+        Err(error) => return refused("58030", format!("{error:#}")),
     };
-    for event in &mut events {
-        event.original = found.remove(&event.seq).map(|record| {
-            let place = (record.place.0.as_str(), record.place.1, record.offset);
-            Original::new(place, record.header(SOURCE), &record.bytes)
-        });
-    }
     for feed in Feed::ALL {
         let is_gone = |event: &&mut Event| event.original.is_none() && event.feed == feed.table();
         let mut gone: BTreeMap<i64, &mut Event> =

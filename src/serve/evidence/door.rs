@@ -9,8 +9,6 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use foreshock_signatures::Type;
-use serde_json::Value;
 
 /// Evidence of a detection
 ///
@@ -29,7 +27,7 @@ use serde_json::Value;
         (status = 400, description = "no such detection stands, or not from these events", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "nobody has logged in", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "the role does not allow it, or no purpose was named", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "the broker does not answer", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "the broker does not answer, or another export is under way", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub async fn export(State(door): State<Door>, Path(id): Path<String>, headers: HeaderMap) -> Response {
@@ -41,20 +39,7 @@ pub async fn export(State(door): State<Door>, Path(id): Path<String>, headers: H
 
 async fn exported(door: &Door, headers: &HeaderMap, id: &str) -> Result<Vec<u8>, Refused> {
     let person = person(door, headers).await?;
-    let made = collect(&door.desk, &door.exports, &person, id).await?;
-    let ours = |_| Refused { state: "XX000", message: "a fault of this program".into() };
-    let object = match serde_json::to_value(&made).map_err(ours)? {
-        Value::Object(object) => object,
-        _ => return Err(ours(serde::de::Error::custom("a bundle is an object"))),
-    };
-    let signed = match &door.exports.signer {
-        Some(signer) => signer.sign(Type::Evidence, object),
-        None => object,
-    };
-    let bytes = serde_json::to_vec_pretty(&signed).map_err(ours)?;
-    if bytes.len() > Type::Evidence.bytes_max() {
-        return Err(Refused { state: "54000", message: "its events are too large for one file".into() });
-    }
-    door.desk.write_down(&person, &format!("evidence {id}"), Outcome::Rows(made.events.len()))?;
+    let (bytes, events) = collect(&door.desk, &door.exports, &person, id).await?;
+    door.desk.write_down(&person, &format!("evidence {id}"), Outcome::Rows(events))?;
     Ok(bytes)
 }

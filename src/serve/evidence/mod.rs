@@ -7,6 +7,7 @@ mod originals;
 
 use crate::kafka::settings::Kafka;
 use foreshock_signatures::Signer;
+use tokio::sync::Semaphore;
 
 /// What it takes to make bundles.
 pub struct Exports {
@@ -16,4 +17,13 @@ pub struct Exports {
     pub signer: Option<Signer>,
     /// Does the broker know where a time is? The one inside a demo does not.
     pub knows_times: bool,
+    /// One is made at a time.
+    turn: Semaphore,
+}
+
+impl Exports {
+    /// Of this broker.
+    pub fn new(kafka: Kafka, signer: Option<Signer>, knows_times: bool) -> Exports {
+        Exports { kafka, signer, knows_times, turn: Semaphore::new(1) }
+    }
 }
