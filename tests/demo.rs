@@ -4,9 +4,10 @@
 #[path = "support/process.rs"]
 mod process;
 
-use process::{binary, foreshock, shared_data, text};
+use process::{binary, foreshock, shared_data, text, wait_for};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 
 #[test]
 fn the_demo_leaves_a_blocking_draft_and_a_valid_warning_draft_for_another_client() {
@@ -14,19 +15,16 @@ fn the_demo_leaves_a_blocking_draft_and_a_valid_warning_draft_for_another_client
     let kept = history.path().to_str().unwrap();
     let mut demo = binary().args(["demo", "--history", kept]).stdout(Stdio::piped()).spawn().unwrap();
     let output = BufReader::new(demo.stdout.take().unwrap());
-    let mut broker = String::new();
-    let mut all = String::new();
-    let mut lines = output.lines().map_while(Result::ok);
-    for line in lines.by_ref() {
-        if let Some(rest) = line.strip_prefix("broker   ") {
-            broker = rest.split_whitespace().next().unwrap().to_owned();
-        }
-        all.push_str(&line);
-        all.push('\n');
-        if line.contains("stays up until Ctrl-C") {
-            break;
-        }
-    }
+    let said = Arc::new(Mutex::new(String::new()));
+    let to = said.clone();
+    std::thread::spawn(move || {
+        output.lines().map_while(Result::ok).for_each(|line| *to.lock().unwrap() += &format!("{line}\n"));
+    });
+    let is_said = |what: &str| wait_for(what, || said.lock().unwrap().contains(what).then_some(()));
+    is_said("stays up until Ctrl-C");
+    let all = said.lock().unwrap().clone();
+    let broker = all.lines().find_map(|line| line.strip_prefix("broker   ")).unwrap();
+    let broker = broker.split_whitespace().next().unwrap().to_owned();
     assert!(all.contains("late 0, refused 0"), "{all}");
     let tailed = foreshock(&["tail", "blocking", "--brokers", &broker, "--idle", "3"]);
     let blocking = text(&tailed.stdout);
@@ -38,8 +36,9 @@ fn the_demo_leaves_a_blocking_draft_and_a_valid_warning_draft_for_another_client
     let warnings = text(&foreshock(&["tail", "warnings", "--brokers", &broker, "--idle", "3"]).stdout);
     assert!(warnings.contains("<status>Draft</status>"), "{warnings}");
     validate(warnings.split("<?xml").nth(1).expect("a warning draft"));
+    // The officers begin when the first draft is there, and have their bank's answer to the lift at last.
+    is_said("LiftSent to Lifted");
     let _ = Command::new("kill").args(["-INT", &demo.id().to_string()]).status();
-    drop(lines);
     assert_eq!(demo.wait().unwrap().code(), Some(0), "Ctrl-C stops it cleanly");
     the_history_tells_of_it(kept);
 }

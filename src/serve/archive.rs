@@ -27,6 +27,8 @@ const BYTES_MAX: usize = 128 << 20;
 const PAUSE: Duration = Duration::from_millis(200);
 /// After an error: the disk may be full for long.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(10);
+/// How often it is tried again at the end.
+const ATTEMPTS_MORE: u32 = 3;
 /// Its name among the parts of the process.
 const PART: &str = "history";
 
@@ -192,7 +194,7 @@ impl Archive {
     /// Adds what the store has and the history has not, until asked to stop; then once more.
     pub fn run(mut self, store: &Store, archived: &Archived, health: &Health, stop: &AtomicBool) {
         health.set(PART, true, "");
-        let (mut last, mut is_ending) = (Instant::now(), false);
+        let (mut last, mut is_ending, mut more) = (Instant::now(), false, ATTEMPTS_MORE);
         let mut pause = Duration::ZERO;
         while !is_ending {
             is_ending = stop.load(Ordering::Acquire);
@@ -213,6 +215,12 @@ impl Archive {
                     let error = format!("{error:#}");
                     tracing::error!(error, "the history is not kept; what was read before is still answered");
                     health.set(PART, false, &error);
+                    // A disk may be busy for a moment; of a log that ends with its broker nothing can be read again.
+                    if is_ending && more > 0 {
+                        more -= 1;
+                        is_ending = false;
+                        std::thread::sleep(PAUSE);
+                    }
                 }
             }
         }
