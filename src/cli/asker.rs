@@ -37,6 +37,19 @@ pub struct Login {
 }
 
 impl Login {
+    /// As people say who they are on the command line; password and token are in variables.
+    pub fn of(server: &str, user: Option<&String>, purpose: Option<&String>, case: Option<&String>) -> Login {
+        let variable = |name: &str| std::env::var(name).ok();
+        Login {
+            server: server.to_owned(),
+            user: user.cloned(),
+            password: variable("FORESHOCK_PASSWORD"),
+            token: variable("FORESHOCK_TOKEN"),
+            purpose: purpose.cloned(),
+            case: case.cloned(),
+        }
+    }
+
     /// A request that says who asks and for what.
     pub fn put_into(&self, request: RequestBuilder) -> RequestBuilder {
         let request = match (&self.user, &self.token) {

@@ -76,15 +76,7 @@ impl EvidenceCommand {
 impl Export {
     fn run(&self) -> anyhow::Result<Exit> {
         anyhow::ensure!(!self.out.exists(), "--out: {} is there", self.out.display());
-        let variable = |name: &str| std::env::var(name).ok();
-        let login = Login {
-            server: self.server.clone(),
-            user: self.user.clone(),
-            password: variable("FORESHOCK_PASSWORD"),
-            token: variable("FORESHOCK_TOKEN"),
-            purpose: self.purpose.clone(),
-            case: self.case.clone(),
-        };
+        let login = Login::of(&self.server, self.user.as_ref(), self.purpose.as_ref(), self.case.as_ref());
         let url = format!("{}/v1/evidence/{}", self.server.trim_end_matches('/'), self.detection);
         let request = login.put_into(reqwest::Client::new().get(url));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -169,16 +169,7 @@ impl RequestsCommand {
     fn request(&self, method: Method, rest: &str) -> RequestBuilder {
         let url = format!("{}/v1/requests{rest}", self.server.trim_end_matches('/'));
         let request = reqwest::Client::new().request(method, url);
-        let variable = |name: &str| std::env::var(name).ok();
-        Login {
-            server: self.server.clone(),
-            user: self.user.clone(),
-            password: variable("FORESHOCK_PASSWORD"),
-            token: variable("FORESHOCK_TOKEN"),
-            purpose: self.purpose.clone(),
-            case: self.case.clone(),
-        }
-        .put_into(request)
+        Login::of(&self.server, self.user.as_ref(), self.purpose.as_ref(), self.case.as_ref()).put_into(request)
     }
 
     async fn send(&self, request: RequestBuilder) -> anyhow::Result<(StatusCode, Value)> {
